@@ -1,0 +1,96 @@
+"""Command line: ``python -m stompp_lite``. Argument parsing only; the work is in ``lab``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from stompp_lite.errors import StomppError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m stompp_lite", description="Run, record and measure experiments."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="one run; writes a record")
+    run.add_argument("recipe", nargs="?", help="take the settings of this recipe's run ...")
+    run.add_argument("--name", help="... with this name")
+    run.add_argument(
+        "--set", nargs="*", default=[], metavar="FIELD=VALUE", dest="changes",
+        help="change configuration fields, for example lr=0.05 blocks=[2,2] plan.order=reverse",
+    )  # fmt: skip
+    run.add_argument("--method", help="rules by name: float, ste, ste-identity, stompp, stompp+ste")
+    run.add_argument("--out", type=Path, default=Path("run.json"), help="the record")
+    run.add_argument("--checkpoint", type=Path, help="store the run here; go on if it exists")
+    run.add_argument("--device", default="cpu")
+    run.add_argument("--root", default="data", help="folder of the data sets")
+
+    sweep = commands.add_parser("sweep", help="all runs of a recipe that are not recorded yet")
+    sweep.add_argument("recipe")
+    sweep.add_argument("--out", type=Path, default=Path("data/runs"))
+    sweep.add_argument("--jobs", type=int, default=1, help="processes, one core each")
+    sweep.add_argument("--only", default="", help="only runs whose name contains this")
+    sweep.add_argument("--root", default="data")
+
+    report = commands.add_parser("report", help="table of a recipe's records, with intervals")
+    report.add_argument("recipe")
+    report.add_argument("--runs", type=Path, help="folder of the records; default data/runs")
+
+    bench = commands.add_parser("bench", help="time per stage, and the whole run against STE")
+    bench.add_argument("--blocks", type=int, default=6)
+    bench.add_argument("--width", type=int, default=16)
+    bench.add_argument("--repeats", type=int, default=5)
+    bench.add_argument("--out", type=Path, help="write the result as JSON")
+
+    doctor = commands.add_parser("doctor", help="what is installed, found and missing")
+    doctor.add_argument("--root", default="data")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; the exit status is 0 if it did what was asked."""
+    args = _parser().parse_args(argv)
+    try:
+        return _dispatch(args)
+    except StomppError as err:
+        print(f"{type(err).__name__}: {err}", file=sys.stderr)
+        return 1
+
+
+def _dispatch(args: argparse.Namespace) -> int:
+    # imported here: `--help` should not wait for torch
+    from stompp_lite.lab import bench, doctor, record, report, run, sweep
+
+    if args.command == "run":
+        config = run.configure(args.recipe, args.name, args.method, args.changes)
+        result = run.run(
+            config, recipe=args.recipe or "custom", name=args.name or args.out.stem, root=args.root,
+            device=args.device, checkpoint=args.checkpoint,
+        )  # fmt: skip
+        record.save(result, args.out)
+        print(
+            f"{args.out}: test accuracy {result.final['test_acc']:.1f} % in {result.wall_s:.0f} s"
+        )
+    elif args.command == "sweep":
+        counts = sweep.sweep(args.recipe, args.out, jobs=args.jobs, only=args.only, root=args.root)
+        print(", ".join(f"{v} {k}" for k, v in counts.items()))
+    elif args.command == "report":
+        print(report.table(args.recipe, args.runs))
+    elif args.command == "bench":
+        result_ = bench.measure(blocks=args.blocks, width=args.width, repeats=args.repeats)
+        print(bench.text(result_))
+        if args.out:
+            args.out.write_text(json.dumps(result_, indent=1) + "\n")
+    else:
+        text, healthy = doctor.examine(args.root)
+        print(text)
+        return 0 if healthy else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Checkpoints without pickle: one .npz file with plain arrays and a JSON tree.
+
+A file is written beside its final name, flushed to the disk, and then moved into place, so a
+process that dies half-way leaves the previous checkpoint as it was. Reading never executes code:
+``numpy.load(..., allow_pickle=False)`` and JSON.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stompp_lite.errors import CheckpointError
+
+FORMAT = "stompp_lite checkpoint 1"
+
+
+def _flatten(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """JSON for ``tree``; tensors go to ``arrays``."""
+    if isinstance(tree, Tensor):
+        name = f"t{len(arrays)}"
+        arrays[name] = tree.detach().cpu().numpy()
+        return {"tensor": name}
+    if isinstance(tree, dict):  # pairs, because JSON would turn whole-number keys into text
+        return {"dict": [[k, _flatten(v, arrays)] for k, v in tree.items()]}
+    if isinstance(tree, list | tuple):
+        return [_flatten(v, arrays) for v in tree]
+    if tree is None or isinstance(tree, bool | int | float | str):
+        return tree
+    raise CheckpointError(f"cannot store a {type(tree).__name__} in a checkpoint")
+
+
+def _restore(tree: Any, arrays: Any) -> Any:
+    if isinstance(tree, dict) and "tensor" in tree:
+        return torch.from_numpy(arrays[tree["tensor"]])
+    if isinstance(tree, dict):
+        return {k: _restore(v, arrays) for k, v in tree["dict"]}
+    if isinstance(tree, list):
+        return [_restore(v, arrays) for v in tree]
+    return tree
+
+
+def write_atomically(path: str | Path, content: bytes) -> None:
+    """Write a whole file or nothing.
+
+    Raises:
+        CheckpointError: the folder cannot be written to.
+    """
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as err:
+        partial.unlink(missing_ok=True) if os.access(path.parent, os.W_OK) else None
+        raise CheckpointError(
+            f"cannot write {path}: {err.strerror or err}; choose a folder you may write to"
+        ) from err
+
+
+def save(path: str | Path, tree: dict[str, Any]) -> None:
+    """Store a tree of dicts, lists, numbers, text and tensors.
+
+    Raises:
+        CheckpointError: an entry of another type, or a folder that cannot be written to.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    text = json.dumps({"format": FORMAT, "tree": _flatten(tree, arrays)})
+    buffer = io.BytesIO()
+    np.savez(buffer, json=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    write_atomically(path, buffer.getvalue())
+
+
+def load(path: str | Path) -> dict[str, Any]:
+    """Read what :func:`save` wrote, on the CPU.
+
+    Raises:
+        CheckpointError: no such file, a truncated or damaged one, or one of another kind.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            head = json.loads(archive["json"].tobytes().decode())
+            if head["format"] != FORMAT:
+                raise CheckpointError(f"{path} has format {head['format']!r}, expected {FORMAT!r}")
+            tree: dict[str, Any] = _restore(head["tree"], archive)
+            return tree
+    except CheckpointError:
+        raise
+    except FileNotFoundError as err:
+        raise CheckpointError(f"there is no checkpoint {path}") from err
+    except (OSError, EOFError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as err:
+        raise CheckpointError(
+            f"{path} is not a whole checkpoint of this package ({type(err).__name__}: {err}); "
+            "delete it to start the run again"
+        ) from err

@@ -1,0 +1,199 @@
+"""Data sets as tensors that live on the training device: no workers, no queues.
+
+``digits`` ships with scikit-learn and needs no network; it is the lab's data set. The others are
+read with torchvision's own loaders, from a folder where they already lie or downloaded on request.
+
+Taught in chapter 3, *A first binary network*.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stompp_lite import rng
+from stompp_lite.errors import (
+    ConfigError,
+    DataError,
+    DtypeError,
+    NonFiniteError,
+    ShapeError,
+    one_of,
+    positive,
+)
+from stompp_lite.vision import import_torchvision
+
+# name -> (torchvision class, mean, standard deviation)
+VISION = {
+    "mnist": ("MNIST", (0.1307,), (0.3081,)),
+    "fashion-mnist": ("FashionMNIST", (0.2860,), (0.3530,)),
+    "cifar10": ("CIFAR10", (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": ("CIFAR100", (0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762)),
+}
+NAMES = ("digits", *VISION)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images and labels, normalized.
+
+    Attributes:
+        name: where they come from.
+        train_x, test_x: float32 [N, C, H, W].
+        train_y, test_y: int64 [N], labels 0 ... classes - 1.
+        classes: number of classes.
+        split: ``"test"``, or ``"validation"`` when the test images are held-out training images.
+    """
+
+    name: str
+    train_x: Tensor
+    train_y: Tensor
+    test_x: Tensor
+    test_y: Tensor
+    classes: int
+    split: str = "test"
+
+    def __post_init__(self) -> None:
+        for part in ("train", "test"):
+            x, y = getattr(self, f"{part}_x"), getattr(self, f"{part}_y")
+            if not x.is_floating_point():
+                raise DtypeError(f"{part} images must be floating point, got {x.dtype}")
+            if y.dtype != torch.int64:
+                raise DtypeError(f"{part} labels must be int64, got {y.dtype}; use y.long()")
+            if y.dim() != 1 or len(x) != len(y) or len(x) == 0:
+                raise ShapeError(
+                    f"{part} images {tuple(x.shape)} and labels {tuple(y.shape)} do not match: "
+                    "one label for each image is needed, and at least one image"
+                )
+            if not bool(torch.isfinite(x).all()):
+                bad = int((~torch.isfinite(x)).flatten(1).any(1).nonzero()[0])
+                raise NonFiniteError(
+                    f"{part} image {bad} holds NaN or infinity; remove or repair it"
+                )
+            low, high = int(y.min()), int(y.max())
+            if low < 0 or high >= self.classes:
+                raise ConfigError(
+                    f"{part} labels run from {low} to {high}, outside 0 ... {self.classes - 1}"
+                )
+
+    def to(self, device: torch.device | str) -> Data:
+        """The same data on ``device``."""
+        names = ("train_x", "train_y", "test_x", "test_y")
+        return replace(self, **{n: getattr(self, n).to(device) for n in names})
+
+
+def batches(count: int, size: int, seed: int, epoch: int) -> Iterator[Tensor]:
+    """Shuffled index batches of an epoch: int64 [size] each, the last one shorter.
+
+    The order depends on (seed, epoch) alone, so a resumed run sees the same batches.
+
+    Raises:
+        ConfigError: a batch larger than the data.
+    """
+    positive(size, "the batch size")
+    if size > count:
+        raise ConfigError(f"a batch of {size} is larger than the data ({count} samples)")
+    generator = torch.Generator().manual_seed(rng.make_key(seed, "batches", epoch) >> 1)
+    yield from torch.randperm(count, generator=generator).split(size)
+
+
+def load(
+    name: str = "digits",
+    root: str | Path = "data",
+    *,
+    validation: bool = False,
+    download: bool = False,
+) -> Data:
+    """Load a data set.
+
+    Args:
+        name: one of :data:`NAMES`.
+        root: folder of the downloaded sets (``digits`` needs none).
+        validation: hold out a fifth of the training images, and use them in place of the test
+            images. For choosing settings.
+        download: fetch a missing set with torchvision.
+
+    Raises:
+        ConfigError: unknown name.
+        DataError: the set is missing, damaged, or its folder cannot be written to.
+    """
+    one_of(name, NAMES, "data set")
+    data = _digits() if name == "digits" else _vision(name, Path(root), download)
+    return _hold_out(data) if validation else data
+
+
+def _split(labels: np.ndarray, held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.model_selection import train_test_split
+
+    rest, held = train_test_split(
+        np.arange(len(labels)), test_size=held_out, stratify=labels, random_state=seed
+    )
+    return rest, held
+
+
+def _digits() -> Data:
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)  # 1797 x 64, values 0 ... 16
+    x = torch.from_numpy(pixels.reshape(-1, 1, 8, 8) / 8.0 - 1.0).float()
+    y = torch.from_numpy(labels).long()
+    train, test = _split(labels, held_out=360, seed=0)
+    return Data("digits", x[train], y[train], x[test], y[test], classes=10)
+
+
+def _hold_out(data: Data) -> Data:
+    x, y = data.train_x, data.train_y
+    train, held = _split(y.numpy(), held_out=len(y) // 5, seed=1)
+    return Data(data.name, x[train], y[train], x[held], y[held], data.classes, "validation")
+
+
+def _vision(name: str, root: Path, download: bool) -> Data:
+    import_torchvision()
+    from torchvision import datasets
+
+    class_name, mean, std = VISION[name]
+    loader = getattr(datasets, class_name)
+    if download:
+        _need_writable(root, name)
+    try:
+        parts = [loader(str(root), train=train, download=download) for train in (True, False)]
+    except RuntimeError as err:  # torchvision: not found or corrupted
+        raise DataError(
+            f"{name} is not in {root} or is damaged ({err}). Delete what is there and call "
+            f"load({name!r}, {str(root)!r}, download=True)"
+        ) from err
+    except OSError as err:
+        raise DataError(
+            f"{name} could not be fetched or read in {root}: {err}. Without a network, put the "
+            "files there by hand, or use 'digits', which needs none"
+        ) from err
+    except (EOFError, ValueError) as err:  # a cut file, a wrong header
+        raise DataError(
+            f"{name} in {root} is damaged: {err}. Delete it and download again"
+        ) from err
+
+    tensors = []
+    for part in parts:
+        raw = torch.as_tensor(np.asarray(part.data))
+        x = raw.permute(0, 3, 1, 2) if raw.dim() == 4 else raw[:, None]
+        x = x.float().div_(255).sub_(torch.tensor(mean)[:, None, None])
+        x = x.div_(torch.tensor(std)[:, None, None]).contiguous()
+        tensors += [x, torch.as_tensor(part.targets).long()]
+    train_x, train_y, test_x, test_y = tensors
+    return Data(name, train_x, train_y, test_x, test_y, classes=len(parts[0].classes))
+
+
+def _need_writable(root: Path, name: str) -> None:
+    folder = root
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        raise DataError(
+            f"cannot store {name} in {root}: {folder} is read-only; choose another root"
+        )

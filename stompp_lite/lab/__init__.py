@@ -1,0 +1,1 @@
+"""Runs, records and measures experiments. The method itself is one level up."""

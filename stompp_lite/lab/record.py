@@ -1,0 +1,219 @@
+"""Run records: one JSON file a run, one schema, checked whenever it is read.
+
+A record holds what is needed to judge a number and to make it again: the full configuration, the
+seed, versions, machine, wall time, curves, final metrics, and which test images were answered
+correctly (so that two methods can be compared image by image).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import platform
+import sys
+from dataclasses import asdict, dataclass, field
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from stompp_lite.checkpoint import write_atomically
+from stompp_lite.errors import CheckpointError, RecordError
+
+SCHEMA = 1
+BUNDLE = "records.json.gz"
+_REQUIRED: dict[str, type | tuple[type, ...]] = {
+    "schema": int, "recipe": str, "name": str, "config": dict, "seed": int, "versions": dict,
+    "machine": dict, "started": str, "wall_s": (int, float), "curves": dict, "steps": dict,
+    "final": dict, "correct": str,
+}  # fmt: skip
+_REQUIRED_IN = {
+    "versions": ("stompp_lite", "python", "torch"),
+    "machine": ("cpu", "gpu", "threads"),
+    "final": ("test_acc", "test_acc_bn", "train_acc", "loss"),
+    "curves": ("epoch", "loss", "test_acc"),
+}
+
+
+@dataclass
+class Record:
+    """One finished run. Fields as in the module's description; accuracies in percent."""
+
+    recipe: str
+    name: str
+    config: dict[str, Any]
+    seed: int
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    started: str
+    wall_s: float
+    curves: dict[str, list[Any]]
+    steps: dict[str, list[float]]
+    final: dict[str, float]
+    correct: str  # hex, one bit a test image, first image first
+    schema: int = field(default=SCHEMA)
+
+    def correct_bits(self) -> np.ndarray:
+        """Which test images were classified correctly: bool [N]."""
+        count = self.config["test_images"]
+        bits = np.unpackbits(np.frombuffer(bytes.fromhex(self.correct), np.uint8))
+        return bits[:count].astype(bool)
+
+
+def pack_correct(correct: torch.Tensor) -> str:
+    """Hex text of a bool tensor [N]."""
+    return np.packbits(correct.cpu().numpy()).tobytes().hex()
+
+
+def _short(value: Any) -> Any:
+    """Four significant digits are plenty for a curve; NaN has no place in JSON."""
+    if isinstance(value, float):
+        return None if not math.isfinite(value) else float(f"{value:.4g}")
+    if isinstance(value, list):
+        return [_short(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _short(v) for k, v in value.items()}
+    return value
+
+
+def save(record: Record, path: str | Path) -> None:
+    """Write a record, whole or not at all.
+
+    Raises:
+        RecordError: the folder cannot be written to.
+    """
+    content = asdict(record)
+    for part in ("curves", "steps"):
+        content[part] = _short(content[part])
+    try:
+        write_atomically(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())
+    except CheckpointError as err:
+        raise RecordError(str(err)) from err
+
+
+def validate(content: Any, source: str) -> Record:
+    """A record from parsed JSON.
+
+    Raises:
+        RecordError: naming ``source`` and the field that is missing, unknown or of a wrong type.
+    """
+    if not isinstance(content, dict):
+        raise RecordError(f"{source}: a record is a JSON object, got {type(content).__name__}")
+    for name, kind in _REQUIRED.items():
+        if name not in content:
+            raise RecordError(f"{source}: field {name!r} is missing")
+        if not isinstance(content[name], kind) or isinstance(content[name], bool):
+            raise RecordError(f"{source}: field {name!r} is a {type(content[name]).__name__}")
+    if content["schema"] != SCHEMA:
+        raise RecordError(
+            f"{source}: field 'schema' is {content['schema']}, this version reads {SCHEMA}"
+        )
+    for part, names in _REQUIRED_IN.items():
+        for name in names:
+            if name not in content[part]:
+                raise RecordError(f"{source}: field '{part}.{name}' is missing")
+    for name in _REQUIRED_IN["final"]:
+        value = content["final"][name]
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise RecordError(f"{source}: field 'final.{name}' is {value!r}, not a finite number")
+    unknown = set(content) - set(_REQUIRED)
+    if unknown:
+        raise RecordError(f"{source}: unknown field {sorted(unknown)[0]!r}")
+    lengths = {name: len(curve) for name, curve in content["curves"].items()}
+    if len(set(lengths.values())) > 1:
+        raise RecordError(f"{source}: fields 'curves.*' differ in length: {lengths}")
+    return Record(**content)
+
+
+def read(path: str | Path) -> Record:
+    """Read and check one record.
+
+    Raises:
+        RecordError: naming the file, and the field where there is one.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise RecordError(f"{path}: no such record") from err
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as err:
+        raise RecordError(f"{path}: not a JSON file ({err})") from err
+    return validate(content, str(path))
+
+
+def default_folder() -> Path | None:
+    """``data/runs`` of the repository this package is used from, or None (an installed wheel)."""
+    folder = Path(__file__).resolve().parents[2] / "data" / "runs"
+    return folder if folder.is_dir() else None
+
+
+def read_all(recipe: str, folder: str | Path | None = None) -> list[Record]:
+    """Every record of a recipe, sorted by name.
+
+    Without ``folder``: from the repository's ``data/runs``, or, where there is none, from the
+    bundle that the wheel carries.
+
+    Raises:
+        RecordError: there is none, or one of them is damaged.
+    """
+    root = Path(folder) if folder is not None else default_folder()
+    if root is not None:
+        found = [read(p) for p in sorted((root / recipe).glob("*.json"))]
+    else:
+        found = [r for r in read_bundle() if r.recipe == recipe]
+    if not found:
+        raise RecordError(
+            f"no records of recipe {recipe!r} in {root or 'the bundle'}; "
+            f"make them with: python -m stompp_lite sweep {recipe}"
+        )
+    return sorted(found, key=lambda r: r.name)
+
+
+def write_bundle(folder: Path, target: Path) -> None:
+    """Pack all records below ``folder`` into one file for the wheel; identical input, identical
+    bytes."""
+    contents = [json.loads(p.read_text()) for p in sorted(folder.glob("*/*.json"))]
+    target.write_bytes(gzip.compress(json.dumps(contents).encode(), mtime=0))
+
+
+def read_bundle() -> list[Record]:
+    """The records that the installed package carries (an empty list if it carries none)."""
+    file = resources.files("stompp_lite") / BUNDLE
+    if not file.is_file():
+        return []
+    contents = json.loads(gzip.decompress(file.read_bytes()))
+    return [validate(c, f"{BUNDLE}[{i}]") for i, c in enumerate(contents)]
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that can change a number."""
+    from stompp_lite import __version__
+
+    out = {"stompp_lite": __version__, "python": platform.python_version()}
+    for name in ("torch", "torchvision", "numpy", "scikit-learn"):
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            out[name] = "not installed"
+    return out
+
+
+def machine(device: str = "cpu") -> dict[str, Any]:
+    """Processor, accelerator and thread count of this process."""
+    cpu = platform.processor() or platform.machine()
+    if sys.platform == "linux":
+        try:
+            lines = Path("/proc/cpuinfo").read_text().splitlines()
+            cpu = next(ln.partition(":")[2].strip() for ln in lines if ln.startswith("model name"))
+        except (OSError, StopIteration):
+            pass
+    gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
+    return {
+        "cpu": cpu,
+        "gpu": gpu,
+        "threads": torch.get_num_threads(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }

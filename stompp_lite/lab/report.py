@@ -1,0 +1,81 @@
+"""Tables of recorded runs: mean and 95 % interval over seeds, paired differences to STE."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from stompp_lite.lab.record import Record, read_all
+from stompp_lite.lab.stats import accuracy_interval, paired_difference
+
+
+def group(records: list[Record]) -> dict[str, list[Record]]:
+    """Records that differ in their seed only, by name without the seed."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.name.rpartition("-s")[0]].append(record)
+    return dict(groups)
+
+
+def by_depth(records: list[Record]) -> dict[str, dict[int, list[Record]]]:
+    """``{method: {n: runs}}`` of the depth recipe, n being the blocks of a group."""
+    out: dict[str, dict[int, list[Record]]] = defaultdict(dict)
+    for name, runs in group(records).items():
+        method = name.partition("-")[2]
+        out[method][runs[0].config["blocks"][0]] = runs
+    return {method: dict(sorted(depths.items())) for method, depths in out.items()}
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def depth_table(records: list[Record]) -> str:
+    """Test accuracy, one row a depth, one column a method (Markdown)."""
+    methods = by_depth(records)
+    depths = sorted({n for runs in methods.values() for n in runs})
+    rows = [
+        [f"{4 * n}"] + [str(accuracy_interval(m[n])) if n in m else "" for m in methods.values()]
+        for n in depths
+    ]
+    return markdown(["binary convolutions", *methods], rows)
+
+
+def difference_table(records: list[Record], reference: str = "ste") -> str:
+    """Paired differences to ``reference`` in percentage points, one row a depth (Markdown)."""
+    methods = by_depth(records)
+    base = methods[reference]
+    others = [m for m in methods if m != reference]
+    rows = []
+    for n in base:
+        row = [f"{4 * n}"]
+        for m in others:
+            if n not in methods[m]:
+                row.append("")
+                continue
+            d = paired_difference(methods[m][n], base[n])
+            row.append(f"{d.mean:+.1f} ± {d.half:.1f}")
+        rows.append(row)
+    return markdown(["binary convolutions", *(f"{m} minus {reference}" for m in others)], rows)
+
+
+def table(recipe: str, folder: Path | None = None) -> str:
+    """What ``python -m stompp_lite report`` prints.
+
+    Raises:
+        RecordError: no records, or a damaged one.
+    """
+    records = read_all(recipe, folder)
+    if recipe == "depth":
+        return f"Test accuracy, %\n\n{depth_table(records)}\n\n{difference_table(records)}"
+    rows = []
+    for name, runs in group(records).items():
+        if len(runs) > 1:
+            shown = str(accuracy_interval(runs))
+        else:
+            shown = f"{runs[0].final['test_acc']:.1f}"
+        rows.append([name, str(len(runs)), shown, f"{sum(r.wall_s for r in runs) / len(runs):.0f}"])
+    split = "validation" if records[0].config["validation"] else "test"
+    return markdown(["runs", "seeds", f"{split} accuracy, %", "seconds a run"], rows)

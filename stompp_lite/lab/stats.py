@@ -1,0 +1,90 @@
+r"""Means and 95 % intervals over seeds, with the test set's own sampling error included.
+
+Two things make an accuracy uncertain: another seed would give another network, and another draw of
+test images would give another score to the same network. More seeds shrink only the first. With
+:math:`n` seeds (standard deviation :math:`s`) and :math:`N` test images, the half-width is
+
+.. math::
+
+    \sqrt{\bigl(t_{n-1} \, s / \sqrt n\bigr)^2 + \bigl(1.96 \, s_\text{img} / \sqrt N\bigr)^2},
+
+where :math:`s_\text{img}` is the standard deviation over images of the seed-averaged score of an
+image. Differences between methods use the same formula on scores paired by seed and by image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stompp_lite.errors import ConfigError, ShapeError
+from stompp_lite.lab.record import Record
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with a 95 % interval, in percent or percentage points."""
+
+    mean: float
+    half: float
+    seeds: int
+
+    @property
+    def low(self) -> float:
+        """Lower end."""
+        return self.mean - self.half
+
+    @property
+    def high(self) -> float:
+        """Upper end."""
+        return self.mean + self.half
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f} ± {self.half:.1f}"
+
+
+def interval(scores: np.ndarray) -> Interval:
+    """Interval of a mean score.
+
+    Args:
+        scores: [seeds, images]; for an accuracy 0 or 1, for a paired difference -1, 0 or 1.
+
+    Raises:
+        ConfigError: fewer than two seeds. ShapeError: not two axes.
+    """
+    from scipy.stats import t
+
+    if scores.ndim != 2:
+        raise ShapeError(f"scores must have axes [seeds, images], got shape {scores.shape}")
+    n, images = scores.shape
+    if n < 2:
+        raise ConfigError(f"an interval over seeds needs at least 2 seeds, got {n}")
+    per_seed, per_image = scores.mean(1), scores.mean(0)
+    seed_half = t.ppf(0.975, n - 1) * per_seed.std(ddof=1) / math.sqrt(n)
+    image_half = 1.96 * per_image.std(ddof=1) / math.sqrt(images)
+    return Interval(100 * float(scores.mean()), 100 * math.hypot(seed_half, image_half), n)
+
+
+def _scores(records: Sequence[Record]) -> np.ndarray:
+    ordered = sorted(records, key=lambda r: r.seed)
+    return np.stack([r.correct_bits().astype(float) for r in ordered])
+
+
+def accuracy_interval(records: Sequence[Record]) -> Interval:
+    """Test accuracy of runs that differ in their seed only, in percent."""
+    return interval(_scores(records))
+
+
+def paired_difference(first: Sequence[Record], second: Sequence[Record]) -> Interval:
+    """Accuracy of ``first`` minus ``second``, in percentage points, paired by seed and image.
+
+    Raises:
+        ConfigError: the two do not have the same seeds.
+    """
+    seeds = [sorted(r.seed for r in records) for records in (first, second)]
+    if seeds[0] != seeds[1]:
+        raise ConfigError(f"cannot pair runs with seeds {seeds[0]} and {seeds[1]}")
+    return interval(_scores(first) - _scores(second))

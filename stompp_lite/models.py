@@ -1,0 +1,109 @@
+"""The course's own networks, as ordinary float torch models: ``binarize_model`` does the rest.
+
+Taught in chapter 3 (the perceptron) and chapter 4 (the lab's residual network).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from stompp_lite.errors import ConfigError, positive
+
+
+def mlp(inputs: int, classes: int, width: int = 64, depth: int = 3) -> nn.Sequential:
+    """A perceptron with ``depth`` hidden layers, each linear, batch norm, activation.
+
+    Args:
+        inputs: features of a flattened sample; images [N, C, H, W] are flattened first.
+        depth: hidden layers; once converted, all but the first are binary.
+
+    Returns:
+        Model from [N, ...] to logits [N, classes].
+    """
+    for value, what in (
+        (inputs, "inputs"),
+        (classes, "classes"),
+        (width, "width"),
+        (depth, "depth"),
+    ):
+        positive(value, what)
+    layers: list[nn.Module] = [nn.Flatten()]
+    for i in range(depth):
+        layers += [
+            nn.Linear(inputs if i == 0 else width, width, bias=False),
+            nn.BatchNorm1d(width),
+            nn.Hardtanh(),
+        ]
+    return nn.Sequential(*layers, nn.Linear(width, classes))
+
+
+class Block(nn.Module):
+    """Post-activation residual block: act(bn(conv(act(bn(conv(x))))) + shortcut(x)).
+
+    The sum passes through an activation, so once converted the residual stream itself is binary.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.act1 = nn.Hardtanh()
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.act2 = nn.Hardtanh()
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, I, H, W] to [N, O, H / stride, W / stride]."""
+        y = self.act1(self.bn1(self.conv1(x)))
+        out: Tensor = self.act2(self.bn2(self.conv2(y)) + self.shortcut(x))
+        return out
+
+
+class LabResNet(nn.Module):
+    """The lab's network: a 3x3 stem, groups of residual blocks, global mean, linear.
+
+    Args:
+        channels: input channels.
+        classes: number of logits.
+        width: channels of the first group; each later group doubles them and halves the image.
+        blocks: residual blocks in each group, for example (6, 6). Two convolutions a block.
+
+    Raises:
+        ConfigError: a size below one.
+    """
+
+    def __init__(
+        self, channels: int, classes: int, width: int = 16, blocks: Sequence[int] = (1, 1)
+    ) -> None:
+        super().__init__()
+        positive(channels, "channels")
+        positive(classes, "classes")
+        positive(width, "width")
+        if not blocks:
+            raise ConfigError("blocks must name at least one group, for example (1, 1)")
+        self.conv = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        self.bn = nn.BatchNorm2d(width)
+        self.act = nn.Hardtanh()
+        groups, inputs = [], width
+        for g, count in enumerate(blocks):
+            positive(count, "the number of blocks")
+            outputs = width * 2**g
+            for b in range(count):
+                stride = 2 if g > 0 and b == 0 else 1
+                groups.append(Block(inputs, outputs, stride))
+                inputs = outputs
+        self.blocks = nn.Sequential(*groups)
+        self.head = nn.Linear(inputs, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to logits [N, classes]."""
+        x = self.blocks(self.act(self.bn(self.conv(x))))
+        out: Tensor = self.head(x.mean((2, 3)))
+        return out

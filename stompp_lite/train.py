@@ -1,0 +1,351 @@
+"""The training loop: fit a converted model, keep its history, survive being killed.
+
+``fit`` prints nothing. It shows a progress bar, returns a :class:`History`, and with a checkpoint
+path it can be stopped at any step and called again: weights, masks, and history then come out
+bit for bit as if nothing had happened (same device, same number of threads).
+
+Taught in chapter 3 (the loop) and chapter 8 (the progression inside it).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from stompp_lite import checkpoint as store
+from stompp_lite.convert import conversion
+from stompp_lite.data import Data, batches
+from stompp_lite.errors import CheckpointError, ConfigError, NonFiniteError, one_of, positive
+from stompp_lite.lab import diagnose
+from stompp_lite.progression import Plan, Progression, assert_binary
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+@dataclass
+class History:
+    """What happened in a run.
+
+    Attributes:
+        epochs: one dict for each evaluated epoch: ``epoch`` (1-based), ``step`` (steps done),
+            ``loss`` (mean over the epoch), ``train_acc`` (running, in training mode), ``test_acc``
+            (current masks), ``train_acc_binary`` and ``test_acc_binary`` (all-ones masks),
+            ``p_weights``, ``p_activations``, ``reach``, ``zero``, ``flips`` (lists, one number a
+            stage; flips since the evaluation before). Accuracies in percent.
+        steps: with ``history="step"``: ``loss``, ``train_acc`` of every step's batch.
+        final: metrics of the finished network: ``test_acc``, ``test_acc_bn`` (after re-estimating
+            the batch-norm statistics on the training images), ``train_acc``, ``loss``.
+        finished: whether the last step was reached.
+    """
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    steps: dict[str, list[float]] = field(default_factory=dict)
+    final: dict[str, float] = field(default_factory=dict)
+    finished: bool = False
+
+    def curve(self, name: str) -> list[Any]:
+        """One entry of every evaluated epoch.
+
+        Raises:
+            ConfigError: there is no such entry.
+        """
+        if self.epochs:
+            one_of(name, self.epochs[0], "curve")
+        return [e[name] for e in self.epochs]
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, x: Tensor, y: Tensor, batch: int = 1024) -> float:
+    """Share of correct predictions in evaluation mode, in percent."""
+    mode = model.training
+    model.eval()
+    parts = zip(x.split(batch), y.split(batch), strict=True)
+    hits: int = sum(int((model(a).argmax(1) == b).sum()) for a, b in parts)
+    model.train(mode)
+    return 100.0 * hits / len(y)
+
+
+@torch.no_grad()
+def reestimate_batch_norm(model: nn.Module, x: Tensor, batch: int = 1024) -> None:
+    """Replace every batch norm's running statistics by averages over ``x``."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta, mode = [m.momentum for m in norms], model.training
+    for m in norms:
+        m.reset_running_stats()
+        m.momentum = None  # cumulative average
+    model.train()
+    for part in x.split(batch):
+        model(part)
+    for m, momentum in zip(norms, momenta, strict=True):
+        m.momentum = momentum
+    model.train(mode)
+
+
+def _bar(total: int, start: int, show: bool | None) -> Any:
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # ipywidgets missing: a text bar will do
+        from tqdm.auto import tqdm
+    if show is None:
+        show = sys.stderr.isatty() or "ipykernel" in sys.modules
+    return tqdm(total=total, initial=start, unit="step", disable=not show, leave=False)
+
+
+def _check_settings(data: Data, s: dict[str, Any]) -> None:
+    positive(s["epochs"], "epochs")
+    positive(s["eval_every"], "eval_every")
+    positive(s["batch_size"], "the batch size")
+    if s["batch_size"] > len(data.train_x):
+        raise ConfigError(
+            f"a batch of {s['batch_size']} is larger than the data ({len(data.train_x)} samples)"
+        )
+    for name in ("lr", "momentum", "weight_decay"):
+        if not math.isfinite(s[name]) or s[name] < 0:
+            raise ConfigError(f"{name} must be a finite number of at least 0, got {s[name]!r}")
+    one_of(s["history"], ("epoch", "step"), "history")
+
+
+def _fingerprint(model: nn.Module, data: Data, settings: dict[str, Any]) -> dict[str, Any]:
+    """What must be equal for a checkpoint to fit this call."""
+    done = conversion(model)
+    shapes = [f"{name} {tuple(t.shape)}" for name, t in model.state_dict().items()]
+    digest = hashlib.sha256()
+    for t in (data.train_x, data.train_y, data.test_x, data.test_y):
+        digest.update(t.cpu().numpy().tobytes())
+    return {
+        **settings,
+        "weights": str(done.weights),
+        "activations": str(done.activations),
+        "model": hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16],
+        "data": f"{data.name} {digest.hexdigest()[:16]}",
+    }
+
+
+class _Run:
+    """State of a run between two steps: what a checkpoint holds."""
+
+    def __init__(
+        self, model: nn.Module, data: Data, s: dict[str, Any], plan: Plan,
+        factory: OptimizerFactory | None, plain: bool,
+    ) -> None:  # fmt: skip
+        self.model, self.data, self.s = model, data, s
+        self.per_epoch = math.ceil(len(data.train_x) / s["batch_size"])
+        self.total = self.per_epoch * s["epochs"]
+        self.progression = Progression(model, self.total, plan, seed=s["seed"], plain=plain)
+        make = factory or (
+            lambda ps: torch.optim.SGD(
+                ps, lr=s["lr"], momentum=s["momentum"], weight_decay=s["weight_decay"]
+            )
+        )
+        self.optimizer = make(model.parameters())
+        self.history = History()
+        self.step = 0
+        self.sums = {"loss": 0.0, "hits": 0, "seen": 0}
+        self.signs = diagnose.signs(model)
+
+    def train_step(self, index: Tensor) -> float:
+        x, y = self.data.train_x[index], self.data.train_y[index]
+        self.progression.set_step(self.step)
+        logits = self.model(x)
+        loss = F.cross_entropy(logits, y)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise NonFiniteError(
+                f"the loss is {value} at step {self.step} (epoch "
+                f"{self.step // self.per_epoch + 1}); lower the learning rate. The last "
+                "checkpoint, if any, is as it was"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.progression.before_update()
+        self.optimizer.step()
+        self.progression.after_update()
+        self.step += 1
+        hits = int((logits.detach().argmax(1) == y).sum())
+        self.sums["loss"] += value * len(y)
+        self.sums["hits"] += hits
+        self.sums["seen"] += len(y)
+        if self.s["history"] == "step":
+            self.history.steps.setdefault("loss", []).append(value)
+            self.history.steps.setdefault("train_acc", []).append(100.0 * hits / len(y))
+        return value
+
+    def end_epoch(self, epoch: int) -> None:
+        sums, self.sums = self.sums, {"loss": 0.0, "hits": 0, "seen": 0}
+        if (epoch + 1) % self.s["eval_every"] and epoch + 1 != self.s["epochs"]:
+            return
+        d, model = self.data, self.model
+        p = self.progression.fractions()
+        entry: dict[str, Any] = {
+            "epoch": epoch + 1,
+            "step": self.step,
+            "loss": sums["loss"] / sums["seen"],
+            "train_acc": 100.0 * sums["hits"] / sums["seen"],
+            "test_acc": accuracy(model, d.test_x, d.test_y),
+            "p_weights": p["weights"],
+            "p_activations": p["activations"],
+        }
+        with diagnose.masks_at(model, 1.0):
+            entry["test_acc_binary"] = accuracy(model, d.test_x, d.test_y)
+            entry["train_acc_binary"] = accuracy(model, d.train_x, d.train_y)
+        if self.s["diagnose"]:
+            probe = slice(0, self.s["batch_size"])
+            entry |= diagnose.gradient_reach(model, d.train_x[probe], d.train_y[probe])
+        now = diagnose.signs(model)
+        entry["flips"] = diagnose.count_flips(self.signs, now)
+        self.signs = now
+        self.history.epochs.append(entry)
+
+    def finish(self) -> None:
+        model, d = self.model, self.data
+        self.progression.set_step(self.total - 1)
+        assert_binary(model)
+        final = {
+            "test_acc": accuracy(model, d.test_x, d.test_y),
+            "train_acc": accuracy(model, d.train_x, d.train_y),
+            "loss": self.history.epochs[-1]["loss"],
+        }
+        with diagnose.untouched(model):
+            reestimate_batch_norm(model, d.train_x)
+            final["test_acc_bn"] = accuracy(model, d.test_x, d.test_y)
+        self.history.final, self.history.finished = final, True
+        self.progression.release()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "model": dict(self.model.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "progression": self.progression.state(),
+            "history": asdict(self.history),
+            "sums": self.sums,
+            "signs": self.signs,
+            "rng": torch.get_rng_state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.progression.load(state["progression"])
+        self.history = History(**state["history"])
+        self.sums = state["sums"]
+        self.signs = [s.to(now.device) for s, now in zip(state["signs"], self.signs, strict=True)]
+        torch.set_rng_state(state["rng"])
+
+
+def fit(
+    model: nn.Module,
+    data: Data,
+    *,
+    epochs: int,
+    plan: Plan | None = None,
+    batch_size: int = 64,
+    lr: float = 0.1,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    seed: int = 0,
+    optimizer: OptimizerFactory | None = None,
+    history: str = "epoch",
+    eval_every: int = 1,
+    diagnose: bool = True,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int | None = None,
+    stop_at: int | None = None,
+    progress: bool | None = None,
+    plain: bool = False,
+) -> History:
+    """Train a converted model, in place, with cross-entropy.
+
+    Args:
+        model: from :func:`~stompp_lite.binarize_model`; its rules are its own.
+        data: training and test images, on the model's device.
+        epochs: passes over the training images.
+        plan: how the progression runs; a model without progressive rules ignores it.
+        optimizer: builds an optimizer from the parameters; default SGD with ``lr``, ``momentum``
+            and ``weight_decay`` at a constant learning rate.
+        seed: of the batches and the masks (not of the initial weights: those are the model's).
+        history: ``"epoch"``, or ``"step"`` to keep loss and accuracy of every step too.
+        eval_every: epochs between evaluations; the last epoch is always evaluated.
+        diagnose: measure gradient reach at each evaluation.
+        checkpoint: file to store the run in, and to go on from if it exists.
+        checkpoint_every: store every so many steps; default at the end of each epoch.
+        stop_at: stop once this many steps are done (the checkpoint holds the rest).
+        progress: show a bar; default only in a terminal or a notebook.
+        plain: the slow reference path of the progression.
+
+    Returns:
+        The history, with ``finished`` False after an early stop.
+
+    Raises:
+        ConfigError: an impossible setting. NonFiniteError: NaN or infinite loss.
+        CheckpointError: an unusable checkpoint, or one of another run.
+        NotBinaryError: the finished network is not binary.
+    """
+    plan = plan or Plan()
+    s: dict[str, Any] = {
+        "epochs": epochs, "batch_size": batch_size, "lr": lr, "momentum": momentum,
+        "weight_decay": weight_decay, "seed": seed, "history": history,
+        "eval_every": eval_every, "diagnose": diagnose,
+    }  # fmt: skip
+    _check_settings(data, s)
+    if checkpoint_every is not None:
+        positive(checkpoint_every, "checkpoint_every")
+    conversion(model)
+    path = Path(checkpoint) if checkpoint is not None else None
+    fingerprint = _fingerprint(model, data, {**s, **asdict(plan)}) if path else {}
+    saved = store.load(path) if path and path.exists() else None
+    if saved is not None:
+        _check_same(path, saved.get("fingerprint", {}), fingerprint)
+    run = _Run(model, data, s, plan, optimizer, plain)
+    if saved is not None:
+        run.load(saved["run"])
+        if run.history.finished:
+            run.progression.release()
+            return run.history
+
+    def keep() -> None:
+        if path:
+            store.save(path, {"fingerprint": fingerprint, "run": run.state()})
+
+    last = run.total if stop_at is None else min(stop_at, run.total)
+    model.train()
+    with _bar(run.total, run.step, progress) as bar:
+        for epoch in range(run.step // run.per_epoch, epochs):
+            for i, index in enumerate(batches(len(data.train_x), batch_size, seed, epoch)):
+                if epoch * run.per_epoch + i < run.step:
+                    continue  # done before the checkpoint
+                if run.step >= last:
+                    keep()
+                    return run.history
+                loss = run.train_step(index)
+                bar.update()
+                if i == run.per_epoch - 1:
+                    run.end_epoch(epoch)
+                    bar.set_postfix(epoch=epoch + 1, loss=f"{loss:.3f}", refresh=False)
+                if run.step == run.total:
+                    run.finish()
+                due = run.step % (checkpoint_every or run.per_epoch) == 0
+                if due or run.step == run.total:
+                    keep()
+    return run.history
+
+
+def _check_same(path: Path | None, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
+    for name in wanted:
+        if saved.get(name) != wanted[name]:
+            raise CheckpointError(
+                f"{path} belongs to another run: its {name} is {saved.get(name)!r}, this call's is "
+                f"{wanted[name]!r}. Use another file, or delete this one"
+            )

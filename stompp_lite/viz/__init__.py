@@ -1,0 +1,1 @@
+"""Figures: one visual grammar for the whole course."""

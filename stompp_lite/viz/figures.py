@@ -1,0 +1,109 @@
+"""The figures that the chapters draw from records and schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from stompp_lite.errors import ConfigError
+from stompp_lite.lab.record import Record
+from stompp_lite.lab.report import by_depth
+from stompp_lite.lab.stats import accuracy_interval
+from stompp_lite.schedule import Schedule
+from stompp_lite.viz import style
+
+FREEZE = LinearSegmentedColormap.from_list("freeze", [style.FREE, style.FROZEN])
+
+
+def depth(records: Sequence[Record], methods: Sequence[str]) -> Figure:
+    """Test accuracy against the number of binary convolutions, mean and 95 % interval.
+
+    Args:
+        records: of the recipe ``depth``.
+        methods: which to draw, keys of :data:`stompp_lite.viz.style.METHODS`.
+    """
+    fig, ax = plt.subplots()
+    groups = by_depth(list(records))
+    ends = []
+    for k, method in enumerate(methods):
+        look, runs = style.look(method), groups[method]
+        found = [accuracy_interval(r) for r in runs.values()]
+        x = np.array([4 * n for n in runs])
+        mean = np.array([f.mean for f in found])
+        shift = 1.02 ** (k - (len(methods) - 1) / 2)  # so that bars do not hide each other
+        ax.errorbar(x * shift, mean, [f.half for f in found], capsize=2, **style.line(method))  # type: ignore[arg-type]
+        ends.append((mean[-1], look.label, look.color))
+    ax.set_xscale("log")
+    ax.set_xticks(x, [str(v) for v in x])
+    ax.minorticks_off()
+    ax.set(xlabel="binary convolutions", ylabel="test accuracy, %", ylim=(0, 102))
+    style.label_ends(ax, ends)
+    return fig
+
+
+def progression(schedule: Schedule, title: str = "") -> Figure:
+    """Frozen fraction of every stage over time: light is free, dark is frozen."""
+    fig, ax = plt.subplots(figsize=(6.4, 2.8))
+    p = np.array([schedule.fractions(t) for t in range(schedule.steps)]).T  # [stages, steps]
+    image = ax.imshow(
+        p, aspect="auto", origin="lower", cmap=FREEZE, vmin=0, vmax=1, interpolation="nearest"
+    )
+    ax.grid(False)
+    ax.set(xlabel="training step", ylabel="stage (input at the bottom)", title=title)
+    fig.colorbar(image, label="frozen fraction p")
+    return fig
+
+
+def smooth(values: Sequence[float], width: int) -> np.ndarray:
+    """Running mean over ``width`` values: [len - width + 1].
+
+    Raises:
+        ConfigError: fewer values than the width.
+    """
+    if not 1 <= width <= len(values):
+        raise ConfigError(f"cannot average {len(values)} values over a width of {width}")
+    sums = np.cumsum(np.concatenate([[0.0], values]))
+    mean: np.ndarray = (sums[width:] - sums[:-width]) / width
+    return mean
+
+
+def sawtooth(
+    losses: dict[str, Sequence[float]], starts: Sequence[float] = (), width: int = 10
+) -> Figure:
+    """Training loss of every step, averaged over ``width`` steps, window starts marked.
+
+    Args:
+        losses: method to loss of every step.
+        starts: steps at which a stage starts to freeze.
+    """
+    fig, ax = plt.subplots(figsize=(7.0, 3.4))
+    for s in starts:
+        ax.axvline(s, color=style.FAINT, linewidth=0.8, zorder=0)
+    ends = []
+    for method, loss in losses.items():
+        look, mean = style.look(method), smooth(loss, width)
+        ax.plot(
+            np.arange(len(mean)) + width - 1, mean, color=look.color, linestyle=look.line, lw=1.3
+        )
+        ends.append((float(mean[-1]), look.label, look.color))
+    ax.grid(False)
+    ax.set(xlabel="training step", ylabel="training loss", ylim=(0, None), xlim=(0, None))
+    style.label_ends(ax, ends)
+    return fig
+
+
+def reach(curves: dict[str, Sequence[float]], ylabel: str = "gradient reach") -> Figure:
+    """Gradient reach against the stage; method to one number a stage."""
+    fig, ax = plt.subplots(figsize=(6.4, 3.2))
+    ends = []
+    for method, values in curves.items():
+        look = style.look(method)
+        ax.plot(range(len(values)), values, **style.line(method))  # type: ignore[arg-type]
+        ends.append((values[-1], look.label, look.color))
+    ax.set(xlabel="stage (0 is next to the input)", ylabel=ylabel)
+    style.label_ends(ax, ends)
+    return fig
