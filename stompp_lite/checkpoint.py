@@ -11,6 +11,7 @@ import io
 import json
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         CheckpointError: the folder cannot be written to.
     """
     path = Path(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    # One fixed name: what a killed process left behind is overwritten by the next write.
+    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as stream:
@@ -64,7 +66,8 @@ def write_atomically(path: str | Path, content: bytes) -> None:
             os.fsync(stream.fileno())
         partial.replace(path)
     except OSError as err:
-        partial.unlink(missing_ok=True) if os.access(path.parent, os.W_OK) else None
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise CheckpointError(
             f"cannot write {path}: {err.strerror or err}; choose a folder you may write to"
         ) from err

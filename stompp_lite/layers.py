@@ -11,7 +11,7 @@ Taught in chapter 3, *A first binary network*.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stompp_lite.binarize import Binarizer, Rule, hard_sign

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 
 from stompp_lite.data import load
 from stompp_lite.errors import positive

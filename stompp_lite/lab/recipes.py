@@ -72,6 +72,14 @@ def _rates() -> Iterator[tuple[str, Config]]:
                 yield f"lr{lr}-{method}-s{seed}", method_config(method, 9, seed, base)
 
 
+def _perceptron() -> Iterator[tuple[str, Config]]:
+    base = Config(model="mlp", width=64, lr=0.1, epochs=30, eval_every=2, history="epoch")
+    for seed in range(5):
+        for method in ("float", "ste", "ste-identity", "stompp"):
+            config = replace(method_config(method, 1, seed, base), blocks=(3,))
+            yield f"d3-{method}-s{seed}", config
+
+
 def _deepest() -> Iterator[tuple[str, Config]]:
     base = replace(LAB, epochs=120, eval_every=8, history="epoch")
     for seed in range(3):
@@ -136,6 +144,13 @@ _ALL = (
         "were added.",
         "about 20 core-minutes on one AMD EPYC core",
         _tune,
+    ),
+    Recipe(
+        "perceptron",
+        "What does one bit cost a shallow network? Three hidden layers, five seeds. Settings were "
+        "taken over from the lab's first version, not tuned.",
+        "two minutes on one AMD EPYC core",
+        _perceptron,
     ),
     Recipe("quick", "Does everything run? Two runs of three epochs.", "seconds", _quick),
 )

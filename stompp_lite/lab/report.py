@@ -26,6 +26,12 @@ def by_depth(records: list[Record]) -> dict[str, dict[int, list[Record]]]:
     return {method: dict(sorted(depths.items())) for method, depths in out.items()}
 
 
+def common_seeds(a: list[Record], b: list[Record]) -> tuple[list[Record], list[Record]]:
+    """The runs of both lists whose seed is in both (a sweep may still be under way)."""
+    both = {r.seed for r in a} & {r.seed for r in b}
+    return [r for r in a if r.seed in both], [r for r in b if r.seed in both]
+
+
 def markdown(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
@@ -37,7 +43,8 @@ def depth_table(records: list[Record]) -> str:
     methods = by_depth(records)
     depths = sorted({n for runs in methods.values() for n in runs})
     rows = [
-        [f"{4 * n}"] + [str(accuracy_interval(m[n])) if n in m else "" for m in methods.values()]
+        [f"{4 * n}"]
+        + [str(accuracy_interval(m[n])) if len(m.get(n, [])) > 1 else "" for m in methods.values()]
         for n in depths
     ]
     return markdown(["binary convolutions", *methods], rows)
@@ -52,10 +59,11 @@ def difference_table(records: list[Record], reference: str = "ste") -> str:
     for n in base:
         row = [f"{4 * n}"]
         for m in others:
-            if n not in methods[m]:
+            first, second = common_seeds(methods[m].get(n, []), base[n])
+            if len(first) < 2:
                 row.append("")
                 continue
-            d = paired_difference(methods[m][n], base[n])
+            d = paired_difference(first, second)
             row.append(f"{d.mean:+.1f} ± {d.half:.1f}")
         rows.append(row)
     return markdown(["binary convolutions", *(f"{m} minus {reference}" for m in others)], rows)
@@ -68,7 +76,7 @@ def table(recipe: str, folder: Path | None = None) -> str:
         RecordError: no records, or a damaged one.
     """
     records = read_all(recipe, folder)
-    if recipe == "depth":
+    if recipe.startswith("depth"):
         return f"Test accuracy, %\n\n{depth_table(records)}\n\n{difference_table(records)}"
     rows = []
     for name, runs in group(records).items():

@@ -1,0 +1,58 @@
+# The two commands: `make book` reads, `make test` checks. Each sets up what it needs.
+PYTHON ?= python3
+PORT ?= 8000
+SERVE ?= 1
+BIN := .venv/bin
+READY := .venv/.ready
+export OMP_NUM_THREADS := 1
+
+.PHONY: book test check lab notebooks nbval product figures look lock release clean
+
+book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0: only build)
+	$(BIN)/python book/tools/build.py $(if $(filter-out 0,$(SERVE)),--serve --port $(PORT))
+
+test: check nbval product  ## everything CI runs
+
+check: $(READY)  ## formatter, linter, type checker, unit tests: under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 -m "not slow"
+
+nbval: $(READY)  ## execute every notebook and compare with the stored outputs
+	$(BIN)/pytest --nbval notebooks -n 2 --dist loadfile --nbval-cell-timeout=300 \
+	    --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider
+
+product: $(READY)  ## build the book and test it: pages, links, offline, the wheel in an empty folder
+	$(BIN)/python book/tools/build.py
+	$(BIN)/pytest -m slow
+
+lab: $(READY)  ## open the notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+notebooks: $(READY)  ## execute the notebooks again and store their outputs
+	$(BIN)/python book/tools/notebooks.py $(NB)
+
+figures: $(READY)  ## draw the README's figures from the records
+	$(BIN)/python book/tools/figures.py
+
+look: $(READY)  ## screenshots of every page, light, dark and phone, into build/look (needs Chromium)
+	$(BIN)/python book/tools/build.py
+	$(BIN)/python book/tools/look.py
+
+release: $(READY)  ## the wheel with its bundle of records; refuses a placeholder address
+	$(BIN)/python book/tools/release.py
+
+lock: $(READY)  ## write requirements.lock from what is installed
+	(head -1 requirements.lock; $(BIN)/pip freeze --all --exclude-editable --exclude pip \
+	    | sed 's/+cpu$$//') > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(0 if sys.version_info >= (3, 11) else f"Python {v} is too old: 3.11 or newer is needed. Name one with: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+clean:  ## remove what was built
+	rm -rf build dist

@@ -1,0 +1,73 @@
+"""What this book adds to Sphinx: pages that work offline, links between API and chapters, tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+PLACEHOLDER = "OWNER"
+_CHAPTER = re.compile(r"chapters? (\d+)")
+
+
+def hide_launch_buttons(app: Any, config: Any) -> None:
+    """While the repository's address is a placeholder, a launch button would lead nowhere."""
+    options = config.html_theme_options
+    if PLACEHOLDER in options.get("repository_url", ""):
+        options["launch_buttons"] = {}
+        options["repository_url"] = ""
+
+
+def drop_thebe(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
+    """sphinx-thebe adds scripts to every page that ask a content network for more."""
+    scripts = context.get("script_files", [])
+    context["script_files"] = [s for s in scripts if "thebe" not in _text(s)]
+    styles = context.get("css_files", [])
+    context["css_files"] = [s for s in styles if "thebe" not in _text(s)]
+
+
+def _text(asset: Any) -> str:
+    body = str(getattr(asset, "attributes", {}).get("body", ""))
+    return f"{getattr(asset, 'filename', asset)} {body}".lower()
+
+
+def copy_mathjax(app: Any, exception: Exception | None) -> None:
+    """Math in pages that are read offline: MathJax comes from an installed package."""
+    if exception is not None or app.builder.format != "html":
+        return
+    spec = importlib.util.find_spec("sphinx-mathjax-offline")
+    assert spec is not None and spec.submodule_search_locations
+    source = Path(spec.submodule_search_locations[0]) / "static" / "mathjax"
+    target = Path(app.outdir) / "_static" / "offline" / "mathjax"
+    fonts = "output/chtml/fonts/woff-v2"
+    (target / fonts).mkdir(parents=True, exist_ok=True)
+    shutil.copy(source / "tex-mml-chtml.js", target)
+    shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+
+
+def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """In API pages, the first "chapter 8" of a docstring line becomes a link to it."""
+    pages = {
+        int(Path(doc).name[:2]): doc
+        for doc in app.env.found_docs
+        if doc.startswith("notebooks/") and Path(doc).name[:2].isdigit()
+    }
+
+    def link(match: re.Match) -> str:
+        page = pages.get(int(match[1]))
+        return f":doc:`{match[0]} </{page}>`" if page else match[0]
+
+    for i, text in enumerate(lines):
+        lines[i] = _CHAPTER.sub(link, text)
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Connect the pieces."""
+    app.connect("config-inited", hide_launch_buttons, priority=900)
+    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("build-finished", copy_mathjax)
+    app.connect("autodoc-process-docstring", link_chapters)
+    app.add_css_file("layer.css")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

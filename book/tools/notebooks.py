@@ -1,0 +1,79 @@
+"""Execute notebooks and store their outputs so that a diff shows only what changed.
+
+Usage: python book/tools/notebooks.py [notebooks/08_layer_by_layer.ipynb ...]
+
+Without arguments: every notebook. A cell tagged ``volatile`` (it prints times) keeps its stored
+output while its source stays the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def normalize(notebook: Any, before: Any = None) -> None:
+    """Remove what a reader cannot see and what changes from run to run, in place."""
+    stored = {c.id: c for c in before.cells} if before is not None else {}
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    count = 0
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        cell.execution_count = count
+        old = stored.get(cell.id)
+        volatile = "volatile" in cell.metadata.get("tags", [])
+        if volatile and old is not None and old.source == cell.source and old.outputs:
+            cell.outputs = old.outputs
+            continue
+        kept = []
+        for output in cell.outputs:
+            if WIDGET in output.get("data", {}):
+                continue  # a progress bar: dead without a kernel
+            if output.output_type == "stream" and output.name == "stderr" and "it/s" in output.text:
+                continue
+            if "execution_count" in output:
+                output.execution_count = count
+            output.pop("transient", None)
+            kept.append(output)
+        cell.outputs = kept
+
+
+def execute(path: Path) -> float:
+    """Run one notebook in its folder and store it; seconds taken."""
+    before = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)
+    start = time.perf_counter()
+    client = NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+    )
+    client.execute()
+    normalize(notebook, before)
+    nbformat.validate(notebook)
+    nbformat.write(notebook, path)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    chosen = [Path(a).resolve() for a in sys.argv[1:]] or sorted(
+        (ROOT / "notebooks").glob("*.ipynb")
+    )
+    for notebook_path in chosen:
+        print(f"{notebook_path.name}: {execute(notebook_path):.0f} s", flush=True)

@@ -1,0 +1,111 @@
+"""The command line, as its user meets it."""
+
+import json
+
+import pytest
+
+from stompp_lite.__main__ import main
+from stompp_lite.errors import ConfigError, RecordError
+from stompp_lite.lab import bench, record
+from stompp_lite.lab.run import Config, configure
+from stompp_lite.lab.sweep import sweep
+
+FAST = ["--set", "model=mlp", "blocks=[3]", "width=8", "epochs=2", "plan.tail=0.2"]
+
+
+def test_run_writes_a_record(tmp_path, capsys):
+    out = tmp_path / "mine.json"
+    assert main(["run", "--method", "stompp+ste", *FAST, "seed=4", "--out", str(out)]) == 0
+    kept = record.read(out)
+    assert (kept.seed, kept.name, kept.recipe) == (4, "mine", "custom")
+    assert kept.config["weights"] == "stompp+ste:identity" and kept.config["plan"]["tail"] == 0.2
+    assert kept.machine["threads"] >= 1 and kept.wall_s > 0
+    assert f"{kept.final['test_acc']:.1f} %" in capsys.readouterr().out
+
+
+def test_a_run_can_be_stopped_and_gone_on_with(tmp_path):
+    out, check = tmp_path / "a.json", tmp_path / "a.npz"
+    for _ in range(2):
+        assert main(["run", *FAST, "--checkpoint", str(check), "--out", str(out)]) == 0
+    direct = tmp_path / "b.json"
+    main(["run", *FAST, "--out", str(direct)])
+    assert record.read(out).final == record.read(direct).final
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["run", "--method", "stomp"], "did you mean 'stompp'"),
+        (["run", "--set", "epochs=0"], "epochs must be an integer of at least 1, got 0"),
+        (["run", "--set", "epoch=3"], "did you mean 'epochs'"),
+        (["run", "--set", "plan.ordr=reverse"], "did you mean 'order'"),
+        (["run", "--set", "epochs"], "field=value, got 'epochs'"),
+        (["run", "--name", "x"], "needs a recipe"),
+        (["run", "dept"], "did you mean 'depth'"),
+        (["run", "depth", "--name", "n01-ste-s9"], "did you mean 'n01-ste-s"),
+        (["run", "--set", "data=mnst"], "did you mean 'mnist'"),
+        (["run", "--set", "data=cifar10", "--root", "/nowhere"], "download=True"),
+        (["run", "--set", "model=resnet"], "unknown model 'resnet'"),
+        (["run", "--set", "model=mlp"], "an mlp has one depth"),
+        (["sweep", "depht"], "did you mean 'depth'"),
+        (["sweep", "quick", "--jobs", "0"], "jobs must be"),
+        (["report", "tune", "--runs", "/nowhere"], "no records of recipe 'tune'"),
+        (["bench", "--repeats", "0"], "repeats must be"),
+    ],
+)
+def test_mistakes_end_with_one_clear_line(args, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(args) == 1
+    err = capsys.readouterr().err
+    assert says in err and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_sweep_runs_what_is_missing_and_skips_the_rest(tmp_path, capsys):
+    assert sweep("quick", tmp_path, only="stompp", progress=False) == {
+        "done": 1, "skipped": 0, "failed": 0,
+    }  # fmt: skip
+    path = tmp_path / "quick" / "n01-stompp-s0.json"
+    before = path.read_bytes()
+    assert main(["sweep", "quick", "--out", str(tmp_path), "--jobs", "2"]) == 0
+    assert path.read_bytes() == before
+    assert "1 done, 1 skipped, 0 failed" in capsys.readouterr().out
+    assert main(["report", "quick", "--runs", str(tmp_path)]) == 0
+    assert "n01-ste | 1 |" in capsys.readouterr().out
+    changed = json.loads(before)
+    changed["config"]["lr"] = 0.123
+    path.write_text(json.dumps(changed))
+    with pytest.raises(RecordError, match=r"made with lr = 0\.123, the recipe says"):
+        sweep("quick", tmp_path, progress=False)
+
+
+def test_a_repeated_run_gives_the_same_numbers(tmp_path):
+    for name in ("a", "b"):
+        sweep("quick", tmp_path / name, only="stompp", progress=False)
+    a, b = (record.read(tmp_path / n / "quick" / "n01-stompp-s0.json") for n in ("a", "b"))
+    assert (a.final, a.curves, a.steps, a.correct) == (b.final, b.curves, b.steps, b.correct)
+
+
+def test_configure_starts_from_a_recipe():
+    c = configure("depth", "n04-ste-s2", None, ["lr=0.05", "plan.order=reverse"])
+    assert (c.blocks, c.seed, c.lr, c.plan.order, c.weights) == (
+        (4, 4), 2, 0.05, "reverse", "ste:identity",
+    )  # fmt: skip
+    assert configure(None, None, None, []) == Config()
+    with pytest.raises(ConfigError, match="did you mean 'width'"):
+        Config.from_dict({"widht": 3})
+
+
+def test_doctor_reports_and_says_how_to_get_what_is_missing(tmp_path, capsys):
+    assert main(["doctor", "--root", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "torch 2" in out and "digits: 1437 + 360 images" in out
+    assert "cifar10: not usable" in out and "download=True" in out
+
+
+def test_bench_measures_ratios():
+    result = bench.measure(blocks=1, width=4, repeats=2, inner=1)
+    assert len(result["backward_ms"]) == 5
+    assert 0 < result["floor"] < 1.5
+    assert result["run_over_ste"]["min"] <= result["run_over_ste"]["max"]
+    assert "whole run / floor" in bench.text(result)

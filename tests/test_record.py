@@ -1,0 +1,199 @@
+"""Records, statistics and reports: read strictly, computed as stated, and ours are all valid."""
+
+import copy
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from stompp_lite.errors import ConfigError, RecordError, ShapeError
+from stompp_lite.lab import record, report, stats
+from stompp_lite.lab.recipes import RECIPES, method_config
+from stompp_lite.lab.run import METHODS, Config
+from stompp_lite.lab.sweep import check_same
+from tests.conftest import ROOT
+
+RUNS = ROOT / "data" / "runs"
+
+
+def make(seed=0, correct=None, name="n01-ste"):
+    correct = torch.tensor([True, False, True, True]) if correct is None else correct
+    return record.Record(
+        recipe="r",
+        name=f"{name}-s{seed}",
+        config=Config(seed=seed).to_dict() | {"test_images": len(correct)},
+        seed=seed,
+        versions=record.versions(),
+        machine=record.machine(),
+        started="2026-01-01T00:00:00+00:00",
+        wall_s=1.0,
+        curves={"epoch": [1, 2], "loss": [1.23456789, float("nan")], "test_acc": [50.0, 75.0]},
+        steps={"loss": [0.123456]},
+        final={"test_acc": 75.0, "test_acc_bn": 75.0, "train_acc": 80.0, "loss": 0.5},
+        correct=record.pack_correct(correct),
+    )
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / "a" / "r.json"
+    record.save(make(), path)
+    back = record.read(path)
+    assert back.curves["loss"] == [1.235, None]  # four digits; NaN has no place in JSON
+    assert back.correct_bits().tolist() == [True, False, True, True]
+    assert (
+        Config.from_dict({k: v for k, v in back.config.items() if k != "test_images"}) == Config()
+    )
+
+
+GOOD = json.loads(json.dumps(record._short(vars(make()))))
+
+
+@pytest.mark.parametrize("field", sorted(GOOD))
+def test_every_missing_field_is_named(field):
+    bad = copy.deepcopy(GOOD)
+    del bad[field]
+    with pytest.raises(RecordError, match=rf"file\.json: field '{field}' is missing"):
+        record.validate(bad, "file.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("schema", 2, "'schema' is 2, this version reads 1"),
+        ("seed", "0", "'seed' is a str"),
+        ("seed", True, "'seed' is a bool"),
+        ("extra", 1, "unknown field 'extra'"),
+        ("final.test_acc", None, "'final.test_acc' is None"),
+        ("final.loss", float("inf"), "'final.loss' is inf"),
+        ("curves.loss", [1.0], "differ in length"),
+    ],
+)
+def test_wrong_fields_are_named(path, value, says):
+    bad = copy.deepcopy(GOOD)
+    target = bad
+    *parents, last = path.split(".")
+    for p in parents:
+        target = target[p]
+    target[last] = value
+    with pytest.raises(RecordError, match=says):
+        record.validate(bad, "file.json")
+
+
+def test_files_that_are_no_records(tmp_path):
+    for name, content, says in [
+        ("list.json", "[]", "got list"),
+        ("cut.json", '{"schema": 1, ', "not a JSON file"),
+    ]:
+        (tmp_path / name).write_text(content)
+        with pytest.raises(RecordError, match=rf"{name}: .*{says}"):
+            record.read(tmp_path / name)
+    with pytest.raises(RecordError, match="no such record"):
+        record.read(tmp_path / "missing.json")
+    with pytest.raises(RecordError, match="stompp_lite sweep depth"):
+        record.read_all("depth", tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match="choose a folder"):
+        record.save(make(), tmp_path / "file" / "r.json")
+
+
+def test_bundle_holds_every_record_and_is_repeatable(tmp_path):
+    for seed in range(3):
+        record.save(make(seed), tmp_path / "r" / f"s{seed}.json")
+    record.write_bundle(tmp_path, tmp_path / "one.gz")
+    record.write_bundle(tmp_path, tmp_path / "two.gz")
+    assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
+    import gzip
+
+    contents = json.loads(gzip.decompress((tmp_path / "one.gz").read_bytes()))
+    assert [record.validate(c, "bundle").seed for c in contents] == [0, 1, 2]
+
+
+def test_recorded_runs_are_valid_complete_and_made_by_their_recipes():
+    for name, recipe in RECIPES.items():
+        if name == "quick":
+            continue
+        runs = dict(recipe.runs())
+        found = {p.stem: p for p in (RUNS / name).glob("*.json")}
+        assert set(found) == set(runs), f"{name}: run `python -m stompp_lite sweep {name}`"
+        for run, config in runs.items():
+            kept = record.read(found[run])
+            check_same(kept, config, found[run])
+            assert (kept.recipe, kept.name, kept.seed) == (name, run, config.seed)
+            share = 100 * kept.correct_bits().mean()
+            assert share == pytest.approx(kept.final["test_acc"], abs=1e-6)
+
+
+def test_data_folder_stays_small():
+    tracked = list((ROOT / "data" / "runs").rglob("*.json"))
+    assert sum(p.stat().st_size for p in tracked) < 20e6
+
+
+def test_recipes_match_methods_on_everything_but_the_rules():
+    base = method_config("float", 2, 0).to_dict()
+    for method in METHODS:
+        other = method_config(method, 2, 0).to_dict()
+        assert {k for k in base if base[k] != other[k]} <= {"weights", "activations"}
+
+
+def test_tuning_never_saw_the_test_images_nor_the_seeds_of_the_report():
+    seeds = {c.seed for _, c in RECIPES["tune"].runs()}
+    assert all(c.validation for _, c in RECIPES["tune"].runs())
+    for name in ("depth", "depth-paper-rate", "rates", "deepest"):
+        assert not any(c.validation for _, c in RECIPES[name].runs())
+        assert not seeds & {c.seed for _, c in RECIPES[name].runs()}
+
+
+def test_the_learning_rate_is_the_one_the_stated_rule_picks():
+    """Best mean over three methods and two seeds on the validation split."""
+    groups = report.group(record.read_all("tune", RUNS))
+    rates: dict[float, list[float]] = {}
+    for name, runs in groups.items():
+        if name.startswith("lr"):
+            rate = float(name.removeprefix("lr").partition("-")[0])
+            rates.setdefault(rate, []).extend(r.final["test_acc"] for r in runs)
+    assert all(len(v) == 6 for v in rates.values())
+    best = max(rates, key=lambda r: np.mean(rates[r]))
+    assert best == dict(RECIPES["depth"].runs())["n06-ste-s0"].lr
+
+
+def test_interval_against_the_formula_by_hand():
+    scores = np.array([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1.0]])
+    got = stats.interval(scores)
+    per_seed, per_image = [0.75, 0.5, 1.0], [1, 2 / 3, 1 / 3, 1]
+    sd = lambda v: math.sqrt(sum((x - sum(v) / len(v)) ** 2 for x in v) / (len(v) - 1))  # noqa: E731
+    seed_half = 4.302652729911275 * sd(per_seed) / math.sqrt(3)  # t, 2 degrees of freedom
+    half = math.hypot(seed_half, 1.96 * sd(per_image) / 2)
+    assert (got.mean, got.half) == pytest.approx((75.0, 100 * half))
+    assert got.low == pytest.approx(got.mean - got.half)
+    assert str(stats.Interval(12.34, 0.56, 3)) == "12.3 ± 0.6"
+
+
+def test_interval_covers_the_truth_about_95_percent_of_the_time():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(400):
+        ability = rng.normal(1.0, 1.0, size=300)[None] + rng.normal(0, 0.3, size=5)[:, None]
+        scores = (rng.random((5, 300)) < 1 / (1 + np.exp(-ability))).astype(float)
+        truth = 100 * 0.6971  # E[1 / (1 + exp(-z))], z ~ N(1, 1.09), by numerical integration
+        i = stats.interval(scores)
+        hits += i.low <= truth <= i.high
+    assert 0.92 <= hits / 400 <= 1.0
+
+
+def test_paired_difference_uses_seeds_and_images():
+    a = [make(s, torch.tensor([True, True, False, True])) for s in (0, 1)]
+    b = [make(s, torch.tensor([True, False, False, True])) for s in (1, 0)]
+    assert stats.paired_difference(a, b).mean == pytest.approx(25.0)
+    with pytest.raises(ConfigError, match=r"seeds \[0, 1\] and \[0\]"):
+        stats.paired_difference(a, b[1:])
+    with pytest.raises(ConfigError, match="at least 2 seeds"):
+        stats.accuracy_interval(a[:1])
+    with pytest.raises(ShapeError, match="shape"):
+        stats.interval(np.zeros(3))
+
+
+def test_depth_report_has_a_row_for_each_depth():
+    lines = report.depth_table(record.read_all("depth", RUNS)).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["4", "8", "16", "24", "36"]

@@ -1,0 +1,108 @@
+"""The schedule against its definition, evaluated slowly with exact fractions."""
+
+import math
+from fractions import Fraction
+
+import pytest
+
+from stompp_lite.errors import ConfigError
+from stompp_lite.schedule import ORDERS, SHAPES, Schedule, pair, positions, shape_value
+
+
+def oracle(stages, steps, order, shape, stage, step, seed=0):
+    """p_l(t) straight from the definition in the module's docstring, in exact arithmetic."""
+    if order == "global":
+        tau = Fraction(step + 1, steps)
+    else:
+        tau = Fraction(stages * (step + 1), steps) - positions(order, stages, seed)[stage]
+    tau = float(min(max(tau, Fraction(0)), Fraction(1)))
+    return {
+        "cubic": tau**3,
+        "quadratic": tau**2,
+        "linear": tau,
+        "cosine": 0.5 - 0.5 * math.cos(math.pi * tau),
+        "flipped-quadratic": 1 - (1 - tau) ** 2,
+    }[shape]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_fraction_follows_the_definition(order, shape):
+    for stages, steps in [(1, 1), (3, 3), (4, 10), (5, 23), (7, 64)]:
+        s = Schedule(stages, steps, order, shape, seed=3)
+        for stage in range(stages):
+            for step in range(steps + 3):
+                want = oracle(stages, steps, order, shape, stage, min(step, steps - 1), seed=3)
+                assert s.fraction(stage, step) == pytest.approx(want, abs=1e-12)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_monotone_from_zero_to_exactly_one(order):
+    s = Schedule(6, 50, order)
+    for stage in range(6):
+        p = [s.fraction(stage, t) for t in range(-1, 50)]
+        assert p[0] == 0.0 and p[-1] == 1.0
+        assert p == sorted(p)
+
+
+@pytest.mark.parametrize("order", [o for o in ORDERS if o != "global"])
+def test_one_stage_at_a_time(order):
+    s = Schedule(5, 40, order)
+    for t in range(40):
+        assert sum(0 < p < 1 for p in s.fractions(t)) <= 1
+    turns = sorted(range(5), key=lambda k: s.window(k)[0])
+    assert turns == {"forward": [0, 1, 2, 3, 4], "reverse": [4, 3, 2, 1, 0]}.get(order, turns)
+
+
+def test_window_is_where_p_moves():
+    for steps in (7, 20, 33):
+        s = Schedule(6, steps, "random", "linear", seed=1)
+        for stage in range(6):
+            first, whole = s.window(stage)
+            assert s.fraction(stage, first) > 0 and s.fraction(stage, first - 1) == 0
+            assert s.fraction(stage, whole) == 1 and s.fraction(stage, whole - 1) < 1
+
+
+def test_random_order_is_a_fixed_permutation():
+    assert positions("random", 9, seed=4) == positions("random", 9, seed=4)
+    assert sorted(positions("random", 9, seed=4)) == list(range(9))
+    assert positions("random", 9, seed=4) != positions("random", 9, seed=5)
+
+
+def test_shapes_differ_in_the_middle_and_meet_at_the_ends():
+    assert {shape_value(s, 0.0) for s in SHAPES} == {0.0}
+    assert {round(shape_value(s, 1.0), 12) for s in SHAPES} == {1.0}
+    assert shape_value("cubic", 0.5) == 0.125
+    assert shape_value("flipped-quadratic", 0.5) == 0.75
+
+
+@pytest.mark.parametrize("lead", [-3, 0, 2])
+def test_lead_puts_weights_ahead_of_activations(lead):
+    w, a = pair(4, 120, lead=lead)
+    assert w.windows == a.windows == 4 + abs(lead)
+    for stage in range(4):
+        gap = a.window(stage)[0] - w.window(stage)[0]
+        assert gap == pytest.approx(lead * 120 / w.windows, abs=1)
+    assert w.fractions(119) == a.fractions(119) == [1.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Schedule(0, 5), "stages must be an integer of at least 1, got 0"),
+        (lambda: Schedule(3, 2), "2 progression steps for 3 windows"),
+        (lambda: Schedule(3, 9, order="foward"), "did you mean 'forward'"),
+        (lambda: Schedule(3, 9, shape="cubik"), "did you mean 'cubic'"),
+        (lambda: Schedule(3, 9, delay=-1), "got -1"),
+        (lambda: Schedule(3, 9, order="global", delay=1), "cannot be delayed"),
+        (lambda: Schedule(3, 9, delay=2, windows=4), "at least 5"),
+        (lambda: Schedule(3, 9).fraction(3, 0), "stage 3 does not exist"),
+        (lambda: shape_value("linear", 1.5), "got 1.5"),
+        (lambda: shape_value("linear", float("nan")), "got nan"),
+        (lambda: positions("global", 3), "no windows"),
+        (lambda: pair(3, 9, weights="global", lead=1), "needs two layerwise orders"),
+    ],
+)
+def test_bad_input_names_the_value(make, says):
+    with pytest.raises(ConfigError, match=says):
+        make()

@@ -1,0 +1,212 @@
+"""The loop: history, resuming to the bit, being killed, and bad settings."""
+
+import math
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from stompp_lite import Plan, accuracy, fit
+from stompp_lite.data import batches
+from stompp_lite.errors import (
+    CheckpointError,
+    ConfigError,
+    ConversionError,
+    NonFiniteError,
+)  # fmt: skip
+from stompp_lite.train import reestimate_batch_norm
+from tests.conftest import ROOT, lab_net, same_state
+
+SETTINGS = {"epochs": 12, "batch_size": 16, "seed": 3, "progress": False}  # 36 steps
+
+
+def test_history_holds_what_it_promises(tiny, capsys):
+    history = fit(lab_net(), tiny, history="step", **SETTINGS)
+    assert history.finished and len(history.epochs) == 12
+    assert len(history.steps["loss"]) == 36
+    entry = history.epochs[5]
+    assert entry["epoch"] == 6 and entry["step"] == 18
+    for name in ("p_weights", "p_activations", "reach", "zero", "flips"):
+        assert len(entry[name]) == 5
+    assert entry["loss"] == pytest.approx(sum(history.steps["loss"][15:18]) / 3)
+    assert history.epochs[-1]["test_acc"] == history.epochs[-1]["test_acc_binary"]
+    assert set(history.final) == {"test_acc", "test_acc_bn", "train_acc", "loss"}
+    assert history.curve("epoch") == list(range(1, 13))
+    with pytest.raises(ConfigError, match="did you mean 'test_acc'"):
+        history.curve("testacc")
+    out = capsys.readouterr()
+    assert out.out == "" and out.err == ""
+
+
+def test_it_learns(tiny):
+    history = fit(lab_net("ste", "ste"), tiny, **SETTINGS | {"epochs": 30})
+    assert history.final["train_acc"] > 60  # chance is 33
+
+
+def test_accuracies_with_all_ones_masks_are_those_of_the_binary_network(tiny):
+    model = lab_net()
+    history = fit(model, tiny, stop_at=18, **SETTINGS)
+    assert not history.finished
+    entry = history.epochs[-1]
+    assert entry["test_acc"] == accuracy(model, tiny.test_x, tiny.test_y)
+    exported = lab_net("ste", "ste")
+    exported.load_state_dict(model.state_dict())
+    assert entry["test_acc_binary"] == accuracy(exported, tiny.test_x, tiny.test_y)
+
+
+def test_eval_every_skips_but_never_the_last(tiny):
+    history = fit(lab_net(), tiny, eval_every=5, **SETTINGS)
+    assert history.curve("epoch") == [5, 10, 12]
+
+
+def test_diagnosis_does_not_disturb_the_run(tiny):
+    nets = [lab_net(), lab_net()]
+    for net, diagnose in zip(nets, (True, False)):
+        fit(net, tiny, diagnose=diagnose, **SETTINGS)
+    assert same_state(*nets)
+
+
+@pytest.mark.parametrize("mask_rule", ["threshold", "redraw"])
+@pytest.mark.parametrize("order", ["forward", "global"])
+def test_resume_is_equal_to_the_bit(tiny, tmp_path, mask_rule, order):
+    plan = Plan(order=order, mask_rule=mask_rule, refresh=0.1)
+    whole = lab_net()
+    want = fit(whole, tiny, plan=plan, history="step", **SETTINGS)
+    path = tmp_path / "run.npz"
+    stops = sorted(random.Random(order + mask_rule).sample(range(1, 36), 4))
+    for stop in [*stops, None]:
+        torch.manual_seed(99)  # the caller's random state must not matter
+        model = lab_net(seed=5)  # nor the fresh model's weights, once there is a checkpoint
+        if stop == stops[0]:
+            model = lab_net()
+        got = fit(model, tiny, plan=plan, history="step", checkpoint=path, stop_at=stop, **SETTINGS)
+        assert got.finished == (stop is None)
+    assert same_state(model, whole)
+    assert got == want
+    again = fit(lab_net(), tiny, plan=plan, history="step", checkpoint=path, **SETTINGS)
+    assert again == want  # a finished run is read, not run
+
+
+KILLED = """
+import sys, torch
+sys.path.insert(0, {root!r})
+torch.set_num_threads(1)
+from tests.conftest import lab_net
+from stompp_lite import Data, fit
+blob = torch.load({data!r}, weights_only=True)
+tiny = Data("tiny", **blob, classes=3)
+print("started", flush=True)
+fit(lab_net(), tiny, checkpoint={path!r}, checkpoint_every=1, epochs=12, batch_size=16, seed=3)
+print("finished", flush=True)
+"""
+
+
+def test_a_killed_process_leaves_a_usable_checkpoint(tiny, tmp_path):
+    """Kill -9 at random moments while it writes after every step; the run still ends the same."""
+    whole = lab_net()
+    want = fit(whole, tiny, **SETTINGS)
+    data, path = str(tmp_path / "data.pt"), str(tmp_path / "run.npz")
+    names = ("train_x", "train_y", "test_x", "test_y")
+    torch.save({n: getattr(tiny, n) for n in names}, data)
+    script = KILLED.format(root=str(ROOT), data=data, path=path)
+    rng = random.Random(0)
+    for attempt in range(20):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout.readline() == "started\n"
+        if attempt < 2:
+            time.sleep(rng.uniform(0.02, 0.3))
+            process.send_signal(signal.SIGKILL)
+        rest, _ = process.communicate(timeout=60)
+        if process.returncode == 0 and "finished" in rest:
+            break
+    else:
+        pytest.fail("the run never finished")
+    model = lab_net()
+    got = fit(model, tiny, checkpoint=path, **SETTINGS)
+    assert got == want and same_state(model, whole)
+
+
+def test_checkpoint_of_another_run_is_refused_by_name(tiny, tmp_path):
+    path = tmp_path / "run.npz"
+    fit(lab_net(), tiny, checkpoint=path, stop_at=5, **SETTINGS)
+    for change, says in [
+        ({"lr": 0.5}, "its lr is 0.1, this call's is 0.5"),
+        ({"plan": Plan(order="reverse")}, "its order is 'forward'"),
+        ({"seed": 4}, "its seed is 3"),
+    ]:
+        with pytest.raises(CheckpointError, match=says):
+            fit(lab_net(), tiny, checkpoint=path, **SETTINGS | change)
+    with pytest.raises(CheckpointError, match="its model is"):
+        fit(lab_net(blocks=(2, 1)), tiny, checkpoint=path, **SETTINGS)
+    other = replace(tiny, train_x=tiny.train_x + 1)
+    with pytest.raises(CheckpointError, match="its data is"):
+        fit(lab_net(), other, checkpoint=path, **SETTINGS)
+
+
+def test_nan_loss_stops_and_keeps_the_checkpoint(tiny, tmp_path):
+    path = tmp_path / "run.npz"
+    model = lab_net("float", "float")
+    fit(model, tiny, checkpoint=path, stop_at=6, **SETTINGS)
+    before = path.read_bytes()
+    model.head.weight.data.fill_(float("nan"))
+    with pytest.raises(NonFiniteError, match="loss is nan at step 0"):
+        fit(model, tiny, **SETTINGS)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
+        ({"epochs": 2.5}, "got 2.5"),
+        ({"batch_size": 0}, "batch size must be .* got 0"),
+        ({"batch_size": 49}, r"batch of 49 is larger than the data \(48 samples\)"),
+        ({"lr": float("inf")}, "lr must be a finite number of at least 0, got inf"),
+        ({"momentum": -1.0}, "got -1.0"),
+        ({"history": "steps"}, "did you mean 'step'"),
+        ({"eval_every": 0}, "eval_every"),
+        ({"epochs": 1}, "3 progression steps for 5 windows"),
+        ({"checkpoint": "x.npz", "checkpoint_every": 0}, "checkpoint_every"),
+    ],
+)
+def test_bad_settings(tiny, change, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=says):
+        fit(lab_net(), tiny, **SETTINGS | change)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_float_model_is_refused(tiny):
+    with pytest.raises(ConversionError, match="call binarize_model"):
+        fit(torch.nn.Linear(3, 3), tiny, epochs=1, batch_size=16)
+
+
+def test_any_optimizer_works(tiny):
+    model = lab_net()
+    history = fit(model, tiny, optimizer=lambda ps: torch.optim.Adam(ps, lr=0.01), **SETTINGS)
+    assert history.finished
+
+
+def test_reestimated_statistics_are_those_of_the_data():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
+    x = torch.randn(4000, 2) * 3 + 1
+    reestimate_batch_norm(net, x, batch=1000)
+    assert net[0].running_mean.tolist() == pytest.approx(x.mean(0).tolist(), abs=1e-5)
+    assert net[0].running_var.tolist() == pytest.approx(x.var(0).tolist(), rel=1e-2)
+    assert net[0].momentum == 0.1
+
+
+def test_batches_cover_the_data_once_in_an_order_of_their_own():
+    seen = [torch.cat(list(batches(50, 16, 0, e))) for e in (0, 1)]
+    assert all(sorted(s.tolist()) == list(range(50)) for s in seen)
+    assert not torch.equal(*seen)
+    assert torch.equal(seen[1], torch.cat(list(batches(50, 16, 0, 1))))
+    assert math.ceil(50 / 16) == len(list(batches(50, 16, 0, 0)))
