@@ -186,6 +186,13 @@ class _Run:
         if (epoch + 1) % self.s["eval_every"] and epoch + 1 != self.s["epochs"]:
             return
         d, model = self.data, self.model
+        for slot in self.progression.latents:
+            if slot.weight is not None and not bool(torch.isfinite(slot.weight).all()):
+                raise NonFiniteError(  # the sign would hide it from the loss
+                    f"latent weights of {slot.name!r} are not finite after epoch {epoch + 1}; "
+                    "lower the learning rate, or use a surrogate that closes (clip). The last "
+                    "checkpoint, if any, is as it was"
+                )
         p = self.progression.fractions()
         entry: dict[str, Any] = {
             "epoch": epoch + 1,

@@ -1,4 +1,4 @@
-"""What this book adds to Sphinx: pages that work offline, links between API and chapters, tables."""
+"""What this book adds to Sphinx: offline pages, links between API and chapters, recorded tables."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "machine": dict, "started": str, "wall_s": (int, float), "curves": dict, "steps": dict,
     "final": dict, "correct": str,
 }  # fmt: skip
+_OPTIONAL = {"outcome": str}
 _REQUIRED_IN = {
     "versions": ("stompp_lite", "python", "torch"),
     "machine": ("cpu", "gpu", "threads"),
@@ -54,7 +55,13 @@ class Record:
     steps: dict[str, list[float]]
     final: dict[str, float]
     correct: str  # hex, one bit a test image, first image first
+    outcome: str = "finished"  # or "diverged: ...", and then without final metrics
     schema: int = field(default=SCHEMA)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the run ended in NaN or infinity."""
+        return self.outcome != "finished"
 
     def correct_bits(self) -> np.ndarray:
         """Which test images were classified correctly: bool [N]."""
@@ -111,15 +118,16 @@ def validate(content: Any, source: str) -> Record:
         raise RecordError(
             f"{source}: field 'schema' is {content['schema']}, this version reads {SCHEMA}"
         )
+    diverged = str(content.get("outcome", "")).startswith("diverged")
     for part, names in _REQUIRED_IN.items():
-        for name in names:
+        for name in () if diverged else names:
             if name not in content[part]:
                 raise RecordError(f"{source}: field '{part}.{name}' is missing")
-    for name in _REQUIRED_IN["final"]:
+    for name in () if diverged else _REQUIRED_IN["final"]:
         value = content["final"][name]
         if not isinstance(value, int | float) or not math.isfinite(value):
             raise RecordError(f"{source}: field 'final.{name}' is {value!r}, not a finite number")
-    unknown = set(content) - set(_REQUIRED)
+    unknown = set(content) - set(_REQUIRED) - set(_OPTIONAL)
     if unknown:
         raise RecordError(f"{source}: unknown field {sorted(unknown)[0]!r}")
     lengths = {name: len(curve) for name, curve in content["curves"].items()}

@@ -29,6 +29,7 @@ def by_depth(records: list[Record]) -> dict[str, dict[int, list[Record]]]:
 def common_seeds(a: list[Record], b: list[Record]) -> tuple[list[Record], list[Record]]:
     """The runs of both lists whose seed is in both (a sweep may still be under way)."""
     both = {r.seed for r in a} & {r.seed for r in b}
+    both -= {r.seed for r in [*a, *b] if r.diverged}
     return [r for r in a if r.seed in both], [r for r in b if r.seed in both]
 
 
@@ -42,12 +43,15 @@ def depth_table(records: list[Record]) -> str:
     """Test accuracy, one row a depth, one column a method (Markdown)."""
     methods = by_depth(records)
     depths = sorted({n for runs in methods.values() for n in runs})
-    rows = [
-        [f"{4 * n}"]
-        + [str(accuracy_interval(m[n])) if len(m.get(n, [])) > 1 else "" for m in methods.values()]
-        for n in depths
-    ]
+    rows = [[f"{4 * n}"] + [_cell(m.get(n, [])) for m in methods.values()] for n in depths]
     return markdown(["binary convolutions", *methods], rows)
+
+
+def _cell(runs: list[Record]) -> str:
+    lost = sum(r.diverged for r in runs)
+    if lost:
+        return f"{lost} of {len(runs)} diverged"
+    return str(accuracy_interval(runs)) if len(runs) > 1 else ""
 
 
 def difference_table(records: list[Record], reference: str = "ste") -> str:
@@ -60,7 +64,7 @@ def difference_table(records: list[Record], reference: str = "ste") -> str:
         row = [f"{4 * n}"]
         for m in others:
             first, second = common_seeds(methods[m].get(n, []), base[n])
-            if len(first) < 2:
+            if len(first) < 2 or any(r.diverged for r in methods[m][n]):
                 row.append("")
                 continue
             d = paired_difference(first, second)
@@ -80,10 +84,7 @@ def table(recipe: str, folder: Path | None = None) -> str:
         return f"Test accuracy, %\n\n{depth_table(records)}\n\n{difference_table(records)}"
     rows = []
     for name, runs in group(records).items():
-        if len(runs) > 1:
-            shown = str(accuracy_interval(runs))
-        else:
-            shown = f"{runs[0].final['test_acc']:.1f}"
+        shown = _cell(runs) if len(runs) > 1 else f"{runs[0].final['test_acc']:.1f}"
         rows.append([name, str(len(runs)), shown, f"{sum(r.wall_s for r in runs) / len(runs):.0f}"])
     split = "validation" if records[0].config["validation"] else "test"
     return markdown(["runs", "seeds", f"{split} accuracy, %", "seconds a run"], rows)

@@ -13,11 +13,11 @@ import torch
 
 from stompp_lite import data as datasets
 from stompp_lite.convert import binarize_model
-from stompp_lite.errors import ConfigError, one_of
+from stompp_lite.errors import ConfigError, NonFiniteError, one_of
 from stompp_lite.lab import record as records
 from stompp_lite.models import LabResNet, mlp
 from stompp_lite.progression import Plan
-from stompp_lite.train import fit
+from stompp_lite.train import History, fit
 
 # method -> (rule of the weights, rule of the activations)
 METHODS = {
@@ -115,19 +115,24 @@ def run(
     data = datasets.load(config.data, root, validation=config.validation).to(device)
     model = build(config, data).to(device)
     clock = time.perf_counter()
-    history = fit(
-        model, data, epochs=config.epochs, plan=config.plan, batch_size=config.batch_size,
-        lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay,
-        seed=config.seed, history=config.history, eval_every=config.eval_every,
-        checkpoint=checkpoint, progress=progress,
-    )  # fmt: skip
+    outcome, history = "finished", History()
+    try:
+        history = fit(
+            model, data, epochs=config.epochs, plan=config.plan, batch_size=config.batch_size,
+            lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay,
+            seed=config.seed, history=config.history, eval_every=config.eval_every,
+            checkpoint=checkpoint, progress=progress,
+        )  # fmt: skip
+    except NonFiniteError as err:  # a result, not a mishap: an experiment that diverges says so
+        outcome = f"diverged: {err}"
     wall = time.perf_counter() - clock
     model.eval()
     with torch.no_grad():
         correct = torch.cat([model(x).argmax(1) for x in data.test_x.split(1024)]) == data.test_y
     # p follows from the configuration, so it is not stored
     skipped = ("p_weights", "p_activations")
-    curves = {k: history.curve(k) for k in history.epochs[0] if k not in skipped}
+    names = history.epochs[0] if history.epochs else ()
+    curves = {k: history.curve(k) for k in names if k not in skipped}
     return records.Record(
         recipe=recipe,
         name=name,
@@ -141,6 +146,7 @@ def run(
         steps={"loss": history.steps["loss"]} if history.steps else {},
         final=history.final,
         correct=records.pack_correct(correct),
+        outcome=outcome,
     )
 
 

@@ -30,7 +30,9 @@ def depth(records: Sequence[Record], methods: Sequence[str]) -> Figure:
     groups = by_depth(list(records))
     ends = []
     for k, method in enumerate(methods):
-        look, runs = style.look(method), groups[method]
+        look = style.look(method)
+        # a point in which some run diverged has no mean; the tables say how many did
+        runs = {n: r for n, r in groups[method].items() if not any(x.diverged for x in r)}
         found = [accuracy_interval(r) for r in runs.values()]
         x = np.array([4 * n for n in runs])
         mean = np.array([f.mean for f in found])
