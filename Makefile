@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export OMP_NUM_THREADS := 1
 
-.PHONY: book test check lab notebooks nbval product figures look lock release clean
+.PHONY: book test check lab notebooks nbval product figures look address lock release clean help
 
 book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0: only build)
 	$(BIN)/python book/tools/build.py $(if $(filter-out 0,$(SERVE)),--serve --port $(PORT))
@@ -43,6 +43,9 @@ look: $(READY)  ## screenshots of every page, light, dark and phone, into build/
 release: $(READY)  ## the wheel with its bundle of records; refuses a placeholder address
 	$(BIN)/python book/tools/release.py
 
+address: $(READY)  ## write the repository address of _config.yml into the notebooks
+	$(BIN)/python book/tools/address.py
+
 lock: $(READY)  ## write requirements.lock from what is installed
 	(head -1 requirements.lock; $(BIN)/pip freeze --all --exclude-editable --exclude pip \
 	    | sed 's/+cpu$$//') > requirements.lock.new && mv requirements.lock.new requirements.lock
@@ -56,3 +59,6 @@ $(READY): requirements.lock pyproject.toml
 
 clean:  ## remove what was built
 	rm -rf build dist
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile

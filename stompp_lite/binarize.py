@@ -10,14 +10,14 @@ For a tensor :math:`u` (latent weights, or pre-activations) and a mask :math:`M`
 Entries with :math:`M = 1` are frozen: they are binary. The others are clipped, and learn.
 Four rules differ only in who is frozen and in what gradient a frozen entry passes back:
 
-=============  ==========================  ======================================
-rule           frozen entries              gradient at a frozen entry
-=============  ==========================  ======================================
-``float``      none, ever                  --
-``ste``        all, always                 the surrogate's
-``stompp``     a growing random part       0
-``stompp+ste`` a growing random part       the surrogate's
-=============  ==========================  ======================================
+==============  ==========================  ======================================
+rule            frozen entries              gradient at a frozen entry
+==============  ==========================  ======================================
+``float``       none, ever                  --
+``ste``         all, always                 the surrogate's
+``stompp``      a growing random part       0
+``stompp+ste``  a growing random part       the surrogate's
+==============  ==========================  ======================================
 
 An entry that is not frozen passes the gradient of clip, :math:`1[|u| \le 1]`.
 
@@ -39,11 +39,13 @@ from torch import Tensor, nn
 from stompp_lite import rng
 from stompp_lite.errors import ConfigError, DtypeError, ShapeError, one_of
 
+#: Derivatives that stand in for that of the sign. Each maps u to a tensor of its shape.
 SURROGATES: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": torch.ones_like,
     "clip": lambda u: (u.abs() <= 1).to(u.dtype),
     "polynomial": lambda u: (2 - 2 * u.abs()).clamp_min(0),
 }
+#: How a tensor can become binary.
 RULES = ("float", "ste", "stompp", "stompp+ste")
 
 
@@ -190,7 +192,9 @@ class Rule:
 
 
 class Binarizer(nn.Module):
-    """Applies Eq. 1 to whatever passes through; a :class:`~stompp_lite.Progression` moves it.
+    """Applies Eq. 1 to whatever passes through.
+
+    A :class:`~stompp_lite.progression.Progression` moves it.
 
     Args:
         rule: how frozen entries behave.

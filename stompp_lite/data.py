@@ -36,6 +36,7 @@ VISION = {
     "cifar10": ("CIFAR10", (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     "cifar100": ("CIFAR100", (0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762)),
 }
+#: Data sets that can be loaded.
 NAMES = ("digits", *VISION)
 
 

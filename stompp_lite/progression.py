@@ -47,6 +47,7 @@ from stompp_lite.errors import (
 from stompp_lite.layers import BinaryConv2d, BinaryLinear
 from stompp_lite.schedule import ORDERS, SHAPES, Schedule, pair
 
+#: Ways to draw a mask.
 MASK_RULES = ("threshold", "redraw")
 
 
@@ -154,7 +155,7 @@ class Progression:
             progression.after_update()
 
     Args:
-        model: from :func:`~stompp_lite.binarize_model`, on its final device.
+        model: from :func:`~stompp_lite.convert.binarize_model`, on its final device.
         steps: all training steps, tail included.
         plan: the choices.
         seed: of the masks and of the random order.

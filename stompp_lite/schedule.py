@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 from stompp_lite.errors import ConfigError, one_of, positive
 
+#: Growth of the frozen fraction in a window, by name.
 SHAPES: dict[str, Callable[[float], float]] = {
     "cubic": lambda tau: tau**3,
     "quadratic": lambda tau: tau**2,
@@ -35,6 +36,7 @@ SHAPES: dict[str, Callable[[float], float]] = {
     "flipped-quadratic": lambda tau: 1.0 - (1.0 - tau) ** 2,
 }
 
+#: Orders in which stages freeze.
 ORDERS = ("forward", "reverse", "random", "global")
 
 

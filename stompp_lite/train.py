@@ -276,7 +276,7 @@ def fit(
     """Train a converted model, in place, with cross-entropy.
 
     Args:
-        model: from :func:`~stompp_lite.binarize_model`; its rules are its own.
+        model: from :func:`~stompp_lite.convert.binarize_model`; its rules are its own.
         data: training and test images, on the model's device.
         epochs: passes over the training images.
         plan: how the progression runs; a model without progressive rules ignores it.

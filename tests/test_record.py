@@ -98,18 +98,6 @@ def test_files_that_are_no_records(tmp_path):
         record.save(make(), tmp_path / "file" / "r.json")
 
 
-def test_bundle_holds_every_record_and_is_repeatable(tmp_path):
-    for seed in range(3):
-        record.save(make(seed), tmp_path / "r" / f"s{seed}.json")
-    record.write_bundle(tmp_path, tmp_path / "one.gz")
-    record.write_bundle(tmp_path, tmp_path / "two.gz")
-    assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
-    import gzip
-
-    contents = json.loads(gzip.decompress((tmp_path / "one.gz").read_bytes()))
-    assert [record.validate(c, "bundle").seed for c in contents] == [0, 1, 2]
-
-
 def test_recorded_runs_are_valid_complete_and_made_by_their_recipes():
     for name, recipe in RECIPES.items():
         if name == "quick":

@@ -63,9 +63,25 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
         lines[i] = _CHAPTER.sub(link, text)
 
 
+def recorded_tables(app: Any, page: str, source: list[str]) -> None:
+    """Replace each line "% table KIND RECIPE" by a table computed from the records."""
+    from stompp_lite.lab import report
+    from stompp_lite.lab.record import read_all
+
+    make = {
+        "accuracy": lambda recipe: report.depth_table(read_all(recipe)),
+        "difference": lambda recipe: report.difference_table(read_all(recipe)),
+        "summary": report.table,
+    }
+    source[0] = re.sub(
+        r"^% table (\w+) ([\w-]+)$", lambda m: make[m[1]](m[2]), source[0], flags=re.MULTILINE
+    )
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Connect the pieces."""
     app.connect("config-inited", hide_launch_buttons, priority=900)
+    app.connect("source-read", recorded_tables)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)
     app.connect("autodoc-process-docstring", link_chapters)

@@ -31,7 +31,8 @@ def pages() -> list[str]:
 def build() -> int:
     """Run Jupyter Book; the number of problems."""
     command = [
-        sys.executable, "-m", "jupyter_book", "build", str(ROOT), "--toc", "book/_toc.yml",
+        str(Path(sys.executable).parent / "jupyter-book"), "build", str(ROOT),
+        "--toc", "book/_toc.yml",
         "--path-output", str(OUT), "-W", "-n", "--keep-going", "-q",
     ]  # fmt: skip
     result = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "0"})

@@ -154,4 +154,5 @@ _ALL = (
     ),
     Recipe("quick", "Does everything run? Two runs of three epochs.", "seconds", _quick),
 )
+#: All recipes by name.
 RECIPES = {recipe.name: recipe for recipe in _ALL}

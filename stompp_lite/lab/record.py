@@ -180,13 +180,6 @@ def read_all(recipe: str, folder: str | Path | None = None) -> list[Record]:
     return sorted(found, key=lambda r: r.name)
 
 
-def write_bundle(folder: Path, target: Path) -> None:
-    """Pack all records below ``folder`` into one file for the wheel; identical input, identical
-    bytes."""
-    contents = [json.loads(p.read_text()) for p in sorted(folder.glob("*/*.json"))]
-    target.write_bytes(gzip.compress(json.dumps(contents).encode(), mtime=0))
-
-
 def read_bundle() -> list[Record]:
     """The records that the installed package carries (an empty list if it carries none)."""
     file = resources.files("stompp_lite") / BUNDLE

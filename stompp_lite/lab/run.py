@@ -19,7 +19,7 @@ from stompp_lite.models import LabResNet, mlp
 from stompp_lite.progression import Plan
 from stompp_lite.train import History, fit
 
-# method -> (rule of the weights, rule of the activations)
+#: Methods by name, each with the rule of its weights and the rule of its activations.
 METHODS = {
     "float": ("float", "float"),
     "ste": ("ste:identity", "ste:clip"),

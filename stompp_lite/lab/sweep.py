@@ -55,7 +55,7 @@ def sweep(
         root: folder of the data sets.
 
     Returns:
-        Counts: ``{"done": ..., "skipped": ..., "failed": ...}``.
+        ``{"done": ..., "skipped": ..., "failed": ...}``
 
     Raises:
         ConfigError: unknown recipe.

@@ -24,6 +24,7 @@ class Look:
     marker: str
 
 
+#: The look of each method.
 METHODS = {
     "float": Look("float", "#6b7280", "-", "o"),
     "ste": Look("STE", "#c2630a", "--", "s"),

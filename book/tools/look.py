@@ -1,0 +1,71 @@
+"""Open every built page in Chromium without a network, take screenshots, report what is wrong.
+
+Usage: python book/tools/look.py [page ...]   (after a build; needs Chromium, see CONTRIBUTING)
+
+Three views of each page, light, dark and phone, go to build/look. A console error, a failed or
+outside request, or a page wider than a phone ends with exit status 1.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from build import HTML, ROOT, pages
+
+VIEWS = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
+    "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
+}
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def main(chosen: list[str]) -> int:
+    """Visit the pages; 1 if anything is wrong."""
+    browser_path = next(
+        (p for n in ("chromium", "google-chrome", "chrome") if (p := shutil.which(n))), None
+    )
+    if browser_path is None:
+        sys.exit("No Chromium found. On Debian or Ubuntu: apt-get install chromium")
+    out = ROOT / "build" / "look"
+    out.mkdir(parents=True, exist_ok=True)
+    problems = []
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=browser_path, args=FLAGS)
+        for view, options in VIEWS.items():
+            context = browser.new_context(offline=True, **options)
+            for name in chosen or pages():
+                page = context.new_page()
+                found: list[str] = []
+                page.on("console", lambda m, f=found: f.append(m.text) if m.type == "error" else 0)
+                page.on("requestfailed", lambda r, f=found: f.append(f"failed: {r.url}"))
+                page.on(
+                    "request",
+                    lambda r, f=found: f.append(r.url) if r.url.startswith("http") else None,
+                )
+                page.goto((HTML / f"{name}.html").as_uri())
+                page.wait_for_timeout(600)
+                width = page.evaluate("document.documentElement.scrollWidth")
+                if width > options["viewport"]["width"] + 1:
+                    found.append(f"the page is {width} pixels wide")
+                if page.locator("mjx-merror").count():
+                    found.append("a formula does not parse")
+                target = out / f"{name.replace('/', '_')}-{view}.png"
+                page.screenshot(path=target, full_page=True)
+                problems += [f"{name} ({view}): {text}" for text in found]
+                page.close()
+            context.close()
+        browser.close()
+    print("\n".join(problems) or f"no problems; screenshots in {out}")
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main([str(Path(a)) for a in sys.argv[1:]]))

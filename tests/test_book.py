@@ -1,0 +1,198 @@
+"""The built book as a product, and the wheel as a stranger meets it. Run after a build."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+
+from stompp_lite.lab import bench
+from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+from release import wheel
+
+from build import HTML, pages
+
+pytestmark = pytest.mark.slow
+
+
+class Page(HTMLParser):
+    """Links, resources, anchors and pictures of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links, self.resources, self.anchors, self.pictures = [], [], set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        a = dict(attributes)
+        if a.get("id"):
+            self.anchors.add(a["id"])
+        if tag == "a" and a.get("href"):
+            self.links.append(a["href"])
+        if tag in ("script", "img", "iframe", "source") and a.get("src"):
+            self.resources.append(a["src"])
+        if tag == "link" and a.get("href") and a.get("rel") not in ("canonical", "next", "prev"):
+            self.resources.append(a["href"])
+        if tag == "img":
+            self.pictures.append(a)
+
+
+@pytest.fixture(scope="module")
+def built():
+    names = [f"{p}.html" for p in pages()] + ["search.html", "genindex.html"]
+    for name in names:
+        assert (HTML / name).is_file(), f"{name} was not built: run `make book SERVE=0`"
+    return {name: Page(HTML / name) for name in names}
+
+
+def test_every_page_of_the_table_of_contents_exists(built):
+    assert len(pages()) == len(set(pages())) >= 13
+    assert (HTML / "index.html").is_file()
+
+
+def test_links_inside_the_book_lead_somewhere(built):
+    for name, page in built.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or link.startswith("//"):
+                continue
+            target = (
+                ((HTML / name).parent / unquote(parts.path)).resolve()
+                if parts.path
+                else HTML / name
+            )
+            assert target.exists(), f"{name} links to {link}"
+            relative = target.relative_to(HTML.resolve()).as_posix() if parts.path else name
+            if parts.fragment and relative in built:
+                assert unquote(parts.fragment) in built[relative].anchors, f"{name} links to {link}"
+
+
+def test_nothing_is_loaded_from_the_network(built):
+    for name, page in built.items():
+        for resource in page.resources:
+            assert not re.match(r"(https?:)?//", resource), f"{name} loads {resource}"
+            path = unquote(urlsplit(resource).path)
+            if path and not resource.startswith("data:"):
+                assert ((HTML / name).parent / path).resolve().exists(), f"{name} lacks {resource}"
+        source = (HTML / name).read_text()
+        assert not re.search(r"cdn\.|jsdelivr|unpkg|cdnjs", source), name
+
+
+def test_math_is_on_board(built):
+    folder = HTML / "_static" / "offline" / "mathjax"
+    assert (folder / "tex-mml-chtml.js").stat().st_size > 500_000
+    assert list((folder / "output" / "chtml" / "fonts" / "woff-v2").glob("*.woff"))
+    assert "offline/mathjax" in (HTML / "notebooks" / "08_layer_by_layer.html").read_text()
+
+
+def test_every_picture_of_a_chapter_says_what_it_shows(built):
+    count = 0
+    for name, page in built.items():
+        for picture in page.pictures:
+            if "_images" in picture.get("src", ""):
+                count += 1
+                assert len(picture.get("alt") or "") > 40, f"{name}: {picture}"
+    assert count >= 15
+
+
+def test_launch_buttons_are_hidden_while_the_address_is_a_placeholder(built):
+    placeholder = "OWNER" in (ROOT / "_config.yml").read_text().partition("url:")[2].split()[0]
+    page = (HTML / "notebooks" / "01_why_one_bit.html").read_text()
+    assert ("colab.research.google.com" in page) != placeholder
+
+
+def test_api_pages_and_chapters_link_each_other(built):
+    api = built["book/api/method.html"]
+    assert any("08_layer_by_layer.html" in link for link in api.links)
+    assert "stompp_lite.binarize.masked_binarize" in api.anchors
+    chapter = built["notebooks/08_layer_by_layer.html"]
+    assert any("api/method.html" in link for link in chapter.links)
+
+
+def test_recorded_tables_are_in_the_page(built):
+    source = (HTML / "book" / "recorded_runs.html").read_text()
+    assert source.count("<table") >= 7 and "% table" not in source
+
+
+def test_a_release_refuses_the_placeholder_address():
+    done = subprocess.run(
+        [sys.executable, ROOT / "book" / "tools" / "release.py"], capture_output=True, text=True
+    )
+    if "OWNER" in (ROOT / "_config.yml").read_text():
+        assert done.returncode == 1 and "placeholder address" in done.stderr
+    else:
+        assert done.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory):
+    """An environment that has our dependencies but not our package, and the wheel."""
+    home = tmp_path_factory.mktemp("stranger")
+    built = wheel(home / "wheel")
+    site = Path(next(p for p in sys.path if p.endswith("site-packages")))
+    shelf = home / "shelf"  # everything installed here, less our package
+    shelf.mkdir()
+    for entry in site.iterdir():
+        if "stompp_lite" not in entry.name and entry.suffix != ".pth":
+            (shelf / entry.name).symlink_to(entry)
+    subprocess.run([sys.executable, "-m", "venv", home / "env"], check=True)
+    python = home / "env" / "bin" / "python"
+    packages = next((home / "env" / "lib").glob("python*/site-packages"))
+    (packages / "shelf.pth").write_text(f"{shelf}\n")
+    return python, built, home
+
+
+@pytest.mark.parametrize("name", ["01_why_one_bit", "04_the_depth_problem"])
+def test_a_chapter_runs_alone_in_an_empty_folder(stranger, name):
+    """The setup cell installs the wheel; the records come out of the wheel."""
+    python, built, home = stranger
+    folder = home / name
+    folder.mkdir()
+    shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", folder)
+    probe = [python, "-c", "import stompp_lite"]
+    if name == "01_why_one_bit":
+        assert subprocess.run(probe, capture_output=True, cwd=folder).returncode == 1
+    script = (
+        "import nbformat, sys; from nbclient import NotebookClient\n"
+        "nb = nbformat.read(sys.argv[1], 4)\n"
+        "NotebookClient(nb, timeout=300, kernel_name='python3').execute()\n"
+        "nbformat.write(nb, 'done.ipynb')"
+    )
+    kernel = home / "share" / "jupyter" / "kernels" / "python3"
+    kernel.mkdir(parents=True, exist_ok=True)
+    argv = f'["{python}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"]'
+    (kernel / "kernel.json").write_text(
+        f'{{"argv": {argv}, "display_name": "p", "language": "python"}}'
+    )
+    env = os.environ | {
+        "STOMPP_LITE_SOURCE": str(built),
+        "JUPYTER_PATH": str(home / "share" / "jupyter"),
+    }
+    env.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [python, "-c", script, f"{name}.ipynb"], cwd=folder, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    outputs = [
+        o for c in nbformat.read(folder / "done.ipynb", 4).cells for o in c.get("outputs", [])
+    ]
+    assert any(o.get("text", "").startswith("Ready: stompp_lite") for o in outputs)
+    assert sum("image/png" in o.get("data", {}) for o in outputs) >= 2
+
+
+def test_a_forward_run_costs_what_the_floor_says():
+    """Timing is noisy on a shared machine, so the best of three measurements counts."""
+    for _ in range(3):
+        result = bench.measure(blocks=4, width=16, repeats=3)
+        whole, middle = result["run_over_floor"], result["middle_step_over_float"]["median"]
+        if whole <= 1.05 and middle <= 1.15:
+            return
+    pytest.fail(f"run over floor {whole:.3f} (at most 1.05), mid-window step {middle:.3f} (1.15)")

@@ -1,0 +1,101 @@
+"""What every chapter must have, read from the stored notebooks (nbval executes them)."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda p: p.stem)
+def chapter(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def text(chapter):
+    return "\n".join(c.source for c in chapter.cells if c.cell_type == "markdown")
+
+
+def code(chapter):
+    return [c for c in chapter.cells if c.cell_type == "code"]
+
+
+def test_the_chapters_are_there():
+    numbers = [int(p.stem[:2]) for p in CHAPTERS]
+    assert numbers == [1, 2, 3, 4, 8]
+    toc = (ROOT / "book" / "_toc.yml").read_text()
+    assert all(f"notebooks/{p.stem}" in toc for p in CHAPTERS)
+
+
+def test_every_chapter_has_its_parts(chapter):
+    prose = text(chapter)
+    for part in (
+        "You will learn", "## Predict first", "## What surprised us", "## Exercises",
+        "**1. Understand.**", "**2. Code.**", "**3. Explore.**", "## Sources", "**You can now**",
+        "Running time:", "In the package:",
+    ):  # fmt: skip
+        assert part in prose, part
+    assert prose.count("<details>") == prose.count("</details>") >= 1
+    assert any(c.source.startswith("#@title Solution 2") for c in code(chapter))
+
+
+def test_one_setup_cell_the_same_everywhere_with_the_address_of_the_config(chapter):
+    setups = [c.source for c in code(chapter) if "stompp_lite" in c.source and "pip" in c.source]
+    reference = nbformat.read(CHAPTERS[0], as_version=4).cells[1].source
+    assert setups == [reference] == [chapter.cells[1].source]
+    assert re.findall(r"git\+([^\"']+)", reference) == [ADDRESS]
+    for forbidden in ("--upgrade", " -U", "torch=", "numpy"):
+        assert forbidden not in reference.replace("never touches torch or numpy", "")
+
+
+def test_outputs_are_stored_whole_and_clean(chapter):
+    counts = [c.execution_count for c in code(chapter)]
+    assert counts == list(range(1, len(counts) + 1))
+    for cell in chapter.cells:
+        assert "execution" not in cell.metadata
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error", cell.id
+            assert not (output.output_type == "stream" and output.name == "stderr"), cell.id
+            assert not any("widget" in mime for mime in output.get("data", {})), cell.id
+    assert all(c.outputs for c in code(chapter) if "print(" in c.source or "plt.show" in c.source)
+    assert set(chapter.metadata) == {"kernelspec", "language_info"}
+    assert len({c.id for c in chapter.cells}) == len(chapter.cells)
+
+
+def test_every_picture_has_alternative_text(chapter):
+    for cell in code(chapter):
+        if any("image/png" in o.get("data", {}) for o in cell.outputs):
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            assert len(alt) > 40, f"{cell.id} needs alt text that says what the figure shows"
+
+
+def test_no_output_names_a_path_of_the_machine_it_ran_on(chapter):
+    everything = nbformat.writes(chapter)
+    for bad in ("/work/", "/root/", "/home/", "/tmp/", "site-packages"):
+        assert bad not in everything, bad
+
+
+def test_cells_are_short(chapter):
+    for cell in code(chapter):
+        lines = [ln for ln in cell.source.splitlines() if ln.strip()]
+        assert len(lines) <= 42, f"{cell.id} has {len(lines)} lines"
+
+
+def test_relative_links_lead_somewhere(chapter):
+    for link in re.findall(r"\]\(([^)#\s]+)", text(chapter)):
+        if not link.startswith("http"):
+            assert (ROOT / "notebooks" / link).exists(), link
+
+
+def test_no_placeholder_is_left(chapter):
+    assert not re.search(
+        r"\b[A-Z]+_(TEXT|ALT)\b|TODO|FIXME|\(recording\)", nbformat.writes(chapter)
+    )
+    for page in (ROOT / "book").rglob("*.md"):
+        assert "(recording)" not in Path(page).read_text()
