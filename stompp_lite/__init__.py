@@ -1,8 +1,9 @@
 """Binary neural networks by layerwise progressive freezing (StoMPP), small enough to read.
 
-The method is three modules: :mod:`~stompp_lite.schedule` (which fraction of which stage is frozen
-when), :mod:`~stompp_lite.binarize` (Eq. 1 and its gradients) and :mod:`~stompp_lite.progression`
-(masks through a run). :func:`binarize_model` converts a model, :func:`fit` trains it.
+The method is four modules: :mod:`~stompp_lite.schedule` (which fraction of which stage is frozen
+when), :mod:`~stompp_lite.binarize` (Eq. 1 and its gradients), :mod:`~stompp_lite.masks` (who is
+frozen) and :mod:`~stompp_lite.progression` (masks through a run).
+:func:`binarize_model` converts a model, :func:`fit` trains it.
 """
 
 from stompp_lite.binarize import Binarizer, Rule, clip, hard_sign, masked_binarize

@@ -73,7 +73,7 @@ def test_torchvision_imports_and_its_own_operators_survive():
     torchvision = import_torchvision()
     assert torchvision.models.resnet18 and import_torchvision() is torchvision
     if vision._kept:  # the compiled part did not fit: declared, not implemented
-        with pytest.raises(NotImplementedError):
+        with pytest.raises((NotImplementedError, RuntimeError)):
             torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
     else:
         assert torchvision.ops.nms(torch.ones(1, 4), torch.ones(1), 0.5).tolist() == [0]

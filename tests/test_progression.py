@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from stompp_lite import Plan, Progression, assert_binary, fit
 from stompp_lite.errors import CheckpointError, ConfigError, NonFiniteError, NotBinaryError
-from stompp_lite.progression import MASK_RULES, Mask
+from stompp_lite.masks import MASK_RULES, Mask
 from stompp_lite.schedule import ORDERS
 from tests.conftest import lab_net, same_state
 

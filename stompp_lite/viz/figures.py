@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,31 +19,34 @@ from stompp_lite.viz import style
 FREEZE = LinearSegmentedColormap.from_list("freeze", [style.FREE, style.FROZEN])
 
 
-def depth(records: Sequence[Record], methods: Sequence[str]) -> Figure:
+def depth(panels: Mapping[str, Sequence[Record]], methods: Sequence[str]) -> Figure:
     """Test accuracy against the number of binary convolutions, mean and 95 % interval.
 
     Args:
-        records: of the recipe ``depth``.
+        panels: title to the records of a depth recipe; one panel each.
         methods: which to draw, keys of :data:`stompp_lite.viz.style.METHODS`.
     """
-    fig, ax = plt.subplots()
-    groups = by_depth(list(records))
-    ends = []
-    for k, method in enumerate(methods):
-        look = style.look(method)
-        # a point in which some run diverged has no mean; the tables say how many did
-        runs = {n: r for n, r in groups[method].items() if not any(x.diverged for x in r)}
-        found = [accuracy_interval(r) for r in runs.values()]
-        x = np.array([4 * n for n in runs])
-        mean = np.array([f.mean for f in found])
-        shift = 1.02 ** (k - (len(methods) - 1) / 2)  # so that bars do not hide each other
-        ax.errorbar(x * shift, mean, [f.half for f in found], capsize=2, **style.line(method))  # type: ignore[arg-type]
-        ends.append((mean[-1], look.label, look.color))
-    ax.set_xscale("log")
-    ax.set_xticks(x, [str(v) for v in x])
-    ax.minorticks_off()
-    ax.set(xlabel="binary convolutions", ylabel="test accuracy, %", ylim=(0, 102))
-    style.label_ends(ax, ends)
+    size = (6.4, 3.6) if len(panels) == 1 else (4.0 * len(panels) + 1.2, 3.6)
+    fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    ends: list[tuple[float, str, str]] = []
+    for ax, (title, records) in zip(axes[0], panels.items(), strict=True):
+        groups, ends = by_depth(list(records)), []
+        ticks = sorted({n for method in methods for n in groups.get(method, {})})
+        for k, method in enumerate(m for m in methods if m in groups):
+            look = style.look(method)
+            # a point in which some run diverged has no mean; the tables say how many did
+            runs = {n: r for n, r in groups[method].items() if not any(x.diverged for x in r)}
+            found = [accuracy_interval(r) for r in runs.values()]
+            shift = 1.03 ** (k - (len(methods) - 1) / 2)  # so that bars do not hide each other
+            x, mean = np.array([4 * n for n in runs]) * shift, [f.mean for f in found]
+            ax.errorbar(x, mean, [f.half for f in found], capsize=2, **style.line(method))
+            ends.append((mean[-1], look.label, look.color))
+        ax.set_xscale("log")
+        ax.set_xticks([4 * n for n in ticks], [str(4 * n) for n in ticks])
+        ax.minorticks_off()
+        ax.set(xlabel="binary convolutions", title=title, ylim=(0, 102))
+    style.label_ends(axes[0][-1], ends)
+    axes[0][0].set_ylabel("test accuracy, %")
     return fig
 
 
