@@ -1,0 +1,44 @@
+"""The README's code runs, its commands exist, its links lead somewhere."""
+
+import re
+import shlex
+
+from stompp_lite.__main__ import _parser
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_example_trains_a_binary_network(capsys):
+    (code,) = blocks("python")
+    scope: dict = {}
+    exec(compile(code, "README", "exec"), scope)
+    assert scope["history"].finished and scope["history"].final["test_acc"] > 60
+    assert set(scope["model"][3].binary_weight().unique().tolist()) == {-1, 1}
+    assert "operations" in capsys.readouterr().out
+
+
+def test_every_command_parses():
+    pages = [README, (ROOT / "book/how_to_read.md").read_text()]
+    pages += [(ROOT / "book/recorded_runs.md").read_text()]
+    lines = [ln for page in pages for b in blocks("sh", page) for ln in b.splitlines()]
+    commands = [ln.partition("#")[0] for ln in lines if ln.startswith("python -m stompp_lite")]
+    assert len(commands) >= 8
+    for command in commands:
+        _parser().parse_args(shlex.split(command)[3:])
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`?make ([a-z]+)", README)):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#\s]+)\)", README):
+        assert link.startswith("https://") or (ROOT / link).exists(), link
