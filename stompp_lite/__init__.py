@@ -9,10 +9,11 @@ frozen) and :mod:`~stompp_lite.progression` (masks through a run).
 from stompp_lite.binarize import Binarizer, Rule, clip, hard_sign, masked_binarize
 from stompp_lite.convert import binarize_model, describe
 from stompp_lite.data import Data, load
+from stompp_lite.evaluate import accuracy
 from stompp_lite.models import LabResNet, mlp
 from stompp_lite.progression import Plan, Progression, assert_binary
 from stompp_lite.schedule import Schedule, shape_value
-from stompp_lite.train import History, accuracy, fit
+from stompp_lite.train import History, fit
 from stompp_lite.vision import import_torchvision
 
 __version__ = "0.1.0"

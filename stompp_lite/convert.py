@@ -17,7 +17,6 @@ networks. Taught in chapter 3 (conversion) and chapter 8 (stages).
 from __future__ import annotations
 
 import copy
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -26,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from stompp_lite.binarize import Binarizer, Rule
+from stompp_lite.description import Description, Row
 from stompp_lite.errors import ConversionError
 from stompp_lite.layers import BinaryConv2d, BinaryLinear, as_binary
 
@@ -43,19 +43,6 @@ class Stage:
     index: int
     weights: list[str] = field(default_factory=list)
     activations: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Row:
-    """One line of :func:`describe`."""
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]  # of the output, without the batch axis
-    precision: str
-    stage: int | None
-    bits: int  # of the weights (and bias) as shipped
-    operations: int  # multiply-accumulates (XNOR and popcount where binary) for one sample
 
 
 @dataclass
@@ -293,55 +280,6 @@ def _rows(
 
 def _bits(binary: bool) -> str:
     return "1 bit" if binary else "32 bit"
-
-
-class Description:
-    """The table that :func:`describe` returns: plain text when printed, HTML in a notebook."""
-
-    header = ("layer", "kind", "output", "precision", "stage", "weight bits", "operations")
-
-    def __init__(self, rows: list[Row]) -> None:
-        self.rows = rows
-
-    def cells(self) -> list[tuple[str, ...]]:
-        """The body of the table as text, one tuple a line, with the sums last."""
-        body = [
-            (
-                r.name,
-                r.kind,
-                "x".join(map(str, r.shape)),
-                r.precision,
-                "" if r.stage is None else str(r.stage),
-                f"{r.bits:,}" if r.bits else "",
-                f"{r.operations:,}" if r.operations else "",
-            )
-            for r in self.rows
-        ]
-        bits, ops = sum(r.bits for r in self.rows), sum(r.operations for r in self.rows)
-        return [*body, ("total", "", "", "", "", f"{bits:,}", f"{ops:,}")]
-
-    def __str__(self) -> str:
-        table = [self.header, *self.cells()]
-        widths = [max(len(line[i]) for line in table) for i in range(len(self.header))]
-        left = (True, True, True, True, False, False, False)
-        return "\n".join(
-            "  ".join(
-                c.ljust(w) if is_left else c.rjust(w)
-                for c, w, is_left in zip(line, widths, left, strict=True)
-            ).rstrip()
-            for line in table
-        )
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        def line(cells: tuple[str, ...], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-        body = "\n".join(line(c, "td") for c in self.cells())
-        return (
-            f"<table>\n<thead>{line(self.header, 'th')}</thead>\n<tbody>\n{body}\n</tbody></table>"
-        )
 
 
 def describe(model: nn.Module) -> Description:

@@ -26,6 +26,7 @@ from stompp_lite import checkpoint as store
 from stompp_lite.convert import conversion
 from stompp_lite.data import Data, batches
 from stompp_lite.errors import CheckpointError, ConfigError, NonFiniteError, one_of, positive
+from stompp_lite.evaluate import accuracy, reestimate_batch_norm
 from stompp_lite.lab import diagnose
 from stompp_lite.progression import Plan, Progression, assert_binary
 
@@ -43,6 +44,8 @@ class History:
             ``p_weights``, ``p_activations``, ``reach``, ``zero``, ``flips`` (lists, one number a
             stage; flips since the evaluation before). Accuracies in percent.
         steps: with ``history="step"``: ``loss``, ``train_acc`` of every step's batch.
+        moments: with ``measure_steps``: the same dicts as in ``epochs``, after every so many
+            steps; there ``loss`` and ``train_acc`` are those of the last batch.
         final: metrics of the finished network: ``test_acc``, ``test_acc_bn`` (after re-estimating
             the batch-norm statistics on the training images), ``train_acc``, ``loss``.
         finished: whether the last step was reached.
@@ -50,6 +53,7 @@ class History:
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     steps: dict[str, list[float]] = field(default_factory=dict)
+    moments: list[dict[str, Any]] = field(default_factory=list)
     final: dict[str, float] = field(default_factory=dict)
     finished: bool = False
 
@@ -62,33 +66,6 @@ class History:
         if self.epochs:
             one_of(name, self.epochs[0], "curve")
         return [e[name] for e in self.epochs]
-
-
-@torch.no_grad()
-def accuracy(model: nn.Module, x: Tensor, y: Tensor, batch: int = 1024) -> float:
-    """Share of correct predictions in evaluation mode, in percent."""
-    mode = model.training
-    model.eval()
-    parts = zip(x.split(batch), y.split(batch), strict=True)
-    hits: int = sum(int((model(a).argmax(1) == b).sum()) for a, b in parts)
-    model.train(mode)
-    return 100.0 * hits / len(y)
-
-
-@torch.no_grad()
-def reestimate_batch_norm(model: nn.Module, x: Tensor, batch: int = 1024) -> None:
-    """Replace every batch norm's running statistics by averages over ``x``."""
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    momenta, mode = [m.momentum for m in norms], model.training
-    for m in norms:
-        m.reset_running_stats()
-        m.momentum = None  # cumulative average
-    model.train()
-    for part in x.split(batch):
-        model(part)
-    for m, momentum in zip(norms, momenta, strict=True):
-        m.momentum = momentum
-    model.train(mode)
 
 
 def _bar(total: int, start: int, show: bool | None) -> Any:
@@ -105,6 +82,8 @@ def _bar(total: int, start: int, show: bool | None) -> Any:
 def _check_settings(data: Data, s: dict[str, Any]) -> None:
     positive(s["epochs"], "epochs")
     positive(s["eval_every"], "eval_every")
+    if s["measure_steps"] is not None:
+        positive(s["measure_steps"], "measure_steps")
     positive(s["batch_size"], "the batch size")
     if s["batch_size"] > len(data.train_x):
         raise ConfigError(
@@ -152,7 +131,7 @@ class _Run:
         self.history = History()
         self.step = 0
         self.sums = {"loss": 0.0, "hits": 0, "seen": 0}
-        self.signs = diagnose.signs(model)
+        self.signs = {since: diagnose.signs(model) for since in ("epoch", "moment")}
 
     def train_step(self, index: Tensor) -> float:
         x, y = self.data.train_x[index], self.data.train_y[index]
@@ -179,26 +158,33 @@ class _Run:
         if self.s["history"] == "step":
             self.history.steps.setdefault("loss", []).append(value)
             self.history.steps.setdefault("train_acc", []).append(100.0 * hits / len(y))
+        if self.s["measure_steps"] and self.step % self.s["measure_steps"] == 0:
+            self.history.moments.append(self.measure(value, 100.0 * hits / len(y), "moment"))
         return value
 
     def end_epoch(self, epoch: int) -> None:
         sums, self.sums = self.sums, {"loss": 0.0, "hits": 0, "seen": 0}
         if (epoch + 1) % self.s["eval_every"] and epoch + 1 != self.s["epochs"]:
             return
+        loss, train_acc = sums["loss"] / sums["seen"], 100.0 * sums["hits"] / sums["seen"]
+        self.history.epochs.append(self.measure(loss, train_acc, "epoch"))
+
+    def measure(self, loss: float, train_acc: float, since: str) -> dict[str, Any]:
+        """All that is known of the network now; flips since the last measurement of this kind."""
         d, model = self.data, self.model
         for slot in self.progression.latents:
             if slot.weight is not None and not bool(torch.isfinite(slot.weight).all()):
                 raise NonFiniteError(  # the sign would hide it from the loss
-                    f"latent weights of {slot.name!r} are not finite after epoch {epoch + 1}; "
+                    f"latent weights of {slot.name!r} are not finite after step {self.step}; "
                     "lower the learning rate, or use a surrogate that closes (clip). The last "
                     "checkpoint, if any, is as it was"
                 )
         p = self.progression.fractions()
         entry: dict[str, Any] = {
-            "epoch": epoch + 1,
+            "epoch": math.ceil(self.step / self.per_epoch),
             "step": self.step,
-            "loss": sums["loss"] / sums["seen"],
-            "train_acc": 100.0 * sums["hits"] / sums["seen"],
+            "loss": loss,
+            "train_acc": train_acc,
             "test_acc": accuracy(model, d.test_x, d.test_y),
             "p_weights": p["weights"],
             "p_activations": p["activations"],
@@ -210,9 +196,9 @@ class _Run:
             probe = slice(0, self.s["batch_size"])
             entry |= diagnose.gradient_reach(model, d.train_x[probe], d.train_y[probe])
         now = diagnose.signs(model)
-        entry["flips"] = diagnose.count_flips(self.signs, now)
-        self.signs = now
-        self.history.epochs.append(entry)
+        entry["flips"] = diagnose.count_flips(self.signs[since], now)
+        self.signs[since] = now
+        return entry
 
     def finish(self) -> None:
         model, d = self.model, self.data
@@ -248,7 +234,9 @@ class _Run:
         self.progression.load(state["progression"])
         self.history = History(**state["history"])
         self.sums = state["sums"]
-        self.signs = [s.to(now.device) for s, now in zip(state["signs"], self.signs, strict=True)]
+        for since, saved in state["signs"].items():
+            pairs = zip(saved, self.signs[since], strict=True)
+            self.signs[since] = [s.to(now.device) for s, now in pairs]
         torch.set_rng_state(state["rng"])
 
 
@@ -266,6 +254,7 @@ def fit(
     optimizer: OptimizerFactory | None = None,
     history: str = "epoch",
     eval_every: int = 1,
+    measure_steps: int | None = None,
     diagnose: bool = True,
     checkpoint: str | Path | None = None,
     checkpoint_every: int | None = None,
@@ -285,6 +274,7 @@ def fit(
         seed: of the batches and the masks (not of the initial weights: those are the model's).
         history: ``"epoch"``, or ``"step"`` to keep loss and accuracy of every step too.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
+        measure_steps: also evaluate after every so many steps, into ``moments`` (1: each step).
         diagnose: measure gradient reach at each evaluation.
         checkpoint: file to store the run in, and to go on from if it exists.
         checkpoint_every: store every so many steps; default at the end of each epoch.
@@ -304,7 +294,7 @@ def fit(
     s: dict[str, Any] = {
         "epochs": epochs, "batch_size": batch_size, "lr": lr, "momentum": momentum,
         "weight_decay": weight_decay, "seed": seed, "history": history,
-        "eval_every": eval_every, "diagnose": diagnose,
+        "eval_every": eval_every, "measure_steps": measure_steps, "diagnose": diagnose,
     }  # fmt: skip
     _check_settings(data, s)
     if checkpoint_every is not None:

@@ -19,7 +19,7 @@ from stompp_lite.errors import (
     ConversionError,
     NonFiniteError,
 )  # fmt: skip
-from stompp_lite.train import reestimate_batch_norm
+from stompp_lite.evaluate import reestimate_batch_norm
 from tests.conftest import ROOT, lab_net, same_state
 
 SETTINGS = {"epochs": 12, "batch_size": 16, "seed": 3, "progress": False}  # 36 steps
@@ -59,6 +59,20 @@ def test_accuracies_with_all_ones_masks_are_those_of_the_binary_network(tiny):
     assert entry["test_acc_binary"] == accuracy(exported, tiny.test_x, tiny.test_y)
 
 
+def test_everything_can_be_measured_after_every_step(tiny):
+    plain, measured = lab_net(), lab_net()
+    want = fit(plain, tiny, history="step", **SETTINGS)
+    got = fit(measured, tiny, history="step", measure_steps=1, **SETTINGS)
+    assert same_state(plain, measured) and got.epochs == want.epochs
+    assert [m["step"] for m in got.moments] == list(range(1, 37))
+    assert [m["loss"] for m in got.moments] == want.steps["loss"]
+    assert set(got.moments[0]) == set(got.epochs[0])
+    p = [m["p_activations"] for m in got.moments]
+    assert p[0][0] > 0 and p[0][1] == 0 and p[-1] == [1.0] * 5
+    flips = [sum(m["flips"]) for m in got.moments[:3]]
+    assert 0 < sum(got.epochs[0]["flips"]) <= sum(flips)  # some weights flip back
+
+
 def test_eval_every_skips_but_never_the_last(tiny):
     history = fit(lab_net(), tiny, eval_every=5, **SETTINGS)
     assert history.curve("epoch") == [5, 10, 12]
@@ -76,7 +90,8 @@ def test_diagnosis_does_not_disturb_the_run(tiny):
 def test_resume_is_equal_to_the_bit(tiny, tmp_path, mask_rule, order):
     plan = Plan(order=order, mask_rule=mask_rule, refresh=0.1)
     whole = lab_net()
-    want = fit(whole, tiny, plan=plan, history="step", **SETTINGS)
+    settings = SETTINGS | {"plan": plan, "history": "step", "measure_steps": 7}
+    want = fit(whole, tiny, **settings)
     path = tmp_path / "run.npz"
     stops = sorted(random.Random(order + mask_rule).sample(range(1, 36), 4))
     for stop in [*stops, None]:
@@ -84,11 +99,11 @@ def test_resume_is_equal_to_the_bit(tiny, tmp_path, mask_rule, order):
         model = lab_net(seed=5)  # nor the fresh model's weights, once there is a checkpoint
         if stop == stops[0]:
             model = lab_net()
-        got = fit(model, tiny, plan=plan, history="step", checkpoint=path, stop_at=stop, **SETTINGS)
+        got = fit(model, tiny, checkpoint=path, stop_at=stop, **settings)
         assert got.finished == (stop is None)
     assert same_state(model, whole)
     assert got == want
-    again = fit(lab_net(), tiny, plan=plan, history="step", checkpoint=path, **SETTINGS)
+    again = fit(lab_net(), tiny, checkpoint=path, **settings)
     assert again == want  # a finished run is read, not run
 
 
@@ -172,6 +187,7 @@ def test_nan_loss_stops_and_keeps_the_checkpoint(tiny, tmp_path):
         ({"momentum": -1.0}, "got -1.0"),
         ({"history": "steps"}, "did you mean 'step'"),
         ({"eval_every": 0}, "eval_every"),
+        ({"measure_steps": 0}, "measure_steps"),
         ({"epochs": 1}, "3 progression steps for 5 windows"),
         ({"checkpoint": "x.npz", "checkpoint_every": 0}, "checkpoint_every"),
     ],
