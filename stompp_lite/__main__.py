@@ -20,7 +20,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("recipe", nargs="?", help="take the settings of this recipe's run ...")
     run.add_argument("--name", help="... with this name")
     run.add_argument(
-        "--set", nargs="*", default=[], metavar="FIELD=VALUE", dest="changes",
+        "--set", nargs="*", action="extend", default=[], metavar="FIELD=VALUE", dest="changes",
         help="change configuration fields, for example lr=0.05 blocks=[2,2] plan.order=reverse",
     )  # fmt: skip
     run.add_argument("--method", help="rules by name: float, ste, ste-identity, stompp, stompp+ste")
@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sweep = commands.add_parser("sweep", help="all runs of a recipe that are not recorded yet")
     sweep.add_argument("recipe")
-    sweep.add_argument("--out", type=Path, default=Path("data/runs"))
+    sweep.add_argument("--out", type=Path, help="folder of the records; default data/runs")
     sweep.add_argument("--jobs", type=int, default=1, help="processes, one core each")
     sweep.add_argument("--only", default="", help="only runs whose name contains this")
     sweep.add_argument("--root", default="data")
@@ -59,28 +59,38 @@ def main(argv: list[str] | None = None) -> int:
     except StomppError as err:
         print(f"{type(err).__name__}: {err}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Stopped. Finished runs and the last checkpoint are kept.", file=sys.stderr)
+        return 130
 
 
 def _dispatch(args: argparse.Namespace) -> int:
     # imported here: `--help` should not wait for torch
+    from stompp_lite import checkpoint
     from stompp_lite.lab import bench, doctor, record, report, run, sweep
 
     if args.command == "run":
         config = run.configure(args.recipe, args.name, args.method, args.changes)
+        checkpoint.check_writable(args.out)
+        if args.out.exists():
+            run.check_same(record.read(args.out), config, args.out)
         result = run.run(
             config, recipe=args.recipe or "custom", name=args.name or args.out.stem, root=args.root,
             device=args.device, checkpoint=args.checkpoint,
         )  # fmt: skip
         record.save(result, args.out)
-        print(
-            f"{args.out}: test accuracy {result.final['test_acc']:.1f} % in {result.wall_s:.0f} s"
-        )
+        accuracy = result.final.get("test_acc")
+        shown = result.outcome if accuracy is None else f"test accuracy {accuracy:.1f} %"
+        print(f"{args.out}: {shown} in {result.wall_s:.0f} s")
     elif args.command == "sweep":
-        counts = sweep.sweep(args.recipe, args.out, jobs=args.jobs, only=args.only, root=args.root)
+        folder = args.out or record.default_folder() or Path("data/runs")
+        counts = sweep.sweep(args.recipe, folder, jobs=args.jobs, only=args.only, root=args.root)
         print(", ".join(f"{v} {k}" for k, v in counts.items()))
     elif args.command == "report":
         print(report.table(args.recipe, args.runs))
     elif args.command == "bench":
+        if args.out:
+            checkpoint.check_writable(args.out)
         result_ = bench.measure(blocks=args.blocks, width=args.width, repeats=args.repeats)
         print(bench.text(result_))
         if args.out:

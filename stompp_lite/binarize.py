@@ -208,8 +208,9 @@ class Binarizer(nn.Module):
         plain: True computes every gradient through the mask and cuts nothing (the slow
             reference path that the fast one is tested against).
 
-    Neither ``mask`` nor ``p`` is a buffer: they are not broadcast between processes and not in
-    the ``state_dict``; the progression stores and restores them.
+    ``mask`` and ``p`` are no buffers: they are not broadcast between processes, and the progression
+    stores and restores them. The ``state_dict`` only notes whether the tensor is committed, so that
+    a finished network that is loaded elsewhere is binary there too.
     """
 
     def __init__(self, rule: Rule, shape: tuple[int, ...] | None = None) -> None:
@@ -235,6 +236,15 @@ class Binarizer(nn.Module):
         if self.mask is None:
             raise ConfigError(f"p = {self.p} needs a mask: move the model with a Progression")
         return masked_binarize(u, self.mask, self.rule.surrogate)
+
+    def get_extra_state(self) -> Tensor:
+        """1 if committed, else 0: a part of the ``state_dict``."""
+        return torch.tensor(float(self.p == 1.0))
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over from a ``state_dict``. A half-frozen tensor comes back free."""
+        if self.rule.progressive:
+            self.p, self.mask, self.per_sample = float(state), None, None
 
     def extra_repr(self) -> str:
         """Rule and p, for ``print(model)``."""

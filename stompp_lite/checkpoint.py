@@ -27,8 +27,11 @@ FORMAT = "stompp_lite checkpoint 1"
 def _flatten(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
     """JSON for ``tree``; tensors go to ``arrays``."""
     if isinstance(tree, Tensor):
-        name = f"t{len(arrays)}"
-        arrays[name] = tree.detach().cpu().numpy()
+        name, tree = f"t{len(arrays)}", tree.detach().cpu()
+        if tree.dtype == torch.bfloat16:  # numpy has none: store the bits
+            arrays[name] = tree.view(torch.int16).numpy()
+            return {"tensor": name, "dtype": "bfloat16"}
+        arrays[name] = tree.numpy()
         return {"tensor": name}
     if isinstance(tree, dict):  # pairs, because JSON would turn whole-number keys into text
         return {"dict": [[k, _flatten(v, arrays)] for k, v in tree.items()]}
@@ -41,7 +44,8 @@ def _flatten(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 def _restore(tree: Any, arrays: Any) -> Any:
     if isinstance(tree, dict) and "tensor" in tree:
-        return torch.from_numpy(arrays[tree["tensor"]])
+        tensor = torch.from_numpy(arrays[tree["tensor"]])
+        return tensor.view(torch.bfloat16) if tree.get("dtype") == "bfloat16" else tensor
     if isinstance(tree, dict):
         return {k: _restore(v, arrays) for k, v in tree["dict"]}
     if isinstance(tree, list):
@@ -68,6 +72,26 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     except OSError as err:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"cannot write {path}: {err.strerror or err}; choose a folder you may write to"
+        ) from err
+
+
+def check_writable(path: str | Path) -> None:
+    """Find out *before* hours of work whether a file can be written there.
+
+    Raises:
+        CheckpointError: it cannot, or the path is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{str(path)!r} is a folder; name a file in it")
+    probe = path.with_name(f"{path.name}.probe")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as err:
         raise CheckpointError(
             f"cannot write {path}: {err.strerror or err}; choose a folder you may write to"
         ) from err
@@ -104,8 +128,19 @@ def load(path: str | Path) -> dict[str, Any]:
         raise
     except FileNotFoundError as err:
         raise CheckpointError(f"there is no checkpoint {path}") from err
-    except (OSError, EOFError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as err:
+    except (IsADirectoryError, PermissionError) as err:
+        raise CheckpointError(f"cannot read {path}: {err.strerror}") from err
+    except (
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        TypeError,
+    ) as err:
         raise CheckpointError(
             f"{path} is not a whole checkpoint of this package ({type(err).__name__}: {err}); "
-            "delete it to start the run again"
+            "name another file, or delete this one if it is a broken checkpoint"
         ) from err

@@ -53,12 +53,16 @@ class Conversion:
     activations: Rule
     stages: list[Stage]
     rows: list[Row]
+    input_shape: tuple[int, ...]  # of one sample
 
 
 class CallSites(nn.Module):
-    """One Binarizer for each call of a module that is called several times in a forward pass."""
+    """One Binarizer for each call of a module that is called several times in a forward pass.
 
-    def __init__(self, sites: Sequence[Binarizer]) -> None:
+    (A call behind the last weight layer keeps the original module.)
+    """
+
+    def __init__(self, sites: Sequence[nn.Module]) -> None:
         super().__init__()
         self.sites = nn.ModuleList(sites)
         self.calls = 0
@@ -75,8 +79,8 @@ class CallSites(nn.Module):
         return out
 
 
-def _start_counting(model: nn.Module, _inputs: object) -> None:
-    for module in model.modules():
+def _start_counting(owner: nn.Module, _inputs: object) -> None:
+    for module in owner.modules():
         if isinstance(module, CallSites):
             module.calls = 0
 
@@ -87,7 +91,7 @@ def _trace(model: nn.Module, example: Tensor) -> list[tuple[str, nn.Module, Tens
     handles = []
     for name, module in model.named_modules():
         is_leaf = not any(True for _ in module.children())
-        if is_leaf or isinstance(module, BinaryConv2d | BinaryLinear):
+        if is_leaf or isinstance(module, nn.Conv2d | nn.Linear):  # some carry children
 
             def hook(m: nn.Module, args: tuple, out: object, name: str = name) -> None:  # type: ignore[type-arg]
                 if args and isinstance(args[0], Tensor) and isinstance(out, Tensor):
@@ -113,9 +117,15 @@ def _trace(model: nn.Module, example: Tensor) -> list[tuple[str, nn.Module, Tens
     return calls
 
 
-def _replace(model: nn.Module, name: str, new: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, new)
+def _replace(model: nn.Module, name: str, new: nn.Module) -> set[str]:
+    """Put ``new`` in every place where the module called ``name`` stands; names of its owners."""
+    old, owners = model.get_submodule(name), set()
+    for alias, module in list(model.named_modules(remove_duplicate=False)):
+        if module is old:
+            parent, _, child = alias.rpartition(".")
+            setattr(model.get_submodule(parent), child, new)
+            owners.add(parent)
+    return owners
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
@@ -136,10 +146,11 @@ def binarize_model(
     Args:
         model: a torch model whose activations are modules (``nn.ReLU`` and relatives).
         example: one batch as the model takes it, on the model's device: [N, ...]. N = 1 will do.
+            Images of another size need another conversion: masks have the size of feature maps.
         weights: rule of the weights, such as ``"ste"`` (surrogate: identity) or ``"ste:clip"``.
         activations: rule of the activations (surrogate: clip).
         keep_float: name patterns (``fnmatch``) of layers and activations to leave alone, besides
-            the first and the last weight layer.
+            the first and the last weight layer and any activation behind that.
         real_inputs: allow binary layers whose input is not binary.
 
     Returns:
@@ -147,7 +158,8 @@ def binarize_model(
 
     Raises:
         ConversionError: the model does not run on the example; a weight layer is called more than
-            once; there is nothing to binarize; a binary layer would receive inputs other than ±1.
+            once or shares its weights; a pattern matches nothing; there is nothing to binarize; a
+            binary layer would receive inputs other than ±1.
         ConfigError: unknown rule or surrogate.
     """
     weight_rule = Rule.parse(weights, "identity")
@@ -156,8 +168,16 @@ def binarize_model(
         keep_float = (keep_float,)
     if hasattr(model, "binarization"):
         raise ConversionError("this model is binarized already; convert the float model again")
+    if not isinstance(example, Tensor) or example.dim() < 2 or not len(example):
+        shown = tuple(example.shape) if isinstance(example, Tensor) else repr(example)
+        raise ConversionError(
+            f"the example must be a batch, a tensor [N, ...] of at least one sample; got {shown}"
+        )
     model = copy.deepcopy(model)
     calls = _trace(model, example)
+    for pattern in keep_float:
+        if pattern not in SHORTCUTS and not any(fnmatch(n, pattern) for n, *_ in calls):
+            raise ConversionError(f"keep_float pattern {pattern!r} matches nothing that is called")
 
     layers = [c for c in calls if isinstance(c[1], nn.Conv2d | nn.Linear)]
     names = [name for name, *_ in layers]
@@ -165,7 +185,7 @@ def binarize_model(
         if names.count(name) > 1:
             raise ConversionError(
                 f"layer {name!r} is called {names.count(name)} times in a forward pass; its "
-                f"weights cannot be in several stages. Make copies, or keep_float=[{name!r}]"
+                f"weights cannot be in several stages. Make copies, or add {name!r} to keep_float"
             )
     inner = [n for n in names[1:-1] if not _matches(n, keep_float)]
     if not inner:
@@ -174,34 +194,37 @@ def binarize_model(
             + (" and keep_float names the rest" if len(names) > 2 else "; use a deeper model")
         )
 
+    _refuse_tied(layers, inner)
+
     stages = [Stage(0)]
-    site_count: dict[str, int] = {}
     acts = [n for n, m, *_ in calls if isinstance(m, ACTIVATIONS) and not _matches(n, keep_float)]
-    sites: dict[str, list[Binarizer]] = {name: [] for name in acts}
-    for name, module, _, out in calls:
+    sites: dict[str, list[nn.Module]] = {name: [] for name in acts}
+    last = max(i for i, (name, *_) in enumerate(calls) if name == names[-1])
+    for i, (name, module, _, out) in enumerate(calls):
         if name in inner:
-            as_binary(module, weight_rule)
+            try:
+                as_binary(module, weight_rule)
+            except ConversionError as err:
+                raise ConversionError(f"{name!r}: {err}; add {name!r} to keep_float") from err
             stages.append(Stage(len(stages), weights=[name]))
-        elif name in sites and acts.count(name) == 1:
-            binarizer = Binarizer(activation_rule, tuple(out.shape[1:]))
-            _replace(model, name, binarizer)
-            sites[name].append(binarizer)
-            stages[-1].activations.append(name)
+        elif name in sites and i > last:
+            sites[name].append(module)  # it shapes the logits: not an activation between layers
         elif name in sites:
-            site = site_count.setdefault(name, 0)
-            site_count[name] += 1
+            full = name if acts.count(name) == 1 else f"{name}.sites.{len(sites[name])}"
             sites[name].append(Binarizer(activation_rule, tuple(out.shape[1:])))
-            stages[-1].activations.append(f"{name}.sites.{site}")
-    for name, binarizers in sites.items():
-        if len(binarizers) > 1:
-            _replace(model, name, CallSites(binarizers))
-    if site_count:
-        model.register_forward_pre_hook(_start_counting)
+            stages[-1].activations.append(full)
+    for name, found in sites.items():
+        owners = _replace(model, name, found[0] if len(found) == 1 else CallSites(found))
+        if len(found) > 1:  # counted anew in each pass of the block that calls it
+            owner = model.get_submodule(owners.pop()) if len(owners) == 1 else model
+            owner.register_forward_pre_hook(_start_counting)
 
     if not real_inputs and activation_rule.name != "float":
         _check_inputs(model, example)
     rows = _rows(calls, stages, weight_rule, activation_rule)
-    model.binarization = Conversion(weight_rule, activation_rule, stages, rows)  # type: ignore[assignment]
+    model.binarization = Conversion(  # type: ignore[assignment]
+        weight_rule, activation_rule, stages, rows, tuple(example.shape[1:])
+    )
     return model
 
 
@@ -224,23 +247,47 @@ def binarizers(model: nn.Module) -> list[Binarizer]:
     return [m for m in model.modules() if isinstance(m, Binarizer)]
 
 
+def _refuse_tied(layers: list[tuple[str, nn.Module, Tensor, Tensor]], inner: list[str]) -> None:
+    """Weights shared by two layers cannot be frozen in one and free in the other."""
+    owner: dict[int, str] = {}
+    for name, layer, *_ in layers:
+        weight = layer.weight
+        first = owner.setdefault(id(weight), name)
+        if first != name and (name in inner or first in inner):
+            raise ConversionError(
+                f"layers {first!r} and {name!r} share their weights, which cannot be in two "
+                "stages; make copies, or add both to keep_float"
+            )
+
+
 def _check_inputs(model: nn.Module, example: Tensor) -> None:
-    """With everything frozen, each binary layer must see +1 and -1 only."""
-    everything = binarizers(model)
-    before = [b.p for b in everything]
+    """With random signs out of every activation, each binary layer must see +1 and -1 only.
+
+    Random, because an example of zeros would send the same sign everywhere.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def random_signs(_m: nn.Module, _i: object, out: Tensor) -> Tensor:
+        draw = torch.randint(0, 2, out.shape, generator=generator)
+        return (2 * draw - 1).to(out)
+
+    weights = {
+        id(m.binarizer) for m in model.modules() if isinstance(m, BinaryConv2d | BinaryLinear)
+    }
+    handles = [
+        b.register_forward_hook(random_signs) for b in binarizers(model) if id(b) not in weights
+    ]
     try:
-        for b in everything:
-            b.p = 1.0
         for name, module, x, _ in _trace(model, example):
             if isinstance(module, BinaryConv2d | BinaryLinear) and not bool((x.abs() == 1).all()):
                 raise ConversionError(
                     f"the input of binary layer {name!r} would not be binary: something other "
                     "than an activation module (a functional relu, a batch norm, a mean) stands "
-                    f"before it. Use modules, keep_float=[{name!r}], or real_inputs=True"
+                    f"before it. Use modules, add {name!r} to keep_float, or real_inputs=True"
                 )
     finally:
-        for b, p in zip(everything, before, strict=True):
-            b.p = p
+        for handle in handles:
+            handle.remove()
 
 
 def _rows(

@@ -9,6 +9,7 @@ Taught in chapter 3, *A first binary network*.
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -174,7 +175,12 @@ def _vision(name: str, root: Path, download: bool) -> Data:
             f"{name} could not be fetched or read in {root}: {err}. Without a network, put the "
             "files there by hand, or use 'digits', which needs none"
         ) from err
-    except (EOFError, ValueError) as err:  # a cut file, a wrong header
+    except (
+        EOFError,
+        ValueError,
+        AssertionError,
+        pickle.UnpicklingError,
+    ) as err:  # a cut file, a wrong header
         raise DataError(
             f"{name} in {root} is damaged: {err}. Delete it and download again"
         ) from err

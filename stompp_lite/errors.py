@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -27,7 +28,12 @@ class ConversionError(StomppError, ValueError):
 
 
 class NonFiniteError(StomppError, ArithmeticError):
-    """A loss, an input or a latent weight is NaN or infinite."""
+    """A loss, an input or a parameter is NaN or infinite.
+
+    Raised by ``fit``, it carries the history up to that point as ``history``.
+    """
+
+    history: object = None
 
 
 class NotBinaryError(StomppError, AssertionError):
@@ -69,6 +75,20 @@ def positive(value: int, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigError(f"{what} must be an integer of at least 1, got {value!r}")
     return value
+
+
+def typed(value: object, kind: str, what: str) -> None:
+    """Check a setting's type: ``int``, ``float`` (whole numbers too), ``bool``, or ``str``.
+
+    Raises:
+        ConfigError: another type, or a number that is not finite.
+    """
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "int": int, "float": (int, float), "bool": bool, "str": str,
+    }  # fmt: skip
+    right = isinstance(value, kinds[kind]) and (kind == "bool" or not isinstance(value, bool))
+    if not right or (isinstance(value, float) and not math.isfinite(value)):
+        raise ConfigError(f"{what} must be of type {kind}, got {value!r}")
 
 
 def fraction(value: float, what: str) -> float:

@@ -29,8 +29,10 @@ def reestimate_batch_norm(model: nn.Module, x: Tensor, batch: int = 1024) -> Non
         m.reset_running_stats()
         m.momentum = None  # cumulative average
     model.train()
-    for part in x.split(batch):
-        model(part)
-    for m, momentum in zip(norms, momenta, strict=True):
-        m.momentum = momentum
-    model.train(mode)
+    try:
+        for part in x.tensor_split(-(-len(x) // batch)):  # even parts: never a lone sample
+            model(part)
+    finally:
+        for m, momentum in zip(norms, momenta, strict=True):
+            m.momentum = momentum
+        model.train(mode)

@@ -25,6 +25,7 @@ from stompp_lite.errors import (
     fraction,
     one_of,
     positive,
+    typed,
 )
 from stompp_lite.layers import BinaryConv2d, BinaryLinear
 from stompp_lite.masks import MASK_RULES, Mask
@@ -67,6 +68,9 @@ class Plan:
             one_of(self.activation_order, ORDERS, "order")
         one_of(self.shape, SHAPES, "shape")
         one_of(self.mask_rule, MASK_RULES, "mask rule")
+        typed(self.lead, "int", "the lead")
+        for name in ("per_sample", "frozen_momentum"):
+            typed(getattr(self, name), "bool", name)
         fraction(self.refresh, "the refresh probability")
         if fraction(self.tail, "the tail") == 1.0:
             raise ConfigError("a tail of 1.0 leaves no steps for the progression; 0.1 is usual")
@@ -139,6 +143,8 @@ class Progression:
         self.latents = [s for s in self.slots if s.weight is not None]
         for slot in self.slots:
             slot.binarizer.plain = plain
+        # What the caller froze stays frozen; what an earlier run cut off is free again by now.
+        self._trainable = {n for n, p in model.named_parameters() if p.requires_grad}
         self._cut: set[str] = set()  # parameters that no gradient can reach any more
         self._committed = 0  # how many slots have reached p = 1
         self._look_for_cuts = False
@@ -226,7 +232,7 @@ class Progression:
         if self._look_for_cuts:
             self._look_for_cuts = False
             for name, parameter in self.model.named_parameters():
-                if name not in self._cut and self._is_cut(parameter):
+                if name in self._trainable - self._cut and self._is_cut(parameter):
                     self._cut.add(name)
         if self._cut:
             for name, parameter in self.model.named_parameters():
@@ -267,9 +273,10 @@ class Progression:
                 slot.weight.clamp_(-1, 1)
 
     def release(self) -> None:
-        """Let every parameter require gradients again (at the end of a run)."""
-        for parameter in self.model.parameters():
-            parameter.requires_grad_(True)
+        """Undo what a run did to the parameters (at its end, also after an error)."""
+        for name, parameter in self.model.named_parameters():
+            if name in self._trainable:
+                parameter.requires_grad_(True)
         for slot in self.slots:
             slot.binarizer.plain = False
 
@@ -315,26 +322,40 @@ class Progression:
         self._committed, self._look_for_cuts = state["committed"], state["look_for_cuts"]
         if not self.plain:
             for name, parameter in self.model.named_parameters():
-                parameter.requires_grad_(name not in self._cut)
+                if name in self._trainable:
+                    parameter.requires_grad_(name not in self._cut)
+
+
+def assert_finite(model: nn.Module) -> None:
+    """Check every parameter and every running statistic: a sign would hide NaN from the loss.
+
+    Raises:
+        NonFiniteError: by name.
+    """
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise NonFiniteError(
+                f"{name!r} holds NaN or infinity; lower the learning rate, or use a surrogate "
+                "that closes (clip)"
+            )
 
 
 def assert_binary(model: nn.Module) -> None:
     """Check that a finished model is what it claims to be.
 
-    Every Binarizer whose rule binarizes must be at p = 1, every latent weight finite, and every
-    exported weight exactly +1 or -1.
+    Every Binarizer whose rule binarizes must be at p = 1, every parameter and statistic finite, and
+    every exported weight exactly +1 or -1.
 
     Raises:
         NotBinaryError: something is not binary, by name.
-        NonFiniteError: a latent weight is NaN or infinite, by name.
+        NonFiniteError: something is NaN or infinite, by name.
     """
     done = conversion(model)
+    assert_finite(model)
     for name, module in model.named_modules():
         if isinstance(module, Binarizer) and module.rule.name != "float" and module.p != 1.0:
             raise NotBinaryError(f"{name!r} is frozen to {module.p:.3f} only; the run is not over")
         if isinstance(module, BinaryConv2d | BinaryLinear) and done.weights.name != "float":
-            if not bool(torch.isfinite(module.weight).all()):
-                raise NonFiniteError(f"latent weights of {name!r} are not finite")
             used = module.binarizer(module.weight).detach()
             if not torch.equal(used, module.binary_weight().to(used.dtype)):
                 raise NotBinaryError(f"weights of {name!r} as used differ from those exported")

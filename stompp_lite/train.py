@@ -9,9 +9,9 @@ Taught in chapter 3 (the loop) and chapter 8 (the progression inside it).
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -25,10 +25,17 @@ from torch import Tensor, nn
 from stompp_lite import checkpoint as store
 from stompp_lite.convert import conversion
 from stompp_lite.data import Data, batches
-from stompp_lite.errors import CheckpointError, ConfigError, NonFiniteError, one_of, positive
+from stompp_lite.errors import (
+    CheckpointError,
+    ConfigError,
+    NonFiniteError,
+    one_of,
+    positive,
+)  # fmt: skip
 from stompp_lite.evaluate import accuracy, reestimate_batch_norm
 from stompp_lite.lab import diagnose
-from stompp_lite.progression import Plan, Progression, assert_binary
+from stompp_lite.preflight import check_fit, check_same, check_settings, fingerprint_of
+from stompp_lite.progression import Plan, Progression, assert_binary, assert_finite
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
@@ -49,6 +56,7 @@ class History:
         final: metrics of the finished network: ``test_acc``, ``test_acc_bn`` (after re-estimating
             the batch-norm statistics on the training images), ``train_acc``, ``loss``.
         finished: whether the last step was reached.
+        seconds: wall time, summed over all sessions of a resumed run.
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
@@ -56,6 +64,7 @@ class History:
     moments: list[dict[str, Any]] = field(default_factory=list)
     final: dict[str, float] = field(default_factory=dict)
     finished: bool = False
+    seconds: float = field(default=0.0, compare=False)
 
     def curve(self, name: str) -> list[Any]:
         """One entry of every evaluated epoch.
@@ -79,55 +88,18 @@ def _bar(total: int, start: int, show: bool | None) -> Any:
     return tqdm(total=total, initial=start, unit="step", disable=not show, leave=False)
 
 
-def _check_settings(data: Data, s: dict[str, Any]) -> None:
-    positive(s["epochs"], "epochs")
-    positive(s["eval_every"], "eval_every")
-    if s["measure_steps"] is not None:
-        positive(s["measure_steps"], "measure_steps")
-    positive(s["batch_size"], "the batch size")
-    if s["batch_size"] > len(data.train_x):
-        raise ConfigError(
-            f"a batch of {s['batch_size']} is larger than the data ({len(data.train_x)} samples)"
-        )
-    for name in ("lr", "momentum", "weight_decay"):
-        if not math.isfinite(s[name]) or s[name] < 0:
-            raise ConfigError(f"{name} must be a finite number of at least 0, got {s[name]!r}")
-    one_of(s["history"], ("epoch", "step"), "history")
-
-
-def _fingerprint(model: nn.Module, data: Data, settings: dict[str, Any]) -> dict[str, Any]:
-    """What must be equal for a checkpoint to fit this call."""
-    done = conversion(model)
-    shapes = [f"{name} {tuple(t.shape)}" for name, t in model.state_dict().items()]
-    digest = hashlib.sha256()
-    for t in (data.train_x, data.train_y, data.test_x, data.test_y):
-        digest.update(t.cpu().numpy().tobytes())
-    return {
-        **settings,
-        "weights": str(done.weights),
-        "activations": str(done.activations),
-        "model": hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16],
-        "data": f"{data.name} {digest.hexdigest()[:16]}",
-    }
-
-
 class _Run:
     """State of a run between two steps: what a checkpoint holds."""
 
     def __init__(
         self, model: nn.Module, data: Data, s: dict[str, Any], plan: Plan,
-        factory: OptimizerFactory | None, plain: bool,
+        optimizer: torch.optim.Optimizer, plain: bool,
     ) -> None:  # fmt: skip
-        self.model, self.data, self.s = model, data, s
+        self.model, self.data, self.s, self.optimizer = model, data, s, optimizer
+        self.started, self.before = time.perf_counter(), 0.0
         self.per_epoch = math.ceil(len(data.train_x) / s["batch_size"])
         self.total = self.per_epoch * s["epochs"]
         self.progression = Progression(model, self.total, plan, seed=s["seed"], plain=plain)
-        make = factory or (
-            lambda ps: torch.optim.SGD(
-                ps, lr=s["lr"], momentum=s["momentum"], weight_decay=s["weight_decay"]
-            )
-        )
-        self.optimizer = make(model.parameters())
         self.history = History()
         self.step = 0
         self.sums = {"loss": 0.0, "hits": 0, "seen": 0}
@@ -145,11 +117,12 @@ class _Run:
                 f"{self.step // self.per_epoch + 1}); lower the learning rate. The last "
                 "checkpoint, if any, is as it was"
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.progression.before_update()
-        self.optimizer.step()
-        self.progression.after_update()
+        if loss.requires_grad:  # else all that could learn is committed
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.progression.before_update()
+            self.optimizer.step()
+            self.progression.after_update()
         self.step += 1
         hits = int((logits.detach().argmax(1) == y).sum())
         self.sums["loss"] += value * len(y)
@@ -172,13 +145,7 @@ class _Run:
     def measure(self, loss: float, train_acc: float, since: str) -> dict[str, Any]:
         """All that is known of the network now; flips since the last measurement of this kind."""
         d, model = self.data, self.model
-        for slot in self.progression.latents:
-            if slot.weight is not None and not bool(torch.isfinite(slot.weight).all()):
-                raise NonFiniteError(  # the sign would hide it from the loss
-                    f"latent weights of {slot.name!r} are not finite after step {self.step}; "
-                    "lower the learning rate, or use a surrogate that closes (clip). The last "
-                    "checkpoint, if any, is as it was"
-                )
+        assert_finite(model)
         p = self.progression.fractions()
         entry: dict[str, Any] = {
             "epoch": math.ceil(self.step / self.per_epoch),
@@ -213,9 +180,14 @@ class _Run:
             reestimate_batch_norm(model, d.train_x)
             final["test_acc_bn"] = accuracy(model, d.test_x, d.test_y)
         self.history.final, self.history.finished = final, True
-        self.progression.release()
+        self.clock()
+
+    def clock(self) -> None:
+        """Bring the history's wall time up to date."""
+        self.history.seconds = self.before + time.perf_counter() - self.started
 
     def state(self) -> dict[str, Any]:
+        self.clock()
         return {
             "step": self.step,
             "model": dict(self.model.state_dict()),
@@ -228,11 +200,21 @@ class _Run:
         }
 
     def load(self, state: dict[str, Any]) -> None:
+        try:
+            self._load(state)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as err:
+            raise CheckpointError(
+                f"the checkpoint does not fit this run ({type(err).__name__}: {err}); "
+                "use another file"
+            ) from err
+
+    def _load(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.progression.load(state["progression"])
         self.history = History(**state["history"])
+        self.before = self.history.seconds
         self.sums = state["sums"]
         for since, saved in state["signs"].items():
             pairs = zip(saved, self.signs[since], strict=True)
@@ -286,7 +268,8 @@ def fit(
         The history, with ``finished`` False after an early stop.
 
     Raises:
-        ConfigError: an impossible setting. NonFiniteError: NaN or infinite loss.
+        ConfigError: an impossible setting. ShapeError: model and data do not fit.
+        NonFiniteError: NaN or infinity, with the history so far.
         CheckpointError: an unusable checkpoint, or one of another run.
         NotBinaryError: the finished network is not binary.
     """
@@ -296,31 +279,62 @@ def fit(
         "weight_decay": weight_decay, "seed": seed, "history": history,
         "eval_every": eval_every, "measure_steps": measure_steps, "diagnose": diagnose,
     }  # fmt: skip
-    _check_settings(data, s)
+    conversion(model)
+    check_settings(model, data, s)
     if checkpoint_every is not None:
         positive(checkpoint_every, "checkpoint_every")
-    conversion(model)
-    path = Path(checkpoint) if checkpoint is not None else None
-    fingerprint = _fingerprint(model, data, {**s, **asdict(plan)}) if path else {}
-    saved = store.load(path) if path and path.exists() else None
+    if stop_at is not None:
+        positive(stop_at, "stop_at")
+    check_fit(model, data)
+    if optimizer is not None and not callable(optimizer):
+        raise ConfigError(
+            "optimizer must be a function from parameters to an optimizer, such as "
+            f"lambda ps: torch.optim.Adam(ps, lr=0.01); got {type(optimizer).__name__}"
+        )
+    if optimizer is None:
+        made: torch.optim.Optimizer = torch.optim.SGD(
+            model.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay
+        )
+    else:
+        made = optimizer(model.parameters())
+    path, saved, fingerprint = None, None, {}
+    if checkpoint is not None:
+        path = Path(checkpoint)
+        store.check_writable(path)
+        fingerprint = fingerprint_of(model, data, made, {**s, **asdict(plan)})
+        saved = store.load(path) if path.exists() else None
     if saved is not None:
-        _check_same(path, saved.get("fingerprint", {}), fingerprint)
-    run = _Run(model, data, s, plan, optimizer, plain)
-    if saved is not None:
-        run.load(saved["run"])
-        if run.history.finished:
-            run.progression.release()
-            return run.history
+        check_same(path, saved.get("fingerprint", {}), fingerprint)
+    run = _Run(model, data, s, plan, made, plain)
+    try:
+        if saved is not None:
+            run.load(saved["run"])
+        return _go_on(run, path, fingerprint, checkpoint_every, stop_at, progress)
+    except NonFiniteError as err:
+        err.history = run.history
+        raise
+    finally:
+        run.progression.release()
+
+
+def _go_on(
+    run: _Run, path: Path | None, fingerprint: dict[str, Any], every: int | None,
+    stop_at: int | None, progress: bool | None,
+) -> History:  # fmt: skip
+    """From the present step of a run to its end, or to ``stop_at``."""
+    s, count = run.s, len(run.data.train_x)
+    if run.history.finished:
+        return run.history
 
     def keep() -> None:
         if path:
             store.save(path, {"fingerprint": fingerprint, "run": run.state()})
 
     last = run.total if stop_at is None else min(stop_at, run.total)
-    model.train()
+    run.model.train()
     with _bar(run.total, run.step, progress) as bar:
-        for epoch in range(run.step // run.per_epoch, epochs):
-            for i, index in enumerate(batches(len(data.train_x), batch_size, seed, epoch)):
+        for epoch in range(run.step // run.per_epoch, s["epochs"]):
+            for i, index in enumerate(batches(count, s["batch_size"], s["seed"], epoch)):
                 if epoch * run.per_epoch + i < run.step:
                     continue  # done before the checkpoint
                 if run.step >= last:
@@ -333,16 +347,7 @@ def fit(
                     bar.set_postfix(epoch=epoch + 1, loss=f"{loss:.3f}", refresh=False)
                 if run.step == run.total:
                     run.finish()
-                due = run.step % (checkpoint_every or run.per_epoch) == 0
+                due = run.step % (every or run.per_epoch) == 0
                 if due or run.step == run.total:
                     keep()
     return run.history
-
-
-def _check_same(path: Path | None, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
-    for name in wanted:
-        if saved.get(name) != wanted[name]:
-            raise CheckpointError(
-                f"{path} belongs to another run: its {name} is {saved.get(name)!r}, this call's is "
-                f"{wanted[name]!r}. Use another file, or delete this one"
-            )

@@ -51,6 +51,18 @@ def test_a_run_can_be_stopped_and_gone_on_with(tmp_path):
         (["sweep", "quick", "--jobs", "0"], "jobs must be"),
         (["report", "tune", "--runs", "/nowhere"], "no records of recipe 'tune'"),
         (["bench", "--repeats", "0"], "repeats must be"),
+        (["run", "--set", "validation=False"], "validation must be of type bool, got 'False'"),
+        (["run", "--set", "seed=1.5"], "seed must be of type int, got 1.5"),
+        (["run", "--set", "lr=abc"], "lr must be of type float, got 'abc'"),
+        (["run", "--set", "blocks=3"], "a list such as [2,2], got 3"),
+        (["run", "--set", "plan=abc"], "plan must be a Plan, got 'abc'"),
+        (["run", "--set", "plan.lead=x"], "the lead must be of type int"),
+        (["run", "--device", "foo"], "device 'foo' cannot be used"),
+        (["run", "--out", "/proc/nope/a.json"], "choose a folder you may write to"),
+        (["run", "--out", "/"], "is a folder"),
+        (["sweep", "depth", "--only", "n77"], "no run of 'depth' has 'n77' in its name"),
+        (["sweep", "quick", "--out", "/proc/nope"], "choose a folder you may write to"),
+        (["report", "depht"], "did you mean 'depth'"),
     ],
 )
 def test_mistakes_end_with_one_clear_line(args, says, tmp_path, monkeypatch, capsys):
@@ -59,6 +71,49 @@ def test_mistakes_end_with_one_clear_line(args, says, tmp_path, monkeypatch, cap
     err = capsys.readouterr().err
     assert says in err and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_set_adds_up_and_other_files_are_not_overwritten(tmp_path, capsys):
+    out = tmp_path / "a.json"
+    assert main(["run", *FAST, "--set", "lr=0.3", "--out", str(out)]) == 0
+    kept = record.read(out)
+    assert (kept.config["model"], kept.config["lr"]) == ("mlp", 0.3)
+    assert main(["run", *FAST, "--set", "lr=0.4", "--out", str(out)]) == 1
+    assert "name another file" in capsys.readouterr().err and record.read(out).config["lr"] == 0.3
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("precious")
+    assert main(["run", *FAST, "--out", str(thesis)]) == 1
+    assert thesis.read_text() == "precious"
+
+
+def test_a_diverged_run_is_recorded_and_reported(tmp_path, capsys):
+    out = tmp_path / "custom" / "big-s0.json"
+    wild = ["--set", "lr=1e38", "weights=float", "activations=float", "epochs=40"]
+    assert main(["run", *FAST, *wild, "--out", str(out)]) == 0
+    assert "diverged" in capsys.readouterr().out and record.read(out).diverged
+    assert main(["report", "custom", "--runs", str(tmp_path)]) == 0
+    assert "1 of 1 diverged" in capsys.readouterr().out
+
+
+def test_report_does_not_mix_methods(tmp_path, capsys):
+    for method in ("stompp", "ste"):
+        out = tmp_path / "custom" / f"tiny-{method}.json"
+        assert main(["run", *FAST, "--method", method, "--out", str(out)]) == 0
+    assert main(["report", "custom", "--runs", str(tmp_path)]) == 0
+    assert "tiny-ste | 1 |" in capsys.readouterr().out
+    for seed in (0, 1):  # the same seed under another name is no second seed
+        record.save(record.read(out), tmp_path / "twice" / f"{seed}.json")
+    assert main(["report", "twice", "--runs", str(tmp_path)]) == 1
+    assert "no repetitions with other seeds" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_one_line(monkeypatch, capsys):
+    def interrupted(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stompp_lite.lab.doctor.examine", interrupted)
+    assert main(["doctor"]) == 130
+    assert "are kept" in capsys.readouterr().err
 
 
 def test_sweep_runs_what_is_missing_and_skips_the_rest(tmp_path, capsys):
@@ -75,7 +130,7 @@ def test_sweep_runs_what_is_missing_and_skips_the_rest(tmp_path, capsys):
     changed = json.loads(before)
     changed["config"]["lr"] = 0.123
     path.write_text(json.dumps(changed))
-    with pytest.raises(RecordError, match=r"made with lr = 0\.123, the recipe says"):
+    with pytest.raises(RecordError, match=r"made with lr = 0\.123, this run has"):
         sweep("quick", tmp_path, progress=False)
 
 

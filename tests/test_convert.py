@@ -131,6 +131,60 @@ def test_refused_by_name(model, example, says):
         binarize_model(model, example)
 
 
+def test_one_activation_object_in_several_places_is_replaced_everywhere():
+    act = nn.ReLU()
+    net = nn.Sequential(nn.Linear(6, 6), act, nn.Linear(6, 6), act, nn.Linear(6, 3))
+    model = binarize_model(net, torch.randn(2, 6))
+    assert isinstance(model[1], CallSites) and model[1] is model[3]
+    with masks_at(model, 1.0):
+        model(torch.randn(4, 6))
+        assert set(model[3].sites[1](torch.randn(9)).tolist()) <= {-1.0, 1.0}
+
+
+def test_an_activation_behind_the_last_layer_stays():
+    net = nn.Sequential(
+        nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 3), nn.Tanh()
+    )
+    model = binarize_model(net, torch.randn(2, 6))
+    assert isinstance(model[5], nn.Tanh)
+    assert [s.activations for s in conversion(model).stages] == [["1"], ["3"]]
+
+
+def test_a_block_with_a_shared_relu_runs_alone():
+    net = import_torchvision().models.resnet18(weights=None)
+    model = binarize_model(net, torch.randn(1, 3, 32, 32)).eval()
+    model(torch.randn(1, 3, 32, 32))
+    assert model.layer1(torch.randn(1, 64, 8, 8)).shape == (1, 64, 8, 8)
+
+
+def tied():
+    net = mlp(6, 2, width=6, depth=3)
+    net[7].weight = net[4].weight
+    return net
+
+
+def pooled():
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(4, 4, 1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(16, 3),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "example", "options", "says"),
+    [
+        (tied(), torch.randn(2, 6), {}, "layers '4' and '7' share their weights"),
+        (pooled(), torch.zeros(1, 1, 6, 6), {}, "input of binary layer '3' would not be binary"),
+        (mlp(6, 2), torch.randn(6), {}, r"must be a batch.* got \(6,\)"),
+        (mlp(6, 2), (2, 6), {}, r"got \(2, 6\)"),
+        (mlp(6, 2), torch.randn(2, 6), {"keep_float": ["layer3"]}, "'layer3' matches nothing"),
+    ],
+)
+def test_more_that_is_refused(model, example, options, says):
+    with pytest.raises(ConversionError, match=says):
+        binarize_model(model, example, **options)
+
+
 def test_ways_out_work():
     assert binary_layers(binarize_model(Functional(), torch.randn(2, 6), real_inputs=True)) == ["b"]
     net = mlp(6, 2, width=5, depth=3)

@@ -125,15 +125,35 @@ def validate(content: Any, source: str) -> Record:
                 raise RecordError(f"{source}: field '{part}.{name}' is missing")
     for name in () if diverged else _REQUIRED_IN["final"]:
         value = content["final"][name]
-        if not isinstance(value, int | float) or not math.isfinite(value):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value):
             raise RecordError(f"{source}: field 'final.{name}' is {value!r}, not a finite number")
     unknown = set(content) - set(_REQUIRED) - set(_OPTIONAL)
     if unknown:
         raise RecordError(f"{source}: unknown field {sorted(unknown)[0]!r}")
+    _check_correct(content, source)
+    if not all(isinstance(curve, list) for curve in content["curves"].values()):
+        raise RecordError(f"{source}: fields 'curves.*' must be lists")
     lengths = {name: len(curve) for name, curve in content["curves"].items()}
     if len(set(lengths.values())) > 1:
         raise RecordError(f"{source}: fields 'curves.*' differ in length: {lengths}")
     return Record(**content)
+
+
+def _check_correct(content: dict[str, Any], source: str) -> None:
+    """The bits of the test images must be as many as there are images."""
+    count = content["config"].get("test_images")
+    if not isinstance(count, int) or count < 1:
+        raise RecordError(f"{source}: field 'config.test_images' is {count!r}, not a count")
+    try:
+        found = len(bytes.fromhex(content["correct"]))
+    except ValueError as err:
+        raise RecordError(f"{source}: field 'correct' is not hexadecimal ({err})") from err
+    if found != -(-count // 8):
+        raise RecordError(
+            f"{source}: field 'correct' has {found} bytes; {count} test images "
+            f"need {-(-count // 8)}"
+        )
 
 
 def read(path: str | Path) -> Record:

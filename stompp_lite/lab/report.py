@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
-from stompp_lite.lab.record import Record, read_all
+from stompp_lite.errors import RecordError, one_of
+from stompp_lite.lab.recipes import RECIPES
+from stompp_lite.lab.record import Record, default_folder, read_all
 from stompp_lite.lab.stats import accuracy_interval, paired_difference
 
 
 def group(records: list[Record]) -> dict[str, list[Record]]:
-    """Records that differ in their seed only, by name without the seed."""
+    """Records that differ in their seed only, by name without ``-s`` and the seed.
+
+    Raises:
+        RecordError: records of a name differ in more than the seed, or not even in that.
+    """
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        groups[record.name.rpartition("-s")[0]].append(record)
+        found = re.fullmatch(r"(.*)-s(\d+)", record.name)
+        groups[found[1] if found else record.name].append(record)
+    for name, runs in groups.items():
+        settings = [{k: v for k, v in r.config.items() if k != "seed"} for r in runs]
+        seeds = [r.seed for r in runs]
+        if any(s != settings[0] for s in settings) or len(set(seeds)) < len(seeds):
+            raise RecordError(
+                f"runs called {name!r} are no repetitions with other seeds: seeds {seeds}, or "
+                "their settings differ; give them names of their own"
+            )
     return dict(groups)
 
 
@@ -57,6 +73,8 @@ def _cell(runs: list[Record]) -> str:
 def difference_table(records: list[Record], reference: str = "ste") -> str:
     """Paired differences to ``reference`` in percentage points, one row a depth (Markdown)."""
     methods = by_depth(records)
+    if reference not in methods:
+        return f"(no runs of {reference} to compare with)"
     base = methods[reference]
     others = [m for m in methods if m != reference]
     rows = []
@@ -79,12 +97,15 @@ def table(recipe: str, folder: Path | None = None) -> str:
     Raises:
         RecordError: no records, or a damaged one.
     """
+    if not ((folder or default_folder() or Path()) / recipe).is_dir():
+        one_of(recipe, RECIPES, "recipe")
     records = read_all(recipe, folder)
     if recipe.startswith("depth"):
         return f"Test accuracy, %\n\n{depth_table(records)}\n\n{difference_table(records)}"
     rows = []
     for name, runs in group(records).items():
-        shown = _cell(runs) if len(runs) > 1 else f"{runs[0].final['test_acc']:.1f}"
+        alone = len(runs) == 1 and not runs[0].diverged
+        shown = f"{runs[0].final['test_acc']:.1f}" if alone else _cell(runs)
         rows.append([name, str(len(runs)), shown, f"{sum(r.wall_s for r in runs) / len(runs):.0f}"])
     split = "validation" if records[0].config["validation"] else "test"
     return markdown(["runs", "seeds", f"{split} accuracy, %", "seconds a run"], rows)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
-import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from stompp_lite import data as datasets
 from stompp_lite.convert import binarize_model
-from stompp_lite.errors import ConfigError, NonFiniteError, one_of
+from stompp_lite.errors import ConfigError, NonFiniteError, RecordError, one_of, positive, typed
 from stompp_lite.lab import record as records
 from stompp_lite.models import LabResNet, mlp
 from stompp_lite.progression import Plan
@@ -50,6 +49,18 @@ class Config:
     eval_every: int = 2
     history: str = "step"
 
+    def __post_init__(self) -> None:
+        kinds = {f.name: str(f.type) for f in fields(self)}
+        for name, kind in kinds.items():
+            if kind in ("int", "float", "bool", "str"):
+                typed(getattr(self, name), kind, name)
+        if not isinstance(self.plan, Plan):
+            raise ConfigError(f"plan must be a Plan, got {self.plan!r}; set plan.order=...")
+        if not isinstance(self.blocks, tuple) or not self.blocks:
+            raise ConfigError(f"blocks must be a list such as [2,2], got {self.blocks!r}")
+        for count in self.blocks:
+            positive(count, "the number of blocks")
+
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Config:
         """Build from parsed JSON.
@@ -65,7 +76,8 @@ class Config:
                 one_of(name, [f.name for f in fields(Plan)], "plan field")
             content["plan"] = Plan(**content["plan"])
         if "blocks" in content:
-            content["blocks"] = tuple(content["blocks"])
+            blocks = content["blocks"]
+            content["blocks"] = tuple(blocks) if isinstance(blocks, list) else blocks
         return cls(**content)
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,10 +124,13 @@ def run(
         StomppError: whatever is wrong with the configuration, the data or the run.
     """
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as err:
+        raise ConfigError(f"device {device!r} cannot be used: {str(err).splitlines()[0]}") from err
     data = datasets.load(config.data, root, validation=config.validation).to(device)
     model = build(config, data).to(device)
-    clock = time.perf_counter()
-    outcome, history = "finished", History()
+    outcome = "finished"
     try:
         history = fit(
             model, data, epochs=config.epochs, plan=config.plan, batch_size=config.batch_size,
@@ -124,8 +139,7 @@ def run(
             checkpoint=checkpoint, progress=progress,
         )  # fmt: skip
     except NonFiniteError as err:  # a result, not a mishap: an experiment that diverges says so
-        outcome = f"diverged: {err}"
-    wall = time.perf_counter() - clock
+        outcome, history = f"diverged: {err}", cast(History, err.history)
     model.eval()
     with torch.no_grad():
         correct = torch.cat([model(x).argmax(1) for x in data.test_x.split(1024)]) == data.test_y
@@ -141,13 +155,28 @@ def run(
         versions=records.versions(),
         machine=records.machine(device),
         started=started,
-        wall_s=round(wall, 2),
+        wall_s=round(history.seconds, 2),
         curves=curves,
         steps={"loss": history.steps["loss"]} if history.steps else {},
         final=history.final,
         correct=records.pack_correct(correct),
         outcome=outcome,
     )
+
+
+def check_same(record: records.Record, config: Config, path: Path) -> None:
+    """A finished run may be skipped only if it is the run that is wanted.
+
+    Raises:
+        RecordError: the record was made with another configuration.
+    """
+    wanted = config.to_dict()
+    for name, value in wanted.items():
+        if record.config.get(name) != value:
+            raise RecordError(
+                f"{path}: made with {name} = {record.config.get(name)!r}, this run has "
+                f"{value!r}; name another file, or delete this one to run it again"
+            )
 
 
 def configure(

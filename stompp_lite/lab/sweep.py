@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
-from stompp_lite.errors import RecordError, StomppError, one_of, positive
+from stompp_lite.checkpoint import check_writable
+from stompp_lite.errors import ConfigError, RecordError, StomppError, one_of, positive
 from stompp_lite.lab import record as records
 from stompp_lite.lab.recipes import RECIPES
-from stompp_lite.lab.run import Config, run
+from stompp_lite.lab.run import Config, check_same, run
 
 
 def _one(recipe: str, name: str, config: Config, path: Path, root: str) -> str:
@@ -19,21 +20,6 @@ def _one(recipe: str, name: str, config: Config, path: Path, root: str) -> str:
     except StomppError as err:
         return f"{name}: {err}"
     return ""
-
-
-def check_same(record: records.Record, config: Config, path: Path) -> None:
-    """A finished run may be skipped only if it is the run that is wanted.
-
-    Raises:
-        RecordError: the record was made with another configuration.
-    """
-    wanted = config.to_dict()
-    for name, value in wanted.items():
-        if record.config.get(name) != value:
-            raise RecordError(
-                f"{path}: made with {name} = {record.config.get(name)!r}, the recipe says "
-                f"{value!r}; delete the file to run it again"
-            )
 
 
 def sweep(
@@ -58,7 +44,8 @@ def sweep(
         ``{"done": ..., "skipped": ..., "failed": ...}``
 
     Raises:
-        ConfigError: unknown recipe.
+        ConfigError: unknown recipe, or no run of that name.
+        CheckpointError: the folder cannot be written to (found out before the first run).
         RecordError: a record in the way was made otherwise, or some runs failed (the rest is kept).
     """
     from joblib import Parallel, delayed
@@ -66,6 +53,9 @@ def sweep(
 
     one_of(recipe, RECIPES, "recipe")
     positive(jobs, "jobs")
+    if not any(only in name for name, _ in RECIPES[recipe].runs()):
+        first = next(RECIPES[recipe].runs())[0]
+        raise ConfigError(f"no run of {recipe!r} has {only!r} in its name; one is called {first!r}")
     todo, skipped = [], 0
     for name, config in RECIPES[recipe].runs():
         if only not in name:
@@ -76,6 +66,8 @@ def sweep(
             skipped += 1
         else:
             todo.append((recipe, name, config, path, root))
+    if todo:
+        check_writable(todo[0][3])
     work = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_one)(*t) for t in todo)
     disable = None if progress is None else not progress  # None: only in a terminal
     failures = [f for f in tqdm(work, total=len(todo), unit="run", disable=disable) if f]
