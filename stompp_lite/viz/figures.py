@@ -36,6 +36,8 @@ def depth(panels: Mapping[str, Sequence[Record]], methods: Sequence[str]) -> Fig
             look = style.look(method)
             # a point in which some run diverged has no mean; the tables say how many did
             runs = {n: r for n, r in groups[method].items() if not any(x.diverged for x in r)}
+            if not runs:
+                continue
             found = [accuracy_interval(r) for r in runs.values()]
             shift = 1.03 ** (k - (len(methods) - 1) / 2)  # so that bars do not hide each other
             x, mean = np.array([4 * n for n in runs]) * shift, [f.mean for f in found]
