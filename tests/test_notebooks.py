@@ -42,7 +42,7 @@ def test_every_chapter_has_its_parts(chapter):
     ):  # fmt: skip
         assert part in prose, part
     assert prose.count("<details>") == prose.count("</details>") >= 1
-    assert any(c.source.startswith("#@title Solution 2") for c in code(chapter))
+    assert any(c.source.startswith("# @title Solution 2") for c in code(chapter))
 
 
 def test_one_setup_cell_the_same_everywhere_with_the_address_of_the_config(chapter):
