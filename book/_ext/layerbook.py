@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 PLACEHOLDER = "OWNER"
+BENCH = Path(__file__).resolve().parents[2] / "data" / "bench.json"
 _CHAPTER = re.compile(r"chapters? (\d+)")
 
 
@@ -65,13 +67,14 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
-    from stompp_lite.lab import report
+    from stompp_lite.lab import bench, report
     from stompp_lite.lab.record import read_all
 
     make = {
         "accuracy": lambda recipe: report.depth_table(read_all(recipe)),
         "difference": lambda recipe: report.difference_table(read_all(recipe)),
         "summary": report.table,
+        "bench": lambda _: "```text\n" + bench.text(json.loads(BENCH.read_text())) + "\n```",
     }
     source[0] = re.sub(
         r"^% table (\w+) ([\w-]+)$", lambda m: make[m[1]](m[2]), source[0], flags=re.MULTILINE
