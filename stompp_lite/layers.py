@@ -2,8 +2,8 @@
 
 The parameter ``weight`` is the latent weight: real-valued, what the optimizer moves. The layer
 computes with ``binarizer(weight)``. No scale factor is applied. A bias, if there is one, stays
-float. Zero padding feeds zeros, not signs, into a convolution's border; so do the usual float
-networks that are converted here, and the books of bits in chapter 1 say where it matters.
+float. Zero padding feeds zeros, not signs, into a convolution's border, as in the float
+networks that are converted here; chapter 1 says where that matters.
 
 Taught in chapter 3, *A first binary network*.
 """

@@ -46,24 +46,30 @@ def check_fit(model: nn.Module, data: Data) -> None:
     """One sample through the model before anything is changed."""
     want, mode = conversion(model).input_shape, model.training
     model.eval()
-    for part, x in (("training", data.train_x), ("test", data.test_x)):
-        if tuple(x.shape[1:]) != want:
-            raise ShapeError(
-                f"{part} images have shape {tuple(x.shape[1:])}, the model was converted for "
-                f"{want}; convert it with an example of these images"
-            )
-        try:
-            logits = model(x[:1])
-        except Exception as err:
-            raise ConfigError(
-                f"the model does not run on {part} images of dtype {x.dtype} on {x.device}: {err}"
-            ) from err
-        if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] < data.classes:
-            shown = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ShapeError(
-                f"the model must return logits [N, {data.classes}] or wider, it returns {shown}"
-            )
-    model.train(mode)
+    try:
+        for part, x in (("training", data.train_x), ("test", data.test_x)):
+            if tuple(x.shape[1:]) != want:
+                raise ShapeError(
+                    f"{part} images have shape {tuple(x.shape[1:])}, the model was converted for "
+                    f"{want}; convert it with an example of these images"
+                )
+            try:
+                logits = model(x[:1])
+            except Exception as err:
+                raise ConfigError(
+                    f"the model does not run on {part} images ({x.dtype}, {x.device}): {err}"
+                ) from err
+            if (
+                not isinstance(logits, Tensor)
+                or logits.dim() != 2
+                or logits.shape[1] < data.classes
+            ):
+                shown = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+                raise ShapeError(
+                    f"the model must return logits [N, {data.classes}] or wider, it returns {shown}"
+                )
+    finally:
+        model.train(mode)
 
 
 def fingerprint_of(

@@ -86,7 +86,6 @@ def test_missing_corrupted_and_offline(tmp_path, monkeypatch):
     assert not [p for p in empty.rglob("*") if p.is_file()]
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and sys.platform != "linux", reason="needs permissions")
 def test_read_only_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(DataError, match="is read-only; choose another root"):

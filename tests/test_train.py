@@ -254,7 +254,7 @@ def test_model_and_data_must_fit(tiny):
     for change, error, says in [
         ({"test_x": torch.zeros(16, 1, 8, 8)}, ShapeError, r"test images have shape \(1, 8, 8\)"),
         ({"train_x": torch.zeros(48, 3, 6, 6)}, ShapeError, r"training images .* \(3, 6, 6\)"),
-        ({"train_x": tiny.train_x.double()}, ConfigError, "dtype torch.float64"),
+        ({"train_x": tiny.train_x.double()}, ConfigError, "torch.float64"),
         ({"classes": 5}, ShapeError, r"logits \[N, 5\]"),
     ]:
         with pytest.raises(error, match=says):

@@ -5,8 +5,10 @@ Gradient reach of stage :math:`l` is
 .. math:: \frac{\lVert \partial\,\text{loss} / \partial a_l \rVert}
                {\lVert \partial\,\text{loss} / \partial a_l \rVert_{\text{all masks } 0}},
 
-the size of the gradient that arrives at the stage's activations, relative to the same network with
-nothing frozen. 1 means freezing costs no gradient, 0 means none arrives.
+the size of the gradient that arrives at the output of the stage's activations, relative to the same
+network with nothing frozen. 1 means as much as without signs, 0 that none arrives. It compares two
+networks, whose gradients both change with depth, and says nothing of the weights' gradients: look
+at both parts before you read the ratio.
 
 Taught in chapter 4 (reach against depth) and chapter 8 (reach during a run).
 """
