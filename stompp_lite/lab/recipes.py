@@ -85,6 +85,10 @@ def _deepest() -> Iterator[tuple[str, Config]]:
     for seed in range(3):
         for method in ("float", "ste", "stompp", "stompp+ste"):
             yield f"n12-{method}-s{seed}", method_config(method, 12, seed, base)
+        # the rates at which `rates` saw each method do well at 36 convolutions
+        for method, lr in (("float", 0.1), ("ste", 0.8), ("stompp", 0.1), ("stompp+ste", 0.1)):
+            config = method_config(method, 12, seed, replace(base, lr=lr))
+            yield f"n12-own-rate-{method}-s{seed}", config
 
 
 def _tune() -> Iterator[tuple[str, Config]]:
@@ -130,8 +134,8 @@ _ALL = (
     ),
     Recipe(
         "deepest",
-        "48 binary convolutions, with twice the epochs. Three seeds.",
-        "about 25 core-minutes on one AMD EPYC core",
+        "48 binary convolutions, twice the epochs, at 0.4 and at each method's own rate. 3 seeds.",
+        "about 55 core-minutes on one AMD EPYC core",
         _deepest,
     ),
     Recipe(
