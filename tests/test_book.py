@@ -16,9 +16,8 @@ from stompp_lite.lab import bench
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "tools"))
-from release import wheel
-
 from build import HTML, pages
+from release import wheel
 
 pytestmark = pytest.mark.slow
 

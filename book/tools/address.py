@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import nbformat
+
 from release import ROOT, address
 
 PATTERN = re.compile(r"git\+https?://[^\"']+")
