@@ -53,6 +53,12 @@ def _restore(tree: Any, arrays: Any) -> Any:
     return tree
 
 
+def _unwritable(path: Path, err: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"cannot write {path}: {err.strerror or err}; choose a folder you may write to"
+    )
+
+
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write a whole file or nothing.
 
@@ -72,9 +78,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     except OSError as err:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise CheckpointError(
-            f"cannot write {path}: {err.strerror or err}; choose a folder you may write to"
-        ) from err
+        raise _unwritable(path, err) from err
 
 
 def check_writable(path: str | Path) -> None:
@@ -92,9 +96,7 @@ def check_writable(path: str | Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as err:
-        raise CheckpointError(
-            f"cannot write {path}: {err.strerror or err}; choose a folder you may write to"
-        ) from err
+        raise _unwritable(path, err) from err
 
 
 def save(path: str | Path, tree: dict[str, Any]) -> None:

@@ -90,6 +90,13 @@ class Data:
         return replace(self, **{n: getattr(self, n).to(device) for n in names})
 
 
+def check_batch_size(count: int, size: int) -> None:
+    """Raise ConfigError unless a batch of ``size`` fits into ``count`` samples."""
+    positive(size, "the batch size")
+    if size > count:
+        raise ConfigError(f"a batch of {size} is larger than the data ({count} samples)")
+
+
 def batches(count: int, size: int, seed: int, epoch: int) -> Iterator[Tensor]:
     """Shuffled index batches of an epoch: int64 [size] each, the last one shorter.
 
@@ -98,9 +105,7 @@ def batches(count: int, size: int, seed: int, epoch: int) -> Iterator[Tensor]:
     Raises:
         ConfigError: a batch larger than the data.
     """
-    positive(size, "the batch size")
-    if size > count:
-        raise ConfigError(f"a batch of {size} is larger than the data ({count} samples)")
+    check_batch_size(count, size)
     generator = torch.Generator().manual_seed(rng.make_key(seed, "batches", epoch) >> 1)
     yield from torch.randperm(count, generator=generator).split(size)
 

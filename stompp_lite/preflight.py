@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stompp_lite.convert import conversion
-from stompp_lite.data import Data
+from stompp_lite.data import Data, check_batch_size
 from stompp_lite.errors import CheckpointError, ConfigError, ShapeError, one_of, positive, typed
 
 
@@ -20,11 +20,7 @@ def check_settings(model: nn.Module, data: Data, s: dict[str, Any]) -> None:
     positive(s["eval_every"], "eval_every")
     if s["measure_steps"] is not None:
         positive(s["measure_steps"], "measure_steps")
-    positive(s["batch_size"], "the batch size")
-    if s["batch_size"] > len(data.train_x):
-        raise ConfigError(
-            f"a batch of {s['batch_size']} is larger than the data ({len(data.train_x)} samples)"
-        )
+    check_batch_size(len(data.train_x), s["batch_size"])
     typed(s["seed"], "int", "the seed")
     for name in ("lr", "momentum", "weight_decay"):
         typed(s[name], "float", name)
