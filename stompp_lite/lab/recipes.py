@@ -85,7 +85,7 @@ def _deepest() -> Iterator[tuple[str, Config]]:
     for seed in range(3):
         for method in ("float", "ste", "stompp", "stompp+ste"):
             yield f"n12-{method}-s{seed}", method_config(method, 12, seed, base)
-        # the rates at which `rates` saw each method do well at 36 convolutions
+        # the rates at which `rates` (float: `depth-paper-rate`) saw a method do well at 36
         for method, lr in (("float", 0.1), ("ste", 0.8), ("stompp", 0.1), ("stompp+ste", 0.1)):
             config = method_config(method, 12, seed, replace(base, lr=lr))
             yield f"n12-own-rate-{method}-s{seed}", config
