@@ -6,14 +6,15 @@ BIN := .venv/bin
 READY := .venv/.ready
 export OMP_NUM_THREADS := 1
 
-.PHONY: book test check lab notebooks nbval product figures look address lock release clean help
+.PHONY: book test check lab notebooks nbval product figures look address lock release mutants oldest \
+    clean help
 
 book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0: only build)
 	$(BIN)/python book/tools/build.py $(if $(filter-out 0,$(SERVE)),--serve --port $(PORT))
 
 test: check nbval product  ## everything CI runs
 
-check: $(READY)  ## formatter, linter, type checker, unit tests: under a minute
+check: $(READY)  ## formatter, linter, type checker, unit tests: about a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -39,6 +40,20 @@ figures: $(READY)  ## draw the README's figures from the records
 look: $(READY)  ## screenshots of every page, light, dark and phone, into build/look (needs Chromium)
 	$(BIN)/python book/tools/build.py
 	$(BIN)/python book/tools/look.py
+
+mutants: $(READY)  ## small faults in the heart and the training room: do the tests notice? (MODULE=...)
+	$(BIN)/pip install -q --disable-pip-version-check mutmut==3.8.1
+	$(BIN)/mutmut run --max-children 2 $(if $(MODULE),"stompp_lite.$(MODULE).*")
+	$(BIN)/python tests/mutants.py
+
+oldest:  ## the unit tests with the oldest versions that pyproject.toml allows
+	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install -q --disable-pip-version-check 'setuptools>=77,<81' wheel 'pytest>=8' \
+	    'pytest-xdist>=3.5' 'pyyaml>=6' 'psutil>=5' \
+	    $$(sed -n 's/^  "\([a-z-]*\)>=\(.*\)",$$/\1==\2/p' pyproject.toml | sed '/jupyter/,$$d')
+	.venv-oldest/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	.venv-oldest/bin/pytest -n 2 -m "not slow" --ignore tests/test_environment.py \
+	    --ignore tests/test_notebooks.py --ignore tests/test_readme.py --ignore tests/test_zoo.py
 
 release: $(READY)  ## the wheel with its bundle of records; refuses a placeholder address
 	$(BIN)/python book/tools/release.py

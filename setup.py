@@ -20,7 +20,9 @@ class BuildWithRecords(build_py):
         runs = Path(__file__).parent / "data" / "runs"
         if self.editable_mode or not runs.is_dir():
             return
-        contents = [json.loads(p.read_text()) for p in sorted(runs.glob("*/*.json"))]
+        contents = [
+            json.loads(p.read_text(encoding="utf-8")) for p in sorted(runs.glob("*/*.json"))
+        ]
         target = Path(self.build_lib) / "stompp_lite" / "records.json.gz"
         target.write_bytes(gzip.compress(json.dumps(contents).encode(), mtime=0))
 

@@ -1,20 +1,26 @@
 """Binary neural networks by layerwise progressive freezing (StoMPP), small enough to read.
 
-The method is four modules: :mod:`~stompp_lite.schedule` (which fraction of which stage is frozen
-when), :mod:`~stompp_lite.binarize` (Eq. 1 and its gradients), :mod:`~stompp_lite.masks` (who is
-frozen) and :mod:`~stompp_lite.progression` (masks through a run).
-:func:`binarize_model` converts a model, :func:`fit` trains it.
+The method is one module, :mod:`stompp_lite.method`. Around it: :mod:`stompp_lite.networks` converts
+models (:func:`binarize_model`), :mod:`stompp_lite.training` trains them (:func:`fit`),
+:mod:`stompp_lite.lab` runs and records experiments, :mod:`stompp_lite.viz` draws.
 """
 
-from stompp_lite.binarize import Binarizer, Rule, clip, hard_sign, masked_binarize
-from stompp_lite.convert import binarize_model, describe
-from stompp_lite.data import Data, load
-from stompp_lite.evaluate import accuracy
-from stompp_lite.models import LabResNet, mlp
-from stompp_lite.progression import Plan, Progression, assert_binary
-from stompp_lite.schedule import Schedule, shape_value
-from stompp_lite.train import History, fit
-from stompp_lite.vision import import_torchvision
+from stompp_lite.functional import clip, hard_sign, masked_binarize, shape_value
+from stompp_lite.method import Binarizer
+from stompp_lite.networks.convert import binarize_model
+from stompp_lite.networks.describe import describe
+from stompp_lite.networks.models import LabResNet, mlp
+from stompp_lite.networks.rules import Rule
+from stompp_lite.schedule import Schedule
+from stompp_lite.training.data import Data, load
+from stompp_lite.training.finished import assert_binary
+from stompp_lite.training.history import History
+from stompp_lite.training.loop import fit
+from stompp_lite.training.measure import accuracy
+from stompp_lite.training.plan import Plan
+from stompp_lite.training.progression import Progression
+from stompp_lite.training.settings import Settings
+from stompp_lite.training.vision import import_torchvision
 
 __version__ = "0.1.0"
 
@@ -27,6 +33,7 @@ __all__ = [
     "Progression",
     "Rule",
     "Schedule",
+    "Settings",
     "accuracy",
     "assert_binary",
     "binarize_model",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
+import threading
 from pathlib import Path
 
-from stompp_lite.errors import StomppError
+from stompp_lite.errors import ConfigError, StomppError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--repeats", type=int, default=5)
     bench.add_argument("--out", type=Path, help="write the result as JSON")
 
+    zoo = commands.add_parser("zoo", help="which models of torchvision can be converted")
+    zoo.add_argument("--only", default="", help="only models whose name contains this")
+    zoo.add_argument("--out", type=Path, help="write the result as JSON")
+
     doctor = commands.add_parser("doctor", help="what is installed, found and missing")
     doctor.add_argument("--root", default="data")
     return parser
@@ -54,29 +60,38 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status is 0 if it did what was asked."""
     args = _parser().parse_args(argv)
+    # A batch system's SIGTERM ends us as Ctrl+C does: workers are stopped, nothing is torn.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         return _dispatch(args)
     except StomppError as err:
         print(f"{type(err).__name__}: {err}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("Stopped. Finished runs and the last checkpoint are kept.", file=sys.stderr)
-        return 130
+        return 143 if stop.args == (signal.SIGTERM,) else 130
+
+
+def _terminate(*_: object) -> None:
+    raise KeyboardInterrupt(signal.SIGTERM)
 
 
 def _dispatch(args: argparse.Namespace) -> int:
     # imported here: `--help` should not wait for torch
-    from stompp_lite import checkpoint
-    from stompp_lite.lab import bench, doctor, record, report, run, sweep
+    from stompp_lite.lab import bench, doctor, recipes, record, report, run, sweep, zoo
+    from stompp_lite.training.files import check_writable, write_atomically
 
     if args.command == "run":
-        config = run.configure(args.recipe, args.name, args.method, args.changes)
-        checkpoint.check_writable(args.out)
+        config = recipes.configure(args.recipe, args.name, args.method, args.changes)
+        check_writable(args.out)
+        if args.checkpoint and args.checkpoint.resolve() == args.out.resolve():
+            raise ConfigError(f"--out and --checkpoint are the same file, {args.out}; name two")
         if args.out.exists():
             run.check_same(record.read(args.out), config, args.out)
         result = run.run(
-            config, recipe=args.recipe or "custom", name=args.name or args.out.stem, root=args.root,
-            device=args.device, checkpoint=args.checkpoint,
+            config, recipe=args.recipe or "custom", name=args.name or record.name_for(args.out),
+            root=args.root, device=args.device, checkpoint=args.checkpoint,
         )  # fmt: skip
         record.save(result, args.out)
         accuracy = result.final.get("test_acc")
@@ -90,11 +105,18 @@ def _dispatch(args: argparse.Namespace) -> int:
         print(report.table(args.recipe, args.runs))
     elif args.command == "bench":
         if args.out:
-            checkpoint.check_writable(args.out)
+            check_writable(args.out)
         result_ = bench.measure(blocks=args.blocks, width=args.width, repeats=args.repeats)
         print(bench.text(result_))
         if args.out:
-            args.out.write_text(json.dumps(result_, indent=1) + "\n")
+            write_atomically(args.out, (json.dumps(result_, indent=1) + "\n").encode())
+    elif args.command == "zoo":
+        if args.out:
+            check_writable(args.out)
+        found = zoo.visit(args.only)
+        print(zoo.table(found))
+        if args.out:
+            zoo.save(found, args.out)
     else:
         text, healthy = doctor.examine(args.root)
         print(text)

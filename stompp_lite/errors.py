@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 
 class StomppError(Exception):
@@ -24,7 +22,15 @@ class DtypeError(StomppError, TypeError):
 
 
 class ConversionError(StomppError, ValueError):
-    """A model cannot be binarized as it stands."""
+    """A model cannot be binarized as it stands.
+
+    Attributes:
+        keep_float: names that, given to ``binarize_model`` as ``keep_float``, mend it; or empty.
+    """
+
+    def __init__(self, message: str, keep_float: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.keep_float = list(keep_float)
 
 
 class NonFiniteError(StomppError, ArithmeticError):
@@ -50,53 +56,3 @@ class RecordError(StomppError, ValueError):
 
 class DataError(StomppError, OSError):
     """A data set is missing, damaged, or cannot be stored."""
-
-
-def one_of(value: str, valid: Iterable[str], what: str) -> str:
-    """Return ``value`` if it is one of ``valid``.
-
-    Raises:
-        ConfigError: otherwise, naming the value, the nearest valid name and all valid names.
-    """
-    names = list(valid)
-    if value in names:
-        return value
-    near = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigError(f"unknown {what} {value!r}{hint} (valid: {', '.join(names)})")
-
-
-def positive(value: int, what: str) -> int:
-    """Return ``value`` if it is an integer of at least 1.
-
-    Raises:
-        ConfigError: otherwise.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{what} must be an integer of at least 1, got {value!r}")
-    return value
-
-
-def typed(value: object, kind: str, what: str) -> None:
-    """Check a setting's type: ``int``, ``float`` (whole numbers too), ``bool``, or ``str``.
-
-    Raises:
-        ConfigError: another type, or a number that is not finite.
-    """
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "int": int, "float": (int, float), "bool": bool, "str": str,
-    }  # fmt: skip
-    right = isinstance(value, kinds[kind]) and (kind == "bool" or not isinstance(value, bool))
-    if not right or (isinstance(value, float) and not math.isfinite(value)):
-        raise ConfigError(f"{what} must be of type {kind}, got {value!r}")
-
-
-def fraction(value: float, what: str) -> float:
-    """Return ``value`` as a float if it lies in [0, 1].
-
-    Raises:
-        ConfigError: otherwise (NaN included).
-    """
-    if not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
-        raise ConfigError(f"{what} must lie in [0, 1], got {value!r}")
-    return float(value)

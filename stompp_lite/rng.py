@@ -9,9 +9,14 @@ OOPSLA 2014), written with torch's 64-bit integers, which wrap around the same w
 from __future__ import annotations
 
 import hashlib
+import math
+import random
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from stompp_lite.checks import whole
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: neighboring entries land far apart
@@ -29,14 +34,19 @@ def _shift(x: Tensor, bits: int) -> Tensor:
 
 
 def make_key(seed: int, *parts: int | str) -> int:
-    """A 64-bit key for what a draw is for, for example ``make_key(seed, "layer1.conv1", "w")``."""
-    text = "\x1f".join([str(int(seed)), *(str(p) for p in parts)])
+    """A 64-bit key for what a draw is for, for example ``make_key(seed, "layer1.conv1", "w")``.
+
+    Raises:
+        ConfigError: a seed that is not a whole number.
+    """
+    text = "\x1f".join([str(whole(seed, "the seed")), *(str(p) for p in parts)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def counters(numel: int, device: torch.device | str = "cpu") -> Tensor:
-    """Spread-out entry numbers of a tensor of ``numel`` entries: int64, shape [numel]."""
-    return torch.arange(numel, dtype=torch.int64, device=device) * _signed(_GOLDEN)
+def counters(shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
+    """Spread-out numbers of the entries of a tensor of ``shape``: int64, that shape."""
+    numbers = torch.arange(math.prod(shape), dtype=torch.int64, device=device)
+    return (numbers * _signed(_GOLDEN)).view(*shape)
 
 
 def bits(key: int, step: int, entries: Tensor) -> Tensor:
@@ -62,6 +72,8 @@ def uniform_pair(key: int, step: int, entries: Tensor) -> tuple[Tensor, Tensor]:
     return high, low
 
 
-def uniform(key: int, step: int, entries: Tensor) -> Tensor:
-    """One uniform number in [0, 1) for each entry: float32, a multiple of 2**-24."""
-    return uniform_pair(key, step, entries)[0]
+def permutation(count: int, seed: int) -> list[int]:
+    """0 ... count - 1 in an order that the seed fixes."""
+    order = list(range(count))
+    random.Random(seed).shuffle(order)
+    return order

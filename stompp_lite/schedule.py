@@ -1,17 +1,17 @@
-r"""Which fraction of which stage is frozen at which step. Pure functions, no torch.
+r"""Which fraction of which stage is frozen at which step: the heart's arithmetic, checked.
 
 A network has :math:`L` stages (a layer's weights with the activation that follows).
-A progression lasts :math:`T` steps, cut into windows, one for each stage. In stage
+A progression lasts :math:`T` steps, cut into :math:`N` windows, one for each stage. In stage
 :math:`l` the fraction of frozen entries at step :math:`t = 0, 1, \dots, T - 1` is
 
 .. math::
 
     p_l(t) = \operatorname{shape}\Bigl(\operatorname{clamp}\bigl(
-        N \tfrac{t + 1}{T} - \operatorname{position}(l),\, 0,\, 1\bigr)\Bigr),
+        N \tfrac{t + 1}{T} - \operatorname{turn}(l),\, 0,\, 1\bigr)\Bigr),
 
-where :math:`N = L` windows and the order decides the position: forward gives
-:math:`l`, reverse :math:`L - 1 - l`, random a fixed permutation. In the global order
-every stage follows :math:`\operatorname{shape}((t + 1)/T)` at once.
+where the order decides the turn: forward gives :math:`l`, reverse :math:`L - 1 - l`, random a fixed
+permutation, all of them with :math:`N = L`. In the global order every stage follows
+:math:`\operatorname{shape}((t + 1)/T)` at once: one window, turn 0.
 
 Source: StoMPP (arXiv 2601.22660), abstract and figure captions for the idea, order and
 shapes; where the text we could read is silent, the formula above is this project's definition.
@@ -20,58 +20,12 @@ Taught in chapter 8, *Layer by layer*.
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
-from stompp_lite.errors import ConfigError, one_of, positive
-
-#: Growth of the frozen fraction in a window, by name.
-SHAPES: dict[str, Callable[[float], float]] = {
-    "cubic": lambda tau: tau**3,
-    "quadratic": lambda tau: tau**2,
-    "linear": lambda tau: tau,
-    "cosine": lambda tau: (1.0 - math.cos(math.pi * tau)) / 2.0,
-    "flipped-quadratic": lambda tau: 1.0 - (1.0 - tau) ** 2,
-}
-
-#: Orders in which stages freeze.
-ORDERS = ("forward", "reverse", "random", "global")
-
-
-def shape_value(shape: str, tau: float) -> float:
-    """Frozen fraction at relative time ``tau`` inside a window.
-
-    Args:
-        shape: a key of :data:`SHAPES`. Every shape rises from 0 at 0 to 1 at 1.
-        tau: relative time in [0, 1].
-
-    Raises:
-        ConfigError: unknown shape, or ``tau`` outside [0, 1].
-    """
-    one_of(shape, SHAPES, "shape")
-    if not 0.0 <= tau <= 1.0:
-        raise ConfigError(f"relative time must lie in [0, 1], got {tau!r}")
-    return SHAPES[shape](tau)
-
-
-def positions(order: str, stages: int, seed: int = 0) -> list[int]:
-    """The window of each stage: ``positions(...)[l]`` is when stage ``l`` has its turn.
-
-    Raises:
-        ConfigError: unknown order, fewer than one stage, or the global order, which has no turns.
-    """
-    one_of(order, ORDERS, "order")
-    positive(stages, "the number of stages")
-    if order == "global":
-        raise ConfigError("the global order has no windows: every stage moves at once")
-    turns = list(range(stages))
-    if order == "reverse":
-        turns.reverse()
-    elif order == "random":
-        random.Random(seed).shuffle(turns)
-    return turns
+from stompp_lite.checks import checked, count, one_of, whole
+from stompp_lite.errors import ConfigError
+from stompp_lite.method import ORDERS, SHAPES, fraction
 
 
 @dataclass(frozen=True)
@@ -81,10 +35,10 @@ class Schedule:
     Attributes:
         stages: number of stages L, at least 1.
         steps: number of progression steps T. Must be at least the number of windows.
-        order: one of :data:`ORDERS`.
-        shape: one of the keys of :data:`SHAPES`.
-        delay: windows that pass before the first stage has its turn (layerwise orders only).
-        windows: windows in total; ``stages + delay`` unless given.
+        order: a key of :data:`stompp_lite.method.ORDERS`.
+        shape: a key of :data:`stompp_lite.method.SHAPES`.
+        ahead: windows that pass before the first stage has its turn (layerwise orders only).
+        behind: windows that are left after the last stage's (layerwise orders only).
         seed: fixes the permutation of the random order.
 
     Raises:
@@ -95,54 +49,49 @@ class Schedule:
     steps: int
     order: str = "forward"
     shape: str = "cubic"
-    delay: int = 0
-    windows: int = 0
+    ahead: int = 0
+    behind: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive(self.stages, "the number of stages")
-        positive(self.steps, "the number of progression steps")
+        object.__setattr__(self, "stages", count(self.stages, "the number of stages"))
+        object.__setattr__(self, "steps", count(self.steps, "the number of progression steps"))
         one_of(self.order, ORDERS, "order")
         one_of(self.shape, SHAPES, "shape")
-        if self.delay < 0:
-            raise ConfigError(f"a delay is counted in windows, at least 0; got {self.delay!r}")
-        if self.order == "global":
-            if self.delay or self.windows > 1:
-                raise ConfigError("the global order has no windows, so it cannot be delayed")
-            object.__setattr__(self, "windows", 1)
-            turns = [0] * self.stages
-        else:
-            needed = self.stages + self.delay
-            if not self.windows:
-                object.__setattr__(self, "windows", needed)
-            if self.windows < needed:
-                raise ConfigError(
-                    f"{self.windows} windows cannot hold {self.stages} stages after a delay of "
-                    f"{self.delay}; at least {needed} are needed"
-                )
-            turns = [self.delay + p for p in positions(self.order, self.stages, self.seed)]
+        checked(
+            self, ahead=lambda v, what: count(v, what, 0),
+            behind=lambda v, what: count(v, what, 0), seed=whole,
+        )  # fmt: skip
+        if self.order == "global" and (self.ahead or self.behind):
+            raise ConfigError("the global order has one window, so it cannot be moved")
         if self.steps < self.windows:
             raise ConfigError(
                 f"{self.steps} progression steps for {self.windows} windows: each window must "
                 f"last at least one step; train longer or use at most {self.steps} stages"
             )
-        object.__setattr__(self, "_turns", tuple(turns))
+
+    @cached_property
+    def turns(self) -> tuple[int, ...]:
+        """The window of each stage."""
+        return tuple(self.ahead + turn for turn in ORDERS[self.order](self.stages, self.seed))
+
+    @cached_property
+    def windows(self) -> int:
+        """Number of windows N."""
+        return max(self.turns) + 1 + self.behind
 
     def _turn(self, stage: int) -> int:
-        if not 0 <= stage < self.stages:
+        if not 0 <= whole(stage, "a stage") < self.stages:
             raise ConfigError(f"stage {stage!r} does not exist; there are {self.stages}")
-        turns: tuple[int, ...] = getattr(self, "_turns")  # noqa: B009
-        return turns[stage]
+        return self.turns[stage]
 
     def fraction(self, stage: int, step: int) -> float:
         """Frozen fraction of ``stage`` at ``step``, in [0, 1].
 
         Steps before 0 give 0, steps from ``steps`` on give 1 (the tail).
         """
-        # Whole numbers as long as possible: a window then ends at exactly 1.
-        done = self.windows * (step + 1) - self._turn(stage) * self.steps
-        tau = min(max(done, 0), self.steps) / self.steps
-        return SHAPES[self.shape](tau)
+        turn = self._turn(stage)
+        return fraction(whole(step, "a step"), turn, self.windows, self.steps, self.shape)
 
     def fractions(self, step: int) -> list[float]:
         """Frozen fraction of every stage at ``step``."""
@@ -155,9 +104,7 @@ class Schedule:
         the same masks, only at other times.
         """
         turn = self._turn(stage)
-        first = turn * self.steps // self.windows
-        whole = -(-(turn + 1) * self.steps // self.windows) - 1
-        return first, whole
+        return turn * self.steps // self.windows, -(-(turn + 1) * self.steps // self.windows) - 1
 
 
 def pair(
@@ -182,12 +129,10 @@ def pair(
     Raises:
         ConfigError: an impossible setting; a lead together with the global order.
     """
-    if lead and "global" in (weights, activations):
+    if whole(lead, "the lead") and "global" in (weights, activations):
         raise ConfigError(f"a lead of {lead} windows needs two layerwise orders, not 'global'")
-    windows = stages + abs(lead)
-
-    def build(order: str, delay: int) -> Schedule:
-        total = 0 if order == "global" else windows
-        return Schedule(stages, steps, order, shape, delay, total, seed)
-
-    return build(weights, max(-lead, 0)), build(activations, max(lead, 0))
+    early, late = max(-lead, 0), max(lead, 0)  # windows that the weights, the activations wait
+    return (
+        Schedule(stages, steps, weights, shape, early, late, seed),
+        Schedule(stages, steps, activations, shape, late, early, seed),
+    )

@@ -81,7 +81,7 @@ def test_nothing_is_loaded_from_the_network(built):
             path = unquote(urlsplit(resource).path)
             if path and not resource.startswith("data:"):
                 assert ((HTML / name).parent / path).resolve().exists(), f"{name} lacks {resource}"
-        source = (HTML / name).read_text()
+        source = (HTML / name).read_text(encoding="utf-8")
         assert not re.search(r"cdn\.|jsdelivr|unpkg|cdnjs", source), name
 
 
@@ -89,7 +89,9 @@ def test_math_is_on_board(built):
     folder = HTML / "_static" / "offline" / "mathjax"
     assert (folder / "tex-mml-chtml.js").stat().st_size > 500_000
     assert list((folder / "output" / "chtml" / "fonts" / "woff-v2").glob("*.woff"))
-    assert "offline/mathjax" in (HTML / "notebooks" / "08_layer_by_layer.html").read_text()
+    assert "offline/mathjax" in (HTML / "notebooks" / "08_layer_by_layer.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_every_picture_of_a_chapter_says_what_it_shows(built):
@@ -103,8 +105,11 @@ def test_every_picture_of_a_chapter_says_what_it_shows(built):
 
 
 def test_launch_buttons_are_hidden_while_the_address_is_a_placeholder(built):
-    placeholder = "OWNER" in (ROOT / "_config.yml").read_text().partition("url:")[2].split()[0]
-    page = (HTML / "notebooks" / "01_why_one_bit.html").read_text()
+    placeholder = (
+        "OWNER"
+        in (ROOT / "_config.yml").read_text(encoding="utf-8").partition("url:")[2].split()[0]
+    )
+    page = (HTML / "notebooks" / "01_why_one_bit.html").read_text(encoding="utf-8")
     assert ("colab.research.google.com" in page) != placeholder
 
 
@@ -117,7 +122,7 @@ def test_api_pages_and_chapters_link_each_other(built):
 
 
 def test_recorded_tables_are_in_the_page(built):
-    source = (HTML / "book" / "recorded_runs.html").read_text()
+    source = (HTML / "book" / "recorded_runs.html").read_text(encoding="utf-8")
     assert source.count("<table") >= 7 and "% table" not in source
 
 
@@ -125,7 +130,7 @@ def test_a_release_refuses_the_placeholder_address():
     done = subprocess.run(
         [sys.executable, ROOT / "book" / "tools" / "release.py"], capture_output=True, text=True
     )
-    if "OWNER" in (ROOT / "_config.yml").read_text():
+    if "OWNER" in (ROOT / "_config.yml").read_text(encoding="utf-8"):
         assert done.returncode == 1 and "placeholder address" in done.stderr
     else:
         assert done.returncode == 0

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from stompp_lite import checkpoint
 from stompp_lite.errors import CheckpointError
+from stompp_lite.training import checkpoint
 
 TREE = {
     "step": 3, "name": "run", "none": None, "flag": True,
@@ -66,7 +66,7 @@ def test_foreign_files_are_refused(tmp_path):
     plain.write_bytes(pickle.dumps(Evil()))
     inside = tmp_path / "objects.npz"
     head = np.frombuffer(
-        b'{"format": "stompp_lite checkpoint 1", "tree": {"tensor": "t0"}}', np.uint8
+        b'{"format": "stompp_lite checkpoint 2", "tree": {"tensor": "t0"}}', np.uint8
     )
     buffer = io.BytesIO()
     np.savez(buffer, json=head, t0=np.array([Evil()], dtype=object))
@@ -90,7 +90,7 @@ def test_foreign_files_are_refused(tmp_path):
 
 DIES_WHILE_WRITING = """
 import os, signal, sys, torch
-from stompp_lite import checkpoint
+from stompp_lite.training import checkpoint
 def die(_descriptor):
     os.kill(os.getpid(), signal.SIGKILL)   # the bytes are written, the name is not yet moved
 checkpoint.save(sys.argv[1], {"generation": 1, "t": torch.zeros(1000)})
@@ -130,3 +130,12 @@ def test_unwritable_places_and_things(tmp_path):
         checkpoint.save(blocker / "run.npz", {})
     with pytest.raises(CheckpointError, match="cannot store a set"):
         checkpoint.save(tmp_path / "run.npz", {"a": {1, 2}})
+
+
+def test_a_small_file_cannot_unfold_to_fill_the_memory(tmp_path):
+    path = tmp_path / "bomb.npz"
+    head = b'{"format": "stompp_lite checkpoint 2", "tree": {"tensor": "t0"}}'
+    np.savez_compressed(path, json=np.frombuffer(head, np.uint8), t0=np.zeros(50_000_000, np.uint8))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(CheckpointError, match="its arrays are compressed"):
+        checkpoint.load(path)

@@ -1,13 +1,15 @@
 """The command line, as its user meets it."""
 
 import json
+import math
 
 import pytest
 
 from stompp_lite.__main__ import main
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab import bench, record
-from stompp_lite.lab.run import Config, configure
+from stompp_lite.lab.recipes import configure
+from stompp_lite.lab.run import Config
 from stompp_lite.lab.sweep import sweep
 
 FAST = ["--set", "model=mlp", "blocks=[3]", "width=8", "epochs=2", "plan.tail=0.2"]
@@ -55,7 +57,10 @@ def test_a_run_can_be_stopped_and_gone_on_with(tmp_path):
         (["run", "--set", "seed=1.5"], "seed must be of type int, got 1.5"),
         (["run", "--set", "lr=abc"], "lr must be of type float, got 'abc'"),
         (["run", "--set", "blocks=3"], "a list such as [2,2], got 3"),
-        (["run", "--set", "plan=abc"], "plan must be a Plan, got 'abc'"),
+        (
+            ["run", "--set", "plan=abc"],
+            "plan must be a Plan, such as Plan(order='reverse'), got 'abc'",
+        ),
         (["run", "--set", "plan.lead=x"], "the lead must be of type int"),
         (["run", "--device", "foo"], "device 'foo' cannot be used"),
         (["run", "--out", "/proc/nope/a.json"], "choose a folder you may write to"),
@@ -83,7 +88,7 @@ def test_set_adds_up_and_other_files_are_not_overwritten(tmp_path, capsys):
     thesis = tmp_path / "thesis.txt"
     thesis.write_text("precious")
     assert main(["run", *FAST, "--out", str(thesis)]) == 1
-    assert thesis.read_text() == "precious"
+    assert thesis.read_text(encoding="utf-8") == "precious"
 
 
 def test_a_diverged_run_is_recorded_and_reported(tmp_path, capsys):
@@ -161,6 +166,42 @@ def test_doctor_reports_and_says_how_to_get_what_is_missing(tmp_path, capsys):
 def test_bench_measures_ratios():
     result = bench.measure(blocks=1, width=4, repeats=2, inner=1)
     assert len(result["backward_ms"]) == 5
-    assert 0 < result["floor"] < 1.5
+    assert math.isfinite(result["floor"])  # at this size timing is noise
     assert result["run_over_ste"]["min"] <= result["run_over_ste"]["max"]
     assert "whole run / floor" in bench.text(result)
+
+
+def test_doctor_survives_what_it_is_for(tmp_path, monkeypatch, capsys):
+    """torch 2.2 beside numpy 2 imports, but can hand over nothing."""
+
+    def unavailable(*_args, **_kwargs):
+        raise RuntimeError("Numpy is not available")
+
+    monkeypatch.setattr("torch.from_numpy", unavailable)
+    monkeypatch.setattr("torch.Tensor.numpy", unavailable)
+    monkeypatch.setattr("stompp_lite.lab.doctor.import_torchvision", unavailable)
+    assert main(["doctor", "--root", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "torch and numpy: do not fit" in out and "numpy<2" in out
+    assert "digits: not usable. Numpy is not available" in out
+    assert "torchvision: does not import" in out
+
+
+def test_optimizers_and_schedules_reach_the_record(tmp_path):
+    out = tmp_path / "my run.json"
+    args = [*FAST, "optimizer=adam", "lr_schedule=cosine", "lr=0.01", "--out", str(out)]
+    assert main(["run", *args]) == 0
+    kept = record.read(out)
+    assert kept.name == "my_run"
+    assert (kept.config["optimizer"], kept.config["lr_schedule"]) == ("adam", "cosine")
+    plain = tmp_path / "plain.json"
+    assert main(["run", *FAST, "lr=0.01", "--out", str(plain)]) == 0
+    assert record.read(plain).curves["loss"] != kept.curves["loss"]
+
+
+def test_the_zoo_tries_models_and_names_what_is_missing(tmp_path, capsys):
+    out = tmp_path / "zoo.json"
+    assert main(["zoo", "--only", "squeezenet1_1", "--out", str(out)]) == 0
+    assert "`squeezenet1_1` | converted | 24 | 25" in capsys.readouterr().out
+    assert main(["zoo", "--only", "resnot"]) == 1
+    assert "no model with 'resnot' in its name" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import pickle
 import struct
 import subprocess
 import sys
@@ -129,3 +130,37 @@ def test_bad_tensors(error, change, says):
 def test_unknown_name():
     with pytest.raises(ConfigError, match="did you mean 'cifar10'"):
         load("cifar-10")
+
+
+def test_what_old_versions_of_torchvision_would_execute_is_never_opened(small_mnist):
+    """torchvision 0.17 reads processed/training.pt, if there is one, with torch.load."""
+    trap = small_mnist / "MNIST" / "processed"
+    trap.mkdir()
+    for name in ("training.pt", "test.pt"):
+        (trap / name).write_bytes(pickle.dumps(Trap()))
+    assert load("mnist", small_mnist).train_x.shape == (6, 1, 28, 28)
+
+
+class Trap:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was executed",))
+
+
+def test_idx_files_are_checked(small_mnist):
+    path = small_mnist / "MNIST/raw/t10k-labels-idx1-ubyte"
+    good = path.read_bytes()
+    for bad, says in [
+        (b"\x00\x00\x08\x03" + good[4:], "starts with 0x803"),
+        (good[:-1], "holds 3 bytes, 4 are announced"),
+        (good + b"\x00", "holds 5 bytes"),
+        (good[:6], "is damaged"),
+    ]:
+        path.write_bytes(bad)
+        with pytest.raises(DataError, match=says):
+            load("mnist", small_mnist)
+
+
+@pytest.mark.parametrize("change", [{"validation": "no"}, {"download": 1}])
+def test_switches_are_true_or_false(change):
+    with pytest.raises(ConfigError, match="must be of type bool"):
+        load("digits", **change)

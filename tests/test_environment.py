@@ -9,8 +9,9 @@ import pytest
 import torch
 import yaml
 
-from stompp_lite import __version__, import_torchvision, vision
+from stompp_lite import __version__, import_torchvision
 from stompp_lite.errors import DataError
+from stompp_lite.training import vision
 from tests.conftest import ROOT
 
 
@@ -23,8 +24,8 @@ def pins(lines):
     return {normal(m[1]): m[2] for m in found if m}
 
 
-LOCK = pins((ROOT / "requirements.lock").read_text().splitlines())
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCK = pins((ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def requirements():
@@ -47,7 +48,7 @@ def test_run_time_dependencies_have_floors_only():
 
 
 def test_environment_yml_equals_the_lock():
-    content = yaml.safe_load((ROOT / "environment.yml").read_text())
+    content = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     listed = pins(content["dependencies"][-1]["pip"])
     assert len(listed) == len(content["dependencies"][-1]["pip"])
     assert listed == {name: LOCK[name] for name in listed}
@@ -57,14 +58,14 @@ def test_environment_yml_equals_the_lock():
 
 
 def test_the_lock_is_portable():
-    text = (ROOT / "requirements.lock").read_text()
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert not re.search(r"file:|https?:|nvidia|\+cpu|@ ", text)
 
 
 def test_versions_agree():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == __version__
-    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert PROJECT["project"]["requires-python"] == ">=3.11"
     assert len(citation["references"]) == 2
 
@@ -82,7 +83,7 @@ def test_torchvision_imports_and_its_own_operators_survive():
 def test_torchvision_is_left_alone_where_it_works():
     """In a fresh process, a loadable library means no declarations of ours."""
     code = (
-        "from stompp_lite import vision; vision._library_loads = lambda p: True\n"
+        "from stompp_lite.training import vision; vision._library_loads = lambda p: True\n"
         "try:\n    vision.import_torchvision()\nexcept Exception: pass\n"
         "print(len(vision._kept))"
     )
@@ -120,5 +121,8 @@ def test_top_level_is_the_one_of_the_design_card():
 
 
 def test_modules_can_be_read_in_one_sitting():
-    lines = {p: len(p.read_text().splitlines()) for p in (ROOT / "stompp_lite").rglob("*.py")}
+    lines = {
+        p: len(p.read_text(encoding="utf-8").splitlines())
+        for p in (ROOT / "stompp_lite").rglob("*.py")
+    }
     assert max(lines.values()) <= 400, max(lines, key=lines.get)

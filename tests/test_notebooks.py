@@ -10,7 +10,7 @@ import yaml
 from tests.conftest import ROOT
 
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda p: p.stem)
@@ -29,7 +29,7 @@ def code(chapter):
 def test_the_chapters_are_there():
     numbers = [int(p.stem[:2]) for p in CHAPTERS]
     assert numbers == [1, 2, 3, 4, 8]
-    toc = (ROOT / "book" / "_toc.yml").read_text()
+    toc = (ROOT / "book" / "_toc.yml").read_text(encoding="utf-8")
     assert all(f"notebooks/{p.stem}" in toc for p in CHAPTERS)
 
 
@@ -98,4 +98,4 @@ def test_no_placeholder_is_left(chapter):
         r"\b[A-Z]+_(TEXT|ALT)\b|TODO|FIXME|\(recording\)", nbformat.writes(chapter)
     )
     for page in (ROOT / "book").rglob("*.md"):
-        assert "(recording)" not in Path(page).read_text()
+        assert "(recording)" not in Path(page).read_text(encoding="utf-8")

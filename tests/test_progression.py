@@ -1,86 +1,243 @@
-"""Masks through a run: who moves, who stands still, and what the fast path leaves out."""
+"""Masks through a run: every choice against the oracle, who moves, and what is left out."""
 
+import copy
 import gc
+import itertools
+import pickle
 import weakref
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from stompp_lite import Plan, Progression, assert_binary, fit
-from stompp_lite.errors import CheckpointError, ConfigError, NonFiniteError, NotBinaryError
-from stompp_lite.masks import MASK_RULES, Mask
-from stompp_lite.schedule import ORDERS
+from stompp_lite import Plan, Progression, assert_binary, binarize_model, fit, rng
+from stompp_lite.errors import ConfigError, NonFiniteError, NotBinaryError
+from stompp_lite.method import MASK_RULES, ORDERS, SHAPES, Binarizer, Walk, Walker
+from stompp_lite.networks.layers import binary_layers
+from stompp_lite.training.data import batches
 from tests.conftest import lab_net, same_state
+from tests.oracle import OracleTensor, plain_forward, plain_training
 
 
-def train_step(model, progression, optimizer, data, t):
+def train_step(model, progression, optimizer, data, t, set_to_none=True):
     progression.set_step(t)
     loss = F.cross_entropy(model(data.train_x), data.train_y)
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad(set_to_none=set_to_none)
     loss.backward()
-    progression.before_update()
     optimizer.step()
-    progression.after_update()
     return loss
 
 
-def sgd(model, lr=0.2):
-    return torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+def attached(model, steps, plan=None, lr=0.2, **options):
+    """A progression and its optimizer."""
+    progression = Progression(model, steps, plan, **options)
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    progression.attach(optimizer)
+    return progression, optimizer
+
+
+CHOICES = [
+    *(Plan(order=o, mask_rule=r) for o in ORDERS for r in MASK_RULES),
+    *(Plan(shape=s) for s in SHAPES),
+    *(Plan(lead=d, order=o) for d, o in itertools.product((-2, 3), ("forward", "reverse"))),
+    *(Plan(refresh=r, mask_rule=m) for r in (0.0, 0.2, 1.0) for m in ("threshold", "redraw")),
+    *(Plan(order=o, activation_order=a) for o, a in itertools.permutations(ORDERS, 2)),
+    Plan(mask_rule="redraw", activation_mask_rule="threshold"),
+    Plan(mask_rule="threshold", activation_mask_rule="per-sample"),
+    Plan(tail=0.0),
+    Plan(tail=0.35),
+]
+
+
+@pytest.mark.parametrize("plan", CHOICES, ids=str)
+def test_every_choice_reaches_p_and_mask_of_every_tensor(plan):
+    """The trace of a whole progression: (p, mask) of each tensor at each step, as the oracle's."""
+    seed, steps = 7, 43
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Linear(4, 5), nn.Hardtanh(), nn.Linear(5, 6), nn.Hardtanh(), nn.Linear(6, 3),
+        nn.Hardtanh(), nn.Linear(3, 2),
+    )  # fmt: skip
+    model = binarize_model(net, torch.zeros(1, 4))
+    progression = Progression(model, steps, plan, seed=seed)
+    batch = torch.zeros(2, 1)
+    oracles = {}
+    for stage in model.binarization.stages:
+        for kind, names in (("weight", stage.weights), ("activation", stage.activations)):
+            for name in names:
+                module = model.get_submodule(name)
+                site = module.binarizer if kind == "weight" else module
+                width = {"1": 5, "3": 6, "5": 3}.get(name)
+                u = module.weight if kind == "weight" else batch.expand(2, width)
+                numel = u.numel() if kind == "weight" else width
+                key = rng.make_key(seed, name, kind)
+                oracle = OracleTensor(plan, kind, stage.index, 3, steps, seed, key, numel)
+                oracles[name, kind] = site, u, oracle
+    assert len(oracles) == 5
+    seen = 0
+    for t in range(steps):
+        progression.set_step(t)
+        for (name, kind), (site, u, oracle) in oracles.items():
+            assert site.p == pytest.approx(oracle.p(t), abs=1e-12), (name, kind, t)
+            want = oracle.mask(t, u.numel())
+            assert (site.mask is None) == (want is None)
+            if want is not None:
+                mask, seen = site.mask(u), seen + 1
+                assert mask.flatten().tolist() == want, (name, kind, t)
+                rule = plan.rule(kind)
+                assert mask.shape == (
+                    u.shape if kind == "weight" or rule == "per-sample" else u[0].shape
+                )
+    assert seen >= 20
+
+
+def test_seed_and_name_and_kind_give_masks_of_their_own():
+    def masks(seed):
+        model = lab_net(blocks=(2, 2))
+        progression = Progression(model, 40, Plan(order="global", tail=0.0), seed=seed)
+        progression.set_step(30)
+        same = [m for n, m in binary_layers(model).items() if m.weight.shape == (8, 8, 3, 3)]
+        weights = [m.binarizer.mask(m.weight) for m in same]
+        images = [model.blocks[i].act1.mask(torch.zeros(1, 4, 6, 6)) for i in (0, 1)]
+        return weights + images
+
+    first, other = masks(0), masks(1)
+    for a, b in itertools.combinations(first[:3], 2):
+        assert not torch.equal(a, b)
+    assert not torch.equal(*first[3:])
+    assert all(not torch.equal(a, b) for a, b in zip(first, other))
+    assert all(torch.equal(a, b) for a, b in zip(first, masks(0)))
+
+
+def walker(rule, numel=50_000, p=lambda t: 0.5, rho=0.01, key=3, start=0):
+    return Walker(Binarizer(), p, start, key, rule, rho), torch.zeros(1, numel)
 
 
 def test_threshold_mask_follows_p_exactly():
-    mask = Mask(key=1, numel=20_000, rule="threshold", refresh=0.05, device="cpu")
-    for step, p in enumerate([0.0, 0.1, 0.3, 0.7, 1.0]):
-        frozen = float(mask.advance(p, step).float().mean())
+    path = [0.05, 0.1, 0.3, 0.7, 0.9]
+    w, u = walker("threshold", 20_000, path.__getitem__, 0.05)
+    for step, p in enumerate(path):
+        frozen = float(w.mask(step, u).float().mean())
         assert abs(frozen - p) < 4 * (p * (1 - p) / 20_000) ** 0.5 + 1e-9
 
 
 def test_refresh_changes_the_right_share_of_entries():
     for refresh in (0.0, 0.02, 0.5):
-        mask = Mask(2, 50_000, "threshold", refresh, "cpu")
-        mask.advance(0.5, 0)
-        before = mask.state.clone()
-        mask.advance(0.5, 1)
-        changed = float((mask.state != before).float().mean())
+        w, u = walker("threshold", rho=refresh)
+        w.mask(0, u)
+        before = w.numbers.clone()
+        w.mask(1, u)
+        changed = float((w.numbers != before).float().mean())
         assert abs(changed - refresh) < 4 * (refresh * (1 - refresh) / 50_000) ** 0.5 + 1e-9
 
 
 def test_redraw_lags_behind_p_and_threshold_does_not():
     share = {}
-    for rule in MASK_RULES:
-        mask = Mask(3, 50_000, rule, 0.01, "cpu")
-        for step in range(50):
-            frozen = mask.advance(0.8, step)
-        share[rule] = float(frozen.float().mean())
+    for rule in ("threshold", "redraw"):
+        w, u = walker(rule, p=lambda t: 0.8)
+        share[rule] = float(w.mask(49, u).float().mean())
     assert share["threshold"] == pytest.approx(0.8, abs=0.01)
     # mean of an entry after 50 redraw chances of 1 %: 0.8 (1 - 0.99^50)
     assert share["redraw"] == pytest.approx(0.8 * (1 - 0.99**50), abs=0.01)
 
 
+def test_per_sample_masks_differ_between_samples_and_steps():
+    w, _ = walker("per-sample", p=lambda t: 0.5)
+    u = torch.zeros(2, 1000)
+    first = w.mask(4, u)
+    assert torch.equal(first, w.mask(4, u)) and first.shape == u.shape
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first, w.mask(5, u))
+    assert w.mask(4, u[:1]).shape == (1, 1000)  # another batch size in the same step
+    assert abs(float(first.float().mean()) - 0.5) < 0.05
+
+
 @pytest.mark.parametrize("rule", MASK_RULES)
-def test_mask_state_survives_packing(rule):
-    a, b = (Mask(4, 1003, rule, 0.1, "cpu") for _ in range(2))
-    for step in range(5):
-        a.advance(0.4, step)
-    b.unpack(a.pack())
-    b.step = a.step
-    assert torch.equal(a.advance(0.5, 5), b.advance(0.5, 5))
-    if rule == "redraw":
-        assert a.pack().numel() == 126  # eight entries a byte
+def test_masks_are_the_same_whatever_was_asked_before(rule):
+    """Step by step, at once, back and forth, and after a copy and a pickle."""
+    path = [i / 30 for i in range(30)]
+    walked, u = walker(rule, 500, path.__getitem__, 0.2, start=4)
+    want = {t: walked.mask(t, u) for t in range(4, 30)}
+    jumper, _ = walker(rule, 500, path.__getitem__, 0.2, start=4)
+    for t in (20, 20, 5, 29, 4, 9, 6, 13):
+        assert torch.equal(jumper.mask(t, u), want[t])
+    assert torch.equal(copy.deepcopy(jumper).mask(25, u), want[25])
+
+
+@pytest.mark.parametrize("rule", MASK_RULES)
+def test_no_draw_is_made_twice(rule, monkeypatch):
+    drawn, draw = [], rng.uniform_pair
+    monkeypatch.setattr(rng, "uniform_pair", lambda *a: drawn.append(a[1]) or draw(*a))
+    w, u = walker(rule, 50, p=lambda t: 0.5, start=6)
+    for t in (9, 9, 11, 11, 12):
+        w.mask(t, u)
+    assert drawn == ([3, 3, 5, 5, 6] if rule == "per-sample" else list(range(7)))
+
+
+def test_the_edges_of_a_draw():
+    """Frozen is below p, not at it; drawn anew is below rho, not at it."""
+    w, u = walker("threshold", 100)
+    w.mask(0, u)
+    number = float(w.numbers[7])
+    coins, _ = rng.uniform_pair(3, 1, rng.counters([100]))
+    edge, _ = walker("threshold", 100, p=lambda t: number, rho=float(coins[7]))
+    assert not edge.mask(0, u)[7]
+    edge.mask(1, u)
+    assert float(edge.numbers[7]) == number
+    above, _ = walker("threshold", 100, p=lambda t: number + 2**-24, rho=float(coins[7]) + 2**-24)
+    assert above.mask(0, u)[7]
+    above.mask(1, u)
+    assert float(above.numbers[7]) != number
+
+
+def test_masks_are_made_where_the_tensor_is():
+    for rule in MASK_RULES:
+        w, _ = walker(rule)
+        assert w.mask(2, torch.zeros(2, 3, 4, device="meta")).device.type == "meta"
+
+
+def test_a_walk_alone_holds_what_is_frozen():
+    """The heart without the rest: one latent weight, no model, no forward pass."""
+    latent = nn.Parameter(torch.linspace(-0.9, 0.9, 40))
+    path = [0.0, 0.5, 0.5, 1.0, 1.0]
+    walk = Walk([Walker(Binarizer(), path.__getitem__, 1, 5, weight=latent), walker("redraw")[0]])
+    optimizer = torch.optim.SGD([latent], lr=0.06, momentum=0.9)
+    walk.attach(optimizer)
+    for t, p in enumerate(path):
+        walk.set_step(t)
+        before, latent.grad = latent.detach().clone(), torch.ones(40)
+        optimizer.step()
+        still = latent == before
+        if 0 < p < 1:
+            frozen = walk.walkers[0].mask(t, latent)
+            assert 5 < int(frozen.sum()) < 35 and torch.equal(still, frozen | (before == -1))
+        else:
+            assert still.all() if p == 1 else not still.any()
+    assert float(latent.detach().min()) == -1
+
+
+def test_a_model_in_mid_run_can_be_copied_and_pickled():
+    model = lab_net()
+    Progression(model, 50, Plan(tail=0.0)).set_step(5)
+    x = torch.randn(2, 1, 6, 6)
+    want = model(x)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        other.act.p = model.act.p
+        assert torch.equal(other(x), want)
 
 
 def test_frozen_latents_stand_still_and_free_ones_move(tiny):
     model = lab_net()
-    progression, optimizer = Progression(model, 100, Plan(tail=0.0, refresh=0.0)), sgd(model)
+    progression, optimizer = attached(model, 100, Plan(tail=0.0, refresh=0.0))
     layer = model.blocks[0].conv1
     moved_later = torch.zeros_like(layer.weight, dtype=torch.bool)
     for t in range(40):  # stage 1 has its window in steps 20 ... 39
         before = layer.weight.detach().clone()
         train_step(model, progression, optimizer, tiny, t)
         moved = layer.weight != before
-        mask = layer.binarizer.mask
-        if mask is not None:
+        if layer.binarizer.mask is not None:
+            mask = layer.binarizer.mask(layer.weight)
             assert not moved[mask].any()
             assert moved[~mask].any() or not (~mask).any()
         moved_later |= moved
@@ -94,15 +251,83 @@ def test_frozen_latents_stand_still_and_free_ones_move(tiny):
 def test_momentum_option_lets_frozen_latents_move(tiny):
     model = lab_net()
     plan = Plan(tail=0.0, refresh=0.0, frozen_momentum=True)
-    progression, optimizer = Progression(model, 100, plan), sgd(model)
+    progression, optimizer = attached(model, 100, plan)
     layer, moved = model.blocks[0].conv1, False
     for t in range(36):
         before = layer.weight.detach().clone()
         train_step(model, progression, optimizer, tiny, t)
-        mask = layer.binarizer.mask
-        if mask is not None and mask.any():
-            moved |= bool((layer.weight != before)[mask].any())
+        if layer.binarizer.mask is not None:
+            moved |= bool((layer.weight != before)[layer.binarizer.mask(before)].any())
     assert moved
+    for t in range(40, 44):  # committed: momentum goes on, but float parameters have none to obey
+        before = copy.deepcopy(model.state_dict())
+        train_step(model, progression, optimizer, tiny, t)
+        now = model.state_dict()
+        assert not torch.equal(now["blocks.0.conv1.weight"], before["blocks.0.conv1.weight"])
+        for name in ("conv.weight", "bn.weight", "bn.bias"):
+            assert torch.equal(now[name], before[name])
+
+
+@pytest.mark.parametrize("set_to_none", [True, False])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_plain_loop_moves_nothing_that_is_frozen(tiny, set_to_none, momentum):
+    """Whatever zero_grad does, the same weights come out, and no frozen sign ever flips."""
+    model = lab_net(blocks=(2, 1))
+    progression = Progression(model, 60, Plan(refresh=0.0))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=momentum, weight_decay=0.01)
+    progression.attach(optimizer)
+    for t in range(60):
+        before = {n: m.weight.detach().clone() for n, m in binary_layers(model).items()}
+        train_step(model, progression, optimizer, tiny, t, set_to_none)
+        for name, layer in binary_layers(model).items():
+            b, same = layer.binarizer, layer.weight == before[name]
+            assert same.all() if b.p == 1 else b.p == 0 or same[b.mask(layer.weight)].all()
+    assert_binary(model, tiny.train_x[:1])
+    key = f"momentum {momentum}"
+    ends = test_a_plain_loop_moves_nothing_that_is_frozen.__dict__.setdefault("ends", {})
+    assert same_state(ends.setdefault(key, model), model)
+
+
+def test_frozen_latents_keep_learning_with_a_surrogate(tiny):
+    """The second variant of the method: frozen entries move, because gradient passes them."""
+    model = lab_net("stompp+ste", "stompp+ste")
+    progression, optimizer = attached(model, 100, Plan(tail=0.1, refresh=0.0))
+    layer, mid_window = model.blocks[0].conv1, 0
+    for t in range(100):
+        before = layer.weight.detach().clone()
+        train_step(model, progression, optimizer, tiny, t)
+        if layer.binarizer.mask is not None:
+            frozen = layer.binarizer.mask(before)
+            mid_window += int((layer.weight != before)[frozen].sum())
+    assert mid_window > 50
+    assert not torch.equal(layer.weight, before)  # in the tail, wholly frozen, it still moves
+
+
+def test_an_optimizer_that_wants_a_closure(tiny):
+    """SGD may evaluate the loss inside its step; LBFGS does so many times, and is refused."""
+    ends = []
+    for inside in (False, True):
+        model = lab_net()
+        progression, optimizer = attached(model, 30)
+        for t in range(30):
+            progression.set_step(t)
+
+            def closure(model=model, optimizer=optimizer):
+                optimizer.zero_grad()
+                loss = F.cross_entropy(model(tiny.train_x), tiny.train_y)
+                loss.backward()
+                return loss
+
+            if inside:
+                optimizer.step(closure)
+            else:
+                closure()
+                optimizer.step()
+        ends.append(model)
+    assert same_state(*ends)
+    model = lab_net()
+    with pytest.raises(ConfigError, match="LBFGS evaluates the loss several times"):
+        Progression(model, 30).attach(torch.optim.LBFGS(model.parameters()))
 
 
 def test_latents_stay_in_the_unit_interval(tiny):
@@ -123,7 +348,7 @@ def test_reversed_order_replays_the_same_masks():
         for t in range(50):
             progression.set_step(t)
             if layer.binarizer.mask is not None:
-                masks.append(layer.binarizer.mask.clone())
+                masks.append(layer.binarizer.mask(layer.weight))
         seen[order] = masks
     assert len(seen["forward"]) == len(seen["reverse"]) > 5
     assert all(torch.equal(a, b) for a, b in zip(seen["forward"], seen["reverse"]))
@@ -148,24 +373,85 @@ def test_hybrid_rules_are_combinations(tiny):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("rules", [("stompp", "stompp"), ("stompp+ste", "stompp+ste")])
-def test_fast_and_plain_paths_are_equal_to_the_bit(tiny, order, rules):
-    nets = []
-    for plain in (False, True):
-        model = lab_net(*rules)
-        history = fit(
-            model, tiny, epochs=12, batch_size=16, plan=Plan(order=order), plain=plain,
-            progress=False, diagnose=False, history="step",
-        )  # fmt: skip
-        nets.append((model, history))
-    assert same_state(nets[0][0], nets[1][0])
-    assert nets[0][1].steps == nets[1][1].steps
+@pytest.mark.parametrize(
+    "rules", [("stompp", "stompp"), ("stompp+ste",) * 2, ("ste", "stompp"), ("stompp", "ste")]
+)
+def test_a_run_is_equal_to_the_bit_to_the_slow_oracle(tiny, order, rules, monkeypatch):
+    """The oracle computes every gradient through every mask and leaves nothing out."""
+    settings = {"epochs": 12, "batch_size": 16, "seed": 3}
+    fast = lab_net(*rules)
+    history = fit(
+        fast, tiny, plan=Plan(order=order), progress=False, diagnose=False, history="step",
+        **settings,
+    )  # fmt: skip
+    slow = lab_net(*rules)
+    progression = Progression(slow, 36, Plan(order=order), seed=3)
+    monkeypatch.setattr("stompp_lite.networks.rules.Site.forward", plain_forward)
+
+    def set_step(t):
+        progression.set_step(t)
+        for p in slow.parameters():
+            p.requires_grad_(True)  # the oracle leaves nothing out
+
+    slow.train()
+    layers = binary_layers(slow)
+    losses = plain_training(
+        slow, tiny, [i for e in range(12) for i in batches(48, 16, 3, e)],
+        lambda ps: torch.optim.SGD(ps, lr=0.1, momentum=0.9), set_step,
+        {n: m.binarizer for n, m in layers.items()}, {n: m.weight for n, m in layers.items()},
+    )  # fmt: skip
+    monkeypatch.undo()
+    assert history.steps["loss"] == losses
+    assert same_state(fast, slow)
+
+
+class Skipping(nn.Module):
+    """A residual network that skips blocks at random in training, as stochastic depth does."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.act = nn.Linear(6, 8), nn.Hardtanh()
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8)) for _ in range(3)
+        )
+        self.acts = nn.ModuleList(nn.Hardtanh() for _ in range(3))
+        self.head = nn.Linear(8, 3)
+        self.skip = None
+
+    def forward(self, x):
+        x = self.act(self.stem(x))
+        for i, (block, act) in enumerate(zip(self.blocks, self.acts)):
+            if not (
+                self.training and (self.skip == i or (self.skip is None and torch.rand(()) < 0.3))
+            ):
+                x = act(block(x) + x)
+        return self.head(x)
+
+
+def test_a_block_skipped_when_a_stage_commits_stays_trainable():
+    """What can no longer learn follows from the graph, not from one batch's missing gradients."""
+    torch.manual_seed(0)
+    model = binarize_model(Skipping(), torch.randn(2, 6))
+    progression, optimizer = attached(model, 40, Plan(tail=0.0))
+    x, y = torch.randn(16, 6), torch.arange(16) % 3
+    layer = model.blocks[2][0]
+    for t in range(40):
+        model.skip = 2 if t < 25 else -1
+        progression.set_step(t)
+        assert layer.weight.requires_grad == (t < 39), t
+        before = layer.weight.detach().clone()
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        if 25 <= t < 29:
+            assert not torch.equal(before, layer.weight)
+    assert not model.stem.weight.requires_grad
 
 
 def test_a_committed_prefix_is_neither_stored_nor_visited(tiny):
     """Autograd holds nothing of the prefix after the forward pass; backward stays out of it."""
     model = lab_net(blocks=(2, 2))
-    progression, optimizer = Progression(model, 90, Plan(tail=0.0)), sgd(model)
+    progression, optimizer = attached(model, 90, Plan(tail=0.0))
     for t in range(46):  # stages 0 ... 3 are committed, 4 is on its way (nine windows of ten)
         train_step(model, progression, optimizer, tiny, t)
 
@@ -237,6 +523,12 @@ def test_assert_binary_finds_each_fault(tiny):
         (lambda: Plan(refresh=float("nan")), "got nan"),
         (lambda: Plan(tail=-0.1), "got -0.1"),
         (lambda: Plan(tail=1.0), "leaves no steps"),
+        (lambda: Plan(activation_mask_rule="per_sample"), "mean 'per-sample'"),
+        (lambda: Plan(lead=0.5), "the lead must be of type int, got 0.5"),
+        (lambda: Plan(lead=2, activation_order="global").schedules(5, 50), "two layerwise orders"),
+        (lambda: Plan(frozen_momentum=1), "frozen_momentum must be of type bool, got 1"),
+        (lambda: Progression(lab_net(), 50, "reverse"), "must be a Plan, such as"),
+        (lambda: Progression(lab_net(), 50, seed=0.5), "seed must be of type int, got 0.5"),
         (lambda: Progression(lab_net(), 4), "progression steps for 5 windows"),
         (lambda: Progression(lab_net(), 0), "at least 1, got 0"),
     ],
@@ -246,17 +538,28 @@ def test_bad_input(make, says):
         make()
 
 
-def test_steps_cannot_go_back_and_foreign_states_are_refused():
-    progression = Progression(lab_net(), 50)
+def test_steps_may_go_back_and_what_was_cut_learns_again(tiny):
+    model = lab_net()
+    progression = Progression(model, 50, Plan(tail=0.0))
+    x = tiny.train_x
     progression.set_step(12)
-    with pytest.raises(ConfigError, match="back from step 12 to 3"):
-        progression.set_step(3)
-    other = Progression(lab_net(blocks=(2, 2)), 90)
-    other.set_step(75)
-    with pytest.raises(CheckpointError, match="this model has not"):
-        progression.load(other.state())
-    state = progression.state()
-    name = next(iter(state["masks"]))
-    state["masks"][name]["state"] = torch.zeros(3)
-    with pytest.raises(CheckpointError, match="does not fit"):
-        Progression(lab_net(), 50).load(state)
+    want = model.eval()(x)
+    progression.set_step(45)
+    assert not model.conv.weight.requires_grad
+    progression.set_step(12)
+    assert torch.equal(model(x), want)
+    progression.set_step(3)
+    assert model.conv.weight.requires_grad
+    with pytest.raises(ConfigError, match=r"a step must be .* at least 0, got -1"):
+        progression.set_step(-1)
+    with pytest.raises(ConfigError, match=r"got 1\.5"):
+        progression.fractions(1.5)
+
+
+def test_release_gives_back_what_the_caller_had():
+    model = lab_net()
+    model.head.bias.requires_grad_(False)
+    progression = Progression(model, 50)
+    progression.set_step(49)
+    progression.release()
+    assert [n for n, p in model.named_parameters() if not p.requires_grad] == ["head.bias"]

@@ -3,10 +3,11 @@
 import re
 import shlex
 
+from stompp_lite import accuracy
 from stompp_lite.__main__ import _parser
 from tests.conftest import ROOT
 
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language, text=README):
@@ -14,17 +15,19 @@ def blocks(language, text=README):
 
 
 def test_the_example_trains_a_binary_network(capsys):
-    (code,) = blocks("python")
+    code, own_loop = blocks("python")
     scope: dict = {}
     exec(compile(code, "README", "exec"), scope)
     assert scope["history"].finished and scope["history"].final["test_acc"] > 60
     assert set(scope["model"][3].binary_weight().unique().tolist()) == {-1, 1}
     assert "operations" in capsys.readouterr().out
+    exec(compile(own_loop, "README", "exec"), scope)
+    assert accuracy(scope["model"], scope["data"].test_x, scope["data"].test_y) > 50
 
 
 def test_every_command_parses():
-    pages = [README, (ROOT / "book/how_to_read.md").read_text()]
-    pages += [(ROOT / "book/recorded_runs.md").read_text()]
+    pages = [README, (ROOT / "book/how_to_read.md").read_text(encoding="utf-8")]
+    pages += [(ROOT / "book/recorded_runs.md").read_text(encoding="utf-8")]
     lines = [ln for page in pages for b in blocks("sh", page) for ln in b.splitlines()]
     commands = [ln.partition("#")[0] for ln in lines if ln.startswith("python -m stompp_lite")]
     assert len(commands) >= 8
@@ -33,10 +36,10 @@ def test_every_command_parses():
 
 
 def test_make_targets_exist():
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"`?make ([a-z]+)", README)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-    assert "make test" in (ROOT / ".ci" / "run").read_text()
+    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_links_lead_somewhere():

@@ -1,6 +1,7 @@
 """Records, statistics and reports: read strictly, computed as stated, and ours are all valid."""
 
 import copy
+import gzip
 import json
 import math
 
@@ -72,6 +73,24 @@ def test_every_missing_field_is_named(field):
         ("correct", "zz", "not hexadecimal"),
         ("correct", "ffff", "has 2 bytes"),
         ("config.test_images", 0, "'config.test_images' is 0"),
+        ("config.test_images", True, "'config.test_images' is True"),
+        ("name", "<b>bold</b>", "line breaks, control characters and <>|` are not allowed"),
+        ("name", "a\nb", "line breaks"),
+        ("name", "a b", "'name' is 'a b'; letters, digits"),
+        ("recipe", "../up", "'recipe' is '../up'"),
+        ("recipe", "", "'recipe' is ''"),
+        ("machine.cpu", "\x1b[31mred", "'machine.cpu' is"),
+        ("outcome", "diverged: a\x07", "'outcome' is"),
+        ("outcome", "won", "'outcome' is 'won', not finished or diverged"),
+        ("outcome", "diverged", "not finished or diverged"),
+        ("final.test_acc", 1e9, "'final.test_acc' is 1000000000.0, which it cannot be"),
+        ("final.train_acc", 100.5, "which it cannot be"),
+        ("final.loss", -1.0, "'final.loss' is -1.0"),
+        ("final.test_acc", 50.0, "'final.test_acc' is 50.0, field 'correct' says 75.00"),
+        ("curves.test_acc", [50.0, 1e9], "'curves.test_acc' is 1000000000.0"),
+        ("wall_s", float("nan"), "'wall_s' is nan"),
+        ("seed", 3, "'seed' is 3, 'config.seed' is 0"),
+        ("seed", -1, "'seed' is -1"),
     ],
 )
 def test_wrong_fields_are_named(path, value, says):
@@ -192,3 +211,62 @@ def test_paired_difference_uses_seeds_and_images():
 def test_depth_report_has_a_row_for_each_depth():
     lines = report.depth_table(record.read_all("depth", RUNS)).splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["4", "8", "16", "24", "36"]
+
+
+def test_pairs_are_made_by_seed_not_by_place():
+    right = torch.tensor([True, True, True, True, False, False])
+    runs = {s: right.roll(s) for s in range(4)}
+    first = [make(s, runs[s]) for s in (0, 1, 2, 3)]
+    second = [make(s, runs[s]) for s in (3, 1, 0, 2)]
+    d = stats.paired_difference(first, second)
+    assert (d.mean, d.half) == (0, 0)  # paired by place, the differences would spread
+
+
+def test_runs_that_are_no_pairs_are_refused():
+    images = torch.tensor([True, False, True, False])
+    runs = [make(s, images) for s in (0, 1)]
+    with pytest.raises(ConfigError, match=r"seed 1 is there twice"):
+        stats.paired_difference([runs[0], runs[1], runs[1]], [*runs, runs[1]])
+    with pytest.raises(ConfigError, match=r"seed 0 is there twice"):
+        stats.accuracy_interval([runs[0], runs[0]])
+    fewer = [make(s, images[:3]) for s in (0, 1)]
+    with pytest.raises(ConfigError, match="judged on different images"):
+        stats.paired_difference(runs, fewer)
+    held_out = copy.deepcopy(runs)
+    for run in held_out:
+        run.config["validation"] = True
+    with pytest.raises(ConfigError, match="judged on different images"):
+        stats.paired_difference(runs, held_out)
+    for one in ([], runs[:1]):
+        with pytest.raises(ConfigError, match="at least 2 seeds"):
+            stats.paired_difference(one, one)
+
+
+def test_one_seed_is_shown_as_one_seed():
+    held = {"n01-ste-s0": make(0)}
+    assert report._cell(list(held.values())) == ""
+
+
+def test_a_bundle_that_unfolds_to_gigabytes_is_refused(tmp_path, monkeypatch):
+    (tmp_path / record.BUNDLE).write_bytes(gzip.compress(b" " * 10_000))
+    monkeypatch.setattr(record.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(record, "BUNDLE_LIMIT", 9_999)
+    with pytest.raises(RecordError, match="unpacks to more than 9,999 bytes"):
+        record.read_bundle()
+
+
+def test_names_made_of_files_are_valid():
+    for path, name in [("my run.json", "my_run"), ("a/été.json", "t_"), ("_.json", "run")]:
+        assert record.name_for(path) == name
+        assert record._NAME.fullmatch(name)
+
+
+def test_records_from_before_a_setting_existed_are_readable():
+    content = Config().to_dict()
+    for new in ("optimizer", "lr_schedule", "measure_steps", "diagnose"):
+        del content[new]
+    content["plan"] = {k: v for k, v in content["plan"].items() if k != "activation_mask_rule"}
+    content["plan"]["per_sample"] = False
+    assert Config.from_dict(content) == Config()
+    content["plan"]["per_sample"] = True
+    assert Config.from_dict(content).plan.activation_mask_rule == "per-sample"

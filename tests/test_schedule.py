@@ -6,7 +6,9 @@ from fractions import Fraction
 import pytest
 
 from stompp_lite.errors import ConfigError
-from stompp_lite.schedule import ORDERS, SHAPES, Schedule, pair, positions, shape_value
+from stompp_lite.functional import shape_value
+from stompp_lite.method import ORDERS, SHAPES
+from stompp_lite.schedule import Schedule, pair
 
 
 def oracle(stages, steps, order, shape, stage, step, seed=0):
@@ -14,7 +16,10 @@ def oracle(stages, steps, order, shape, stage, step, seed=0):
     if order == "global":
         tau = Fraction(step + 1, steps)
     else:
-        tau = Fraction(stages * (step + 1), steps) - positions(order, stages, seed)[stage]
+        tau = (
+            Fraction(stages * (step + 1), steps)
+            - Schedule(stages, stages, order, seed=seed).turns[stage]
+        )
     tau = float(min(max(tau, Fraction(0)), Fraction(1)))
     return {
         "cubic": tau**3,
@@ -64,9 +69,11 @@ def test_window_is_where_p_moves():
 
 
 def test_random_order_is_a_fixed_permutation():
-    assert positions("random", 9, seed=4) == positions("random", 9, seed=4)
-    assert sorted(positions("random", 9, seed=4)) == list(range(9))
-    assert positions("random", 9, seed=4) != positions("random", 9, seed=5)
+    def turns(seed):
+        return Schedule(9, 9, "random", seed=seed).turns
+
+    assert turns(4) == turns(4) and sorted(turns(4)) == list(range(9)) != list(turns(4))
+    assert turns(4) != turns(5)
 
 
 def test_shapes_differ_in_the_middle_and_meet_at_the_ends():
@@ -93,13 +100,21 @@ def test_lead_puts_weights_ahead_of_activations(lead):
         (lambda: Schedule(3, 2), "2 progression steps for 3 windows"),
         (lambda: Schedule(3, 9, order="foward"), "did you mean 'forward'"),
         (lambda: Schedule(3, 9, shape="cubik"), "did you mean 'cubic'"),
-        (lambda: Schedule(3, 9, delay=-1), "got -1"),
-        (lambda: Schedule(3, 9, order="global", delay=1), "cannot be delayed"),
-        (lambda: Schedule(3, 9, delay=2, windows=4), "at least 5"),
+        (lambda: Schedule(3, 9, ahead=-1), "ahead must be .* got -1"),
+        (lambda: Schedule(3, 9, order="global", ahead=1), "cannot be moved"),
+        (lambda: Schedule(3, 4, behind=2), "4 progression steps for 5 windows"),
+        (lambda: Schedule(float("nan"), 5), "got nan"),
+        (lambda: Schedule(2.5, 5), "got 2.5"),
+        (lambda: Schedule(True, 5), "got True"),
+        (lambda: Schedule(3, 9, seed=1.5), "seed must be of type int, got 1.5"),
+        (lambda: Schedule(3, 9).fraction(0.5, 0), "got 0.5"),
+        (lambda: Schedule(3, 9).fraction(0, 0.5), "got 0.5"),
+        (lambda: pair(3, 9, lead=1.5), "the lead must be of type int, got 1.5"),
+        (lambda: pair(3, 9, lead=True), "got True"),
+        (lambda: pair(3, 9, lead=float("nan")), "got nan"),
         (lambda: Schedule(3, 9).fraction(3, 0), "stage 3 does not exist"),
         (lambda: shape_value("linear", 1.5), "got 1.5"),
         (lambda: shape_value("linear", float("nan")), "got nan"),
-        (lambda: positions("global", 3), "no windows"),
         (lambda: pair(3, 9, weights="global", lead=1), "needs two layerwise orders"),
     ],
 )

@@ -8,11 +8,13 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
 
-from stompp_lite import Plan, accuracy, fit
-from stompp_lite.data import batches
+from stompp_lite import LabResNet, Plan, Settings, accuracy, binarize_model, fit
 from stompp_lite.errors import (
     CheckpointError,
     ConfigError,
@@ -20,7 +22,10 @@ from stompp_lite.errors import (
     NonFiniteError,
     ShapeError,
 )  # fmt: skip
-from stompp_lite.evaluate import reestimate_batch_norm
+from stompp_lite.networks.layers import binary_layers
+from stompp_lite.training import checkpoint as store
+from stompp_lite.training.data import batches
+from stompp_lite.training.measure import reestimate_batch_norm
 from tests.conftest import ROOT, lab_net, same_state
 
 SETTINGS = {"epochs": 12, "batch_size": 16, "seed": 3, "progress": False}  # 36 steps
@@ -97,9 +102,8 @@ def test_resume_is_equal_to_the_bit(tiny, tmp_path, mask_rule, order):
     stops = sorted(random.Random(order + mask_rule).sample(range(1, 36), 4))
     for stop in [*stops, None]:
         torch.manual_seed(99)  # the caller's random state must not matter
-        model = lab_net(seed=5)  # nor the fresh model's weights, once there is a checkpoint
-        if stop == stops[0]:
-            model = lab_net()
+        model = lab_net()
+        torch.manual_seed(98)
         got = fit(model, tiny, checkpoint=path, stop_at=stop, **settings)
         assert got.finished == (stop is None)
     assert same_state(model, whole)
@@ -189,7 +193,18 @@ def test_nan_loss_stops_and_keeps_the_checkpoint(tiny, tmp_path):
         ({"lr": "0.1"}, "lr must be of type float, got '0.1'"),
         ({"seed": 1.5}, "seed must be of type int"),
         ({"stop_at": -3}, "stop_at must be .* got -3"),
-        ({"optimizer": "adam"}, "a function from parameters to an optimizer"),
+        ({"optimizer": "adan"}, "did you mean 'adam'"),
+        ({"optimizer": 3}, "a function from parameters to an optimizer"),
+        ({"optimizer": lambda ps: None}, "must return a torch optimizer, got None"),
+        ({"optimizer": torch.optim.LBFGS}, "LBFGS evaluates the loss several times"),
+        ({"optimizer": "adam", "momentum": 1.5}, "cannot be built: Invalid beta"),
+        ({"lr_schedule": "cosin"}, "did you mean 'cosine'"),
+        ({"seed": True}, "got True"),
+        ({"epochs": True}, "got True"),
+        ({"diagnose": "no"}, "diagnose must be of type bool, got 'no'"),
+        ({"plan": "forward"}, "must be a Plan, such as"),
+        ({"epoch": 3}, "unknown setting 'epoch'; did you mean 'epochs'"),
+        ({"callbacks": [3]}, "a callback is a function of the run, got 3"),
         ({"batch_size": 47}, "leaves a last batch of one sample"),
         ({"history": "steps"}, "did you mean 'step'"),
         ({"eval_every": 0}, "eval_every"),
@@ -313,3 +328,229 @@ def test_batches_cover_the_data_once_in_an_order_of_their_own():
     assert not torch.equal(*seen)
     assert torch.equal(seen[1], torch.cat(list(batches(50, 16, 0, 1))))
     assert math.ceil(50 / 16) == len(list(batches(50, 16, 0, 0)))
+    other = torch.cat(list(batches(50, 16, 1, 0)))
+    assert not torch.equal(seen[0], other)  # another seed, another order
+
+
+# ---- settings, callbacks, schedules --------------------------------------------------------------
+
+
+def test_settings_are_one_thing_however_they_are_given(tiny):
+    ends = []
+    for given in (
+        {"settings": Settings(epochs=4, batch_size=16, lr=0.3, seed=2)},
+        {"settings": Settings(epochs=9, lr=0.3, seed=2), "epochs": 4, "batch_size": 16},
+        {"epochs": 4, "batch_size": 16, "lr": 0.3, "seed": 2},
+        {"epochs": np.int64(4), "batch_size": np.int32(16), "lr": np.float64(0.3), "seed": 2},
+    ):
+        model = lab_net()
+        fit(model, tiny, progress=False, diagnose=False, plan=Plan(tail=0.2), **given)
+        ends.append(model)
+    assert all(same_state(ends[0], other) for other in ends[1:])
+    with pytest.raises(ConfigError, match="settings must be a Settings, got 5"):
+        fit(lab_net(), tiny, 5)
+    with pytest.raises(ConfigError, match="data must be a Data"):
+        fit(lab_net(), (tiny.train_x, tiny.train_y))
+
+
+def test_callbacks_see_every_step_and_may_stop_the_run(tiny):
+    seen = []
+    history = fit(
+        lab_net(), tiny, history="step", callbacks=[
+            lambda run: seen.append((run.step, run.epoch, run.loss, run.progression.step)),
+        ], **SETTINGS,
+    )  # fmt: skip
+    assert [s[0] for s in seen] == list(range(1, 37)) and seen[0][1] == 1 and seen[-1][1] == 12
+    assert [s[2] for s in seen] == history.steps["loss"]
+    assert [s[3] for s in seen] == list(range(36))
+
+    class EnoughError(Exception):
+        pass
+
+    def stop(run):
+        if run.step == 20:
+            raise EnoughError
+
+    model = lab_net()
+    with pytest.raises(EnoughError):
+        fit(model, tiny, callbacks=[stop], **SETTINGS)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def by_hand(model, tiny, make, factor):
+    optimizer = make(model.parameters())
+    base = optimizer.param_groups[0]["lr"]
+    t = 0
+    for epoch in range(12):
+        for index in batches(48, 16, 3, epoch):
+            optimizer.param_groups[0]["lr"] = base * factor(t / 36)
+            loss = F.cross_entropy(model(tiny.train_x[index]), tiny.train_y[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            with torch.no_grad():
+                for layer in binary_layers(model).values():
+                    layer.weight.clamp_(-1, 1)
+            t += 1
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_named_optimizers_and_schedules_are_torchs(tiny, name, schedule):
+    """STE has no masks, so a plain torch loop must end in the same weights, to the bit."""
+    make = {
+        "sgd": lambda ps: torch.optim.SGD(ps, lr=0.05, momentum=0.8, weight_decay=0.01),
+        "adam": lambda ps: torch.optim.Adam(ps, lr=0.05, betas=(0.8, 0.999), weight_decay=0.01),
+    }[name]
+    factor = {"constant": lambda x: 1.0, "cosine": lambda x: (1 + math.cos(math.pi * x)) / 2}
+    ours, theirs = lab_net("ste", "ste"), lab_net("ste", "ste")
+    fit(
+        ours, tiny, optimizer=name, lr_schedule=schedule, lr=0.05, momentum=0.8,
+        weight_decay=0.01, diagnose=False, **SETTINGS,
+    )  # fmt: skip
+    by_hand(theirs.train(), tiny, make, factor[schedule])
+    pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_resume_with_a_learning_rate_schedule_is_equal_to_the_bit(tiny, tmp_path, optimizer):
+    settings = SETTINGS | {"optimizer": optimizer, "lr_schedule": "cosine", "lr": 0.02}
+    whole = lab_net()
+    want = fit(whole, tiny, **settings)
+    for stop in (7, 20, None):
+        model = lab_net()
+        got = fit(model, tiny, checkpoint=tmp_path / "run.npz", stop_at=stop, **settings)
+    assert got == want and same_state(model, whole)
+
+
+# ---- checkpoints ---------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_holds_what_cannot_be_replayed_and_nothing_else(tiny, tmp_path):
+    path = tmp_path / "run.npz"
+    fit(lab_net(), tiny, checkpoint=path, stop_at=20, **SETTINGS)
+    tree = store.load(path)
+    assert set(tree) == {"fingerprint", "run"}
+    assert set(tree["run"]) == {"step", "weights", "optimizer", "history", "random"}
+    assert "initial weights" in tree["fingerprint"]
+    assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]  # no lock, no half-written file
+
+
+def test_a_checkpoint_of_other_initial_weights_is_refused(tiny, tmp_path):
+    path = tmp_path / "run.npz"
+    fit(lab_net(), tiny, checkpoint=path, stop_at=5, **SETTINGS)
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError, match="began with other initial weights"):
+        fit(lab_net(seed=5), tiny, checkpoint=path, **SETTINGS)
+    assert path.read_bytes() == before
+    again = lab_net()
+    fit(again, tiny, checkpoint=path, stop_at=9, **SETTINGS)
+    fit(again, tiny, checkpoint=path, **SETTINGS)  # the model as the checkpoint left it
+    whole = lab_net()
+    fit(whole, tiny, **SETTINGS)
+    assert same_state(again, whole)
+
+
+def test_a_checkpoint_at_the_end_of_an_unfinished_run_is_finished(tiny, tmp_path):
+    """Killed between the last step and the verdict: the next call gives the verdict."""
+    path, whole = tmp_path / "run.npz", lab_net()
+    want = fit(whole, tiny, checkpoint=path, **SETTINGS)
+    tree = store.load(path)
+    tree["run"]["history"]["history"] |= {"final": {}, "finished": False}
+    store.save(path, tree)
+    got = fit(lab_net(), tiny, checkpoint=path, **SETTINGS)
+    assert got.finished and got == want
+    tree["run"]["step"] = 2.5
+    store.save(path, tree)
+    with pytest.raises(CheckpointError, match="does not fit this run"):
+        fit(lab_net(), tiny, checkpoint=path, **SETTINGS)
+
+
+def test_two_runs_cannot_share_a_checkpoint(tiny, tmp_path):
+    path = tmp_path / "run.npz"
+    link = tmp_path / "link.npz"
+    link.symlink_to(path)
+    inside = []
+
+    def meddle(run):
+        if run.step == 10:
+            with pytest.raises(CheckpointError, match=r"another run is using .*run\.npz"):
+                fit(lab_net(), tiny, checkpoint=link, **SETTINGS)
+            inside.append(run.step)
+
+    model, whole = lab_net(), lab_net()
+    got = fit(model, tiny, checkpoint=path, checkpoint_every=1, callbacks=[meddle], **SETTINGS)
+    assert inside == [10] and got.finished
+    want = fit(whole, tiny, **SETTINGS)
+    assert got == want and same_state(model, whole)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link.npz", "run.npz"]
+
+
+def test_random_layers_resume_to_the_bit(tiny, tmp_path):
+    def net():
+        torch.manual_seed(1)
+        model = torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(36, 8), torch.nn.Dropout(0.5),
+            torch.nn.Hardtanh(), torch.nn.Linear(8, 8), torch.nn.Hardtanh(), torch.nn.Linear(8, 3),
+        )  # fmt: skip
+        return binarize_model(model, torch.zeros(1, 1, 6, 6))
+
+    whole, half = net(), net()
+    torch.manual_seed(5)
+    want = fit(whole, tiny, **SETTINGS)
+    torch.manual_seed(5)
+    fit(half, tiny, checkpoint=tmp_path / "r.npz", stop_at=17, **SETTINGS)
+    torch.manual_seed(77)
+    other = net()
+    torch.manual_seed(78)
+    assert fit(other, tiny, checkpoint=tmp_path / "r.npz", **SETTINGS) == want
+    assert same_state(other, whole)
+
+
+# ---- compiled, checkpointed, in bfloat16 ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("rules", [("stompp", "stompp"), ("stompp+ste", "stompp+ste")])
+def test_gradient_checkpointing_changes_nothing(tiny, rules):
+    plain = lab_net(*rules, blocks=(2, 1))
+    fit(plain, tiny, diagnose=False, **SETTINGS)
+    torch.manual_seed(0)
+    net = LabResNet(1, 3, width=4, blocks=(2, 1))
+    model = binarize_model(net, torch.zeros(1, 1, 6, 6), weights=rules[0], activations=rules[1])
+    for i, block in enumerate(model.blocks):
+        forward = block.forward
+
+        def again(x, forward=forward):
+            return checkpoint(forward, x, use_reentrant=False)
+
+        model.blocks[i].forward = again
+    fit(model, tiny, diagnose=False, **SETTINGS)
+    pairs = zip(model.parameters(), plain.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_models_train_and_end_binary(tiny, tmp_path):
+    plain, model = lab_net(), lab_net()
+    fit(plain, tiny, diagnose=False, **SETTINGS)
+    compiled = torch.compile(model, backend="eager")
+    history = fit(compiled, tiny, checkpoint=tmp_path / "r.npz", **SETTINGS)
+    assert history.finished and same_state(model, plain)
+
+
+def test_bfloat16_runs_and_resumes(tiny, tmp_path):
+    data = replace(tiny, train_x=tiny.train_x.bfloat16(), test_x=tiny.test_x.bfloat16())
+
+    def net():
+        torch.manual_seed(0)
+        model = LabResNet(1, 3, width=4, blocks=(1, 1)).bfloat16()
+        return binarize_model(model, torch.zeros(1, 1, 6, 6, dtype=torch.bfloat16))
+
+    whole = net()
+    want = fit(whole, data, **SETTINGS)
+    assert want.finished and next(whole.parameters()).dtype == torch.bfloat16
+    fit(net(), data, checkpoint=tmp_path / "r.npz", stop_at=20, **SETTINGS)
+    other = net()
+    assert fit(other, data, checkpoint=tmp_path / "r.npz", **SETTINGS) == want
+    assert same_state(other, whole)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 PLACEHOLDER = "OWNER"
-BENCH = Path(__file__).resolve().parents[2] / "data" / "bench.json"
+ROOT = Path(__file__).resolve().parents[2]
+BENCH, ZOO = ROOT / "data" / "bench.json", ROOT / "data" / "zoo.json"
 _CHAPTER = re.compile(r"chapters? (\d+)")
 
 
@@ -20,6 +21,15 @@ def hide_launch_buttons(app: Any, config: Any) -> None:
     if PLACEHOLDER in options.get("repository_url", ""):
         options["launch_buttons"] = {}
         options["repository_url"] = ""
+
+
+def count_lines(app: Any, config: Any) -> None:
+    """Numbers of the API pages that the source itself tells."""
+    from stompp_lite.lab.zoo import SAMPLE
+
+    heart = (ROOT / "stompp_lite" / "method.py").read_text(encoding="utf-8")
+    config.myst_substitutions["heart_lines"] = len(heart.splitlines())
+    config.myst_substitutions["zoo_tested"] = len(SAMPLE)
 
 
 def drop_thebe(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
@@ -67,14 +77,17 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
-    from stompp_lite.lab import bench, report
+    from stompp_lite.lab import bench, report, zoo
     from stompp_lite.lab.record import read_all
 
     make = {
         "accuracy": lambda recipe: report.depth_table(read_all(recipe)),
         "difference": lambda recipe: report.difference_table(read_all(recipe)),
         "summary": report.table,
-        "bench": lambda _: "```text\n" + bench.text(json.loads(BENCH.read_text())) + "\n```",
+        "zoo": lambda _: zoo.table(zoo.read(ZOO)),
+        "bench": lambda _: (
+            "```text\n" + bench.text(json.loads(BENCH.read_text(encoding="utf-8"))) + "\n```"
+        ),
     }
     source[0] = re.sub(
         r"^% table (\w+) ([\w-]+)$", lambda m: make[m[1]](m[2]), source[0], flags=re.MULTILINE
@@ -84,6 +97,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
 def setup(app: Any) -> dict[str, Any]:
     """Connect the pieces."""
     app.connect("config-inited", hide_launch_buttons, priority=900)
+    app.connect("config-inited", count_lines, priority=100)
     app.connect("source-read", recorded_tables)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)

@@ -21,12 +21,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from stompp_lite.data import load
-from stompp_lite.errors import positive
+from stompp_lite.checks import count
 from stompp_lite.lab.recipes import method_config
 from stompp_lite.lab.record import machine, versions
 from stompp_lite.lab.run import Config, build
-from stompp_lite.progression import Plan, Progression
+from stompp_lite.training.data import load
+from stompp_lite.training.plan import Plan
+from stompp_lite.training.progression import Progression
 
 _STEPS_PER_WINDOW = 8
 
@@ -42,12 +43,9 @@ class _Timed:
         stages = len(self.model.binarization.stages)  # type: ignore[union-attr,arg-type]
         self.total = stages * _STEPS_PER_WINDOW
         self.progression = Progression(self.model, self.total, replace(config.plan, tail=0.0))
-        self.at(round(window * _STEPS_PER_WINDOW))
-
-    def at(self, step: int) -> None:
-        for t in range(max(self.progression.step, 0), min(step, self.total - 1) + 1):
-            self.progression.set_step(t)
-        self.step()  # finds out what is cut off
+        self.progression.attach(self.optimizer)
+        self.progression.set_step(min(round(window * _STEPS_PER_WINDOW), self.total - 1))
+        self.step()  # masks are replayed once
 
     def steps(self, count: int) -> None:
         for _ in range(count):
@@ -57,9 +55,7 @@ class _Timed:
         loss = F.cross_entropy(self.model(self.x), self.y)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self.progression.before_update()
         self.optimizer.step()
-        self.progression.after_update()
 
 
 def _time(work: Callable[[], None]) -> float:
@@ -77,6 +73,7 @@ def measure(blocks: int = 6, width: int = 16, repeats: int = 5, inner: int = 5) 
 
     Args:
         blocks: residual blocks in each of the two groups.
+        width: channels of the first group.
         repeats: measurements of each quantity; they are taken in turn, not in blocks.
         inner: steps per measurement of a step.
 
@@ -86,7 +83,7 @@ def measure(blocks: int = 6, width: int = 16, repeats: int = 5, inner: int = 5) 
     Raises:
         ConfigError: a size below one.
     """
-    positive(repeats, "repeats")
+    count(repeats, "repeats")
     data = load("digits")
     base = replace(Config(), width=width, plan=Plan())
     configs = {m: method_config(m, blocks, 0, base) for m in ("float", "ste", "stompp")}

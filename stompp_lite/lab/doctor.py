@@ -7,10 +7,9 @@ from pathlib import Path
 
 import torch
 
-from stompp_lite import data
-from stompp_lite.errors import StomppError
 from stompp_lite.lab import record
-from stompp_lite.vision import import_torchvision
+from stompp_lite.training import data
+from stompp_lite.training.vision import import_torchvision
 
 # package -> (who needs it, whether anything works without it)
 _PACKAGES = {
@@ -19,6 +18,7 @@ _PACKAGES = {
     "sklearn": ("the digits data set and intervals", False),
     "tqdm": ("progress bars", False),
     "joblib": ("sweeps", True),
+    "filelock": ("checkpoints", False),
     "jupyterlab": ("opening the notebooks", True),
     "jupyter_book": ("building the book", True),
     "pytest": ("the tests", True),
@@ -43,16 +43,25 @@ def examine(root: str | Path = "data") -> tuple[str, bool]:
         else:
             lines.append(f"  {name}: found")
     try:
+        torch.zeros(1).numpy()
+        lines.append("  torch and numpy: work together")
+    except RuntimeError as err:  # a torch built for numpy 1 beside numpy 2
+        lines.append(
+            f"  torch and numpy: do not fit ({err}); pip install 'numpy<2', or a newer torch"
+        )
+        healthy = False
+    # What is broken here can fail in any way: that is what this command is for.
+    try:
         import_torchvision()
         lines.append("  torchvision: imports")
-    except (StomppError, ImportError, RuntimeError) as err:
+    except Exception as err:
         lines.append(f"  torchvision: does not import ({err}); digits work without it")
     lines.append(f"Data sets (in {root})")
     for name in data.NAMES:
         try:
             found = data.load(name, root)
             lines.append(f"  {name}: {len(found.train_x)} + {len(found.test_x)} images")
-        except (StomppError, ImportError) as err:
+        except Exception as err:
             lines.append(f"  {name}: not usable. {err}")
             healthy &= name != "digits"
     folder = record.default_folder()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-from stompp_lite.errors import one_of
+from stompp_lite.checks import one_of
+from stompp_lite.errors import ConfigError
 from stompp_lite.lab.run import METHODS, Config
-from stompp_lite.progression import Plan
+from stompp_lite.training.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -160,3 +163,41 @@ _ALL = (
 )
 #: All recipes by name.
 RECIPES = {recipe.name: recipe for recipe in _ALL}
+
+
+def configure(
+    recipe: str | None, name: str | None, method: str | None, changes: list[str]
+) -> Config:
+    """The configuration that the command line asks for.
+
+    Args:
+        recipe, name: start from this run of this recipe; without a name, from its first run.
+        method: a key of :data:`~stompp_lite.lab.run.METHODS`; sets the two rules.
+        changes: ``field=value`` texts, the value as JSON or bare text; ``plan.field`` reaches
+            into the plan.
+
+    Raises:
+        ConfigError: an unknown recipe, run, method or field, or a text without ``=``.
+    """
+    content: dict[str, Any] = Config().to_dict()
+    if recipe is not None:
+        one_of(recipe, RECIPES, "recipe")
+        runs = dict(RECIPES[recipe].runs())
+        content = runs[one_of(name or next(iter(runs)), runs, "run")].to_dict()
+    elif name is not None:
+        raise ConfigError(f"--name {name} needs a recipe that the run belongs to")
+    if method is not None:
+        content["weights"], content["activations"] = METHODS[one_of(method, METHODS, "method")]
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise ConfigError(f"a change is written field=value, got {change!r}")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        if key.startswith("plan.") and isinstance(content["plan"], dict):
+            content["plan"][key.removeprefix("plan.")] = value
+        else:
+            content[key] = value
+    return Config.from_dict(content)

@@ -11,6 +11,7 @@ import gzip
 import json
 import math
 import platform
+import re
 import sys
 from dataclasses import asdict, dataclass, field
 from importlib import metadata, resources
@@ -20,11 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from stompp_lite.checkpoint import write_atomically
 from stompp_lite.errors import CheckpointError, RecordError
+from stompp_lite.training.files import write_atomically
 
 SCHEMA = 1
 BUNDLE = "records.json.gz"
+BUNDLE_LIMIT = 500_000_000  # bytes, unpacked
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]{0,99}")
 _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "schema": int, "recipe": str, "name": str, "config": dict, "seed": int, "versions": dict,
     "machine": dict, "started": str, "wall_s": (int, float), "curves": dict, "steps": dict,
@@ -86,6 +89,12 @@ def _short(value: Any) -> Any:
     return value
 
 
+def name_for(path: str | Path) -> str:
+    """A valid record name made of a file's."""
+    found = re.sub(r"[^A-Za-z0-9_.+=-]", "_", Path(path).stem).lstrip("_.+=-")
+    return found[:100] or "run"
+
+
 def save(record: Record, path: str | Path) -> None:
     """Write a record, whole or not at all.
 
@@ -118,32 +127,73 @@ def validate(content: Any, source: str) -> Record:
         raise RecordError(
             f"{source}: field 'schema' is {content['schema']}, this version reads {SCHEMA}"
         )
-    diverged = str(content.get("outcome", "")).startswith("diverged")
+    unknown = set(content) - set(_REQUIRED) - set(_OPTIONAL)
+    if unknown:
+        raise RecordError(f"{source}: unknown field {sorted(unknown)[0]!r}")
+    _check_text(content, source, "")
+    for name in ("recipe", "name"):
+        if not _NAME.fullmatch(content[name]):
+            raise RecordError(
+                f"{source}: field {name!r} is {content[name]!r}; letters, digits and _.+=- are "
+                "allowed, at most 100"
+            )
+    outcome = content.get("outcome", "finished")
+    diverged = str(outcome).startswith("diverged: ")
+    if outcome != "finished" and not diverged:
+        raise RecordError(
+            f"{source}: field 'outcome' is {outcome!r}, not finished or diverged: ..."
+        )
     for part, names in _REQUIRED_IN.items():
         for name in () if diverged else names:
             if name not in content[part]:
                 raise RecordError(f"{source}: field '{part}.{name}' is missing")
     for name in () if diverged else _REQUIRED_IN["final"]:
-        value = content["final"][name]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value):
-            raise RecordError(f"{source}: field 'final.{name}' is {value!r}, not a finite number")
-    unknown = set(content) - set(_REQUIRED) - set(_OPTIONAL)
-    if unknown:
-        raise RecordError(f"{source}: unknown field {sorted(unknown)[0]!r}")
-    _check_correct(content, source)
+        _check_number(content["final"][name], f"final.{name}", source)
+    if content["seed"] < 0 or content["seed"] != content["config"].get("seed", content["seed"]):
+        raise RecordError(
+            f"{source}: field 'seed' is {content['seed']}, 'config.seed' is "
+            f"{content['config'].get('seed')!r}"
+        )
+    _check_number(content["wall_s"], "wall_s", source)
     if not all(isinstance(curve, list) for curve in content["curves"].values()):
         raise RecordError(f"{source}: fields 'curves.*' must be lists")
     lengths = {name: len(curve) for name, curve in content["curves"].items()}
     if len(set(lengths.values())) > 1:
         raise RecordError(f"{source}: fields 'curves.*' differ in length: {lengths}")
+    for name, curve in content["curves"].items():
+        for value in curve if "acc" in name else ():
+            if value is not None:
+                _check_number(value, f"curves.{name}", source)
+    _check_correct(content, source, None if diverged else content["final"]["test_acc"])
     return Record(**content)
 
 
-def _check_correct(content: dict[str, Any], source: str) -> None:
-    """The bits of the test images must be as many as there are images."""
+def _check_text(value: Any, source: str, where: str) -> None:
+    """Names and notes reach tables and terminals: one printable line without markup."""
+    if isinstance(value, str) and (not value.isprintable() or set(value) & set("<>|`")):
+        raise RecordError(
+            f"{source}: field {where!r} is {value!r}; line breaks, control characters and <>|` are "
+            "not allowed"
+        )
+    parts = value.items() if isinstance(value, dict) else ()
+    for key, part in parts:
+        _check_text(key, source, where)
+        _check_text(part, source, f"{where}.{key}".lstrip("."))
+
+
+def _check_number(value: Any, what: str, source: str) -> None:
+    """Finite, at least 0, and an accuracy at most 100."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise RecordError(f"{source}: field {what!r} is {value!r}, not a finite number")
+    if value < 0 or ("acc" in what and value > 100):
+        raise RecordError(f"{source}: field {what!r} is {value!r}, which it cannot be")
+
+
+def _check_correct(content: dict[str, Any], source: str, accuracy: float | None) -> None:
+    """The bits of the test images must be as many as there are images, and give the accuracy."""
     count = content["config"].get("test_images")
-    if not isinstance(count, int) or count < 1:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise RecordError(f"{source}: field 'config.test_images' is {count!r}, not a count")
     try:
         found = len(bytes.fromhex(content["correct"]))
@@ -153,6 +203,11 @@ def _check_correct(content: dict[str, Any], source: str) -> None:
         raise RecordError(
             f"{source}: field 'correct' has {found} bytes; {count} test images "
             f"need {-(-count // 8)}"
+        )
+    right = 100 * int(content["correct"], 16).bit_count() / count
+    if accuracy is not None and abs(right - accuracy) > 0.01:
+        raise RecordError(
+            f"{source}: field 'final.test_acc' is {accuracy!r}, field 'correct' says {right:.2f}"
         )
 
 
@@ -205,7 +260,11 @@ def read_bundle() -> list[Record]:
     file = resources.files("stompp_lite") / BUNDLE
     if not file.is_file():
         return []
-    contents = json.loads(gzip.decompress(file.read_bytes()))
+    with file.open("rb") as packed, gzip.open(packed) as stream:
+        text = stream.read(BUNDLE_LIMIT + 1)
+    if len(text) > BUNDLE_LIMIT:
+        raise RecordError(f"{BUNDLE} unpacks to more than {BUNDLE_LIMIT:,} bytes: it is not ours")
+    contents = json.loads(text)
     return [validate(c, f"{BUNDLE}[{i}]") for i, c in enumerate(contents)]
 
 
@@ -227,7 +286,7 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     cpu = platform.processor() or platform.machine()
     if sys.platform == "linux":
         try:
-            lines = Path("/proc/cpuinfo").read_text().splitlines()
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
             cpu = next(ln.partition(":")[2].strip() for ln in lines if ln.startswith("model name"))
         except (OSError, StopIteration):
             pass

@@ -6,7 +6,8 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from stompp_lite.errors import RecordError, one_of
+from stompp_lite.checks import one_of
+from stompp_lite.errors import RecordError
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, default_folder, read_all
 from stompp_lite.lab.stats import accuracy_interval, paired_difference
@@ -104,8 +105,8 @@ def table(recipe: str, folder: Path | None = None) -> str:
         return f"Test accuracy, %\n\n{depth_table(records)}\n\n{difference_table(records)}"
     rows = []
     for name, runs in group(records).items():
-        alone = len(runs) == 1 and not runs[0].diverged
-        shown = f"{runs[0].final['test_acc']:.1f}" if alone else _cell(runs)
+        alone = len(runs) == 1 and not runs[0].diverged  # no interval: not a finding
+        shown = f"{runs[0].final['test_acc']:.1f}, one seed" if alone else _cell(runs)
         rows.append([name, str(len(runs)), shown, f"{sum(r.wall_s for r in runs) / len(runs):.0f}"])
     split = "validation" if records[0].config["validation"] else "test"
     return markdown(["runs", "seeds", f"{split} accuracy, %", "seconds a run"], rows)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime
-import json
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import nn
 
-from stompp_lite import data as datasets
-from stompp_lite.convert import binarize_model
-from stompp_lite.errors import ConfigError, NonFiniteError, RecordError, one_of, positive, typed
+from stompp_lite.checks import checked, count, flag, one_of, text
+from stompp_lite.errors import ConfigError, NonFiniteError, RecordError
 from stompp_lite.lab import record as records
-from stompp_lite.models import LabResNet, mlp
-from stompp_lite.progression import Plan
-from stompp_lite.train import History, fit
+from stompp_lite.networks.convert import binarize_model
+from stompp_lite.networks.models import LabResNet, mlp
+from stompp_lite.training.data import Data, load
+from stompp_lite.training.history import History
+from stompp_lite.training.loop import fit
+from stompp_lite.training.plan import Plan
+from stompp_lite.training.rates import OPTIMIZERS
+from stompp_lite.training.settings import Settings
 
 #: Methods by name, each with the rule of its weights and the rule of its activations.
 METHODS = {
@@ -29,8 +34,17 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class Config:
-    """Everything that decides a run. ``blocks`` of an ``mlp`` is its depth, for example (3,)."""
+class Config(Settings):
+    """Everything that decides a run: the settings of the training, and of what is trained.
+
+    Attributes:
+        data: name of the data set.
+        validation: judge on held-out training images.
+        model: ``"lab"`` or ``"mlp"``.
+        width: channels of the first group, or units of a layer.
+        blocks: residual blocks of each group; of an ``mlp`` its depth, for example (3,).
+        weights, activations: rules, as :func:`~stompp_lite.binarize_model` takes them.
+    """
 
     data: str = "digits"
     validation: bool = False
@@ -39,31 +53,23 @@ class Config:
     blocks: tuple[int, ...] = (1, 1)
     weights: str = "stompp"
     activations: str = "stompp"
-    plan: Plan = field(default_factory=Plan)
-    epochs: int = 60
-    batch_size: int = 64
-    lr: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    seed: int = 0
     eval_every: int = 2
     history: str = "step"
 
     def __post_init__(self) -> None:
-        kinds = {f.name: str(f.type) for f in fields(self)}
-        for name, kind in kinds.items():
-            if kind in ("int", "float", "bool", "str"):
-                typed(getattr(self, name), kind, name)
-        if not isinstance(self.plan, Plan):
-            raise ConfigError(f"plan must be a Plan, got {self.plan!r}; set plan.order=...")
-        if not isinstance(self.blocks, tuple) or not self.blocks:
+        super().__post_init__()
+        if not isinstance(self.optimizer, str):
+            raise ConfigError("a recorded run names its optimizer: " + ", ".join(OPTIMIZERS))
+        one_of(self.model, MODELS, "model")
+        if not isinstance(self.blocks, tuple | list) or not self.blocks:
             raise ConfigError(f"blocks must be a list such as [2,2], got {self.blocks!r}")
-        for count in self.blocks:
-            positive(count, "the number of blocks")
+        blocks = tuple(count(n, "the number of blocks") for n in self.blocks)
+        object.__setattr__(self, "blocks", blocks)
+        checked(self, data=text, validation=flag, width=count, weights=text, activations=text)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Config:
-        """Build from parsed JSON.
+        """Build from parsed JSON; what an older record does not have gets its default.
 
         Raises:
             ConfigError: an unknown field, with the nearest valid one.
@@ -72,12 +78,12 @@ class Config:
         for name in content:
             one_of(name, [f.name for f in fields(cls)], "configuration field")
         if isinstance(content.get("plan"), dict):
-            for name in content["plan"]:
+            plan = dict(content["plan"])
+            if plan.pop("per_sample", False):  # until 0.1 a field of its own
+                plan["activation_mask_rule"] = "per-sample"
+            for name in plan:
                 one_of(name, [f.name for f in fields(Plan)], "plan field")
-            content["plan"] = Plan(**content["plan"])
-        if "blocks" in content:
-            blocks = content["blocks"]
-            content["blocks"] = tuple(blocks) if isinstance(blocks, list) else blocks
+            content["plan"] = Plan(**plan)
         return cls(**content)
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,24 +93,27 @@ class Config:
         return out
 
 
-def build(config: Config, data: datasets.Data) -> torch.nn.Module:
+#: Models by name, each from a configuration and the data it is for.
+MODELS: dict[str, Callable[[Config, Data], nn.Module]] = {
+    "lab": lambda c, d: LabResNet(d.train_x.shape[1], d.classes, c.width, c.blocks),
+    "mlp": lambda c, d: mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]),
+}
+
+
+def build(config: Config, data: Data) -> nn.Module:
     """The converted model of a configuration, initialized from its seed.
 
     Raises:
-        ConfigError: an unknown model.
+        ConfigError: an mlp with several depths.
     """
-    one_of(config.model, ("lab", "mlp"), "model")
+    if config.model == "mlp" and len(config.blocks) != 1:
+        raise ConfigError(f"an mlp has one depth, for example (3,); got {config.blocks}")
     torch.manual_seed(config.seed)
-    model: torch.nn.Module
-    if config.model == "lab":
-        model = LabResNet(data.train_x.shape[1], data.classes, config.width, config.blocks)
-    else:
-        if len(config.blocks) != 1:
-            raise ConfigError(f"an mlp has one depth, for example (3,); got {config.blocks}")
-        inputs = data.train_x[0].numel()
-        model = mlp(inputs, data.classes, config.width, config.blocks[0])
     return binarize_model(
-        model, data.train_x[:1].cpu(), weights=config.weights, activations=config.activations
+        MODELS[config.model](config, data),
+        data.train_x[:1].cpu(),
+        weights=config.weights,
+        activations=config.activations,
     )
 
 
@@ -128,16 +137,11 @@ def run(
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as err:
         raise ConfigError(f"device {device!r} cannot be used: {str(err).splitlines()[0]}") from err
-    data = datasets.load(config.data, root, validation=config.validation).to(device)
+    data = load(config.data, root, validation=config.validation).to(device)
     model = build(config, data).to(device)
     outcome = "finished"
     try:
-        history = fit(
-            model, data, epochs=config.epochs, plan=config.plan, batch_size=config.batch_size,
-            lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay,
-            seed=config.seed, history=config.history, eval_every=config.eval_every,
-            checkpoint=checkpoint, progress=progress,
-        )  # fmt: skip
+        history = fit(model, data, config, checkpoint=checkpoint, progress=progress)
     except NonFiniteError as err:  # a result, not a mishap: an experiment that diverges says so
         outcome, history = f"diverged: {err}", cast(History, err.history)
     model.eval()
@@ -170,50 +174,11 @@ def check_same(record: records.Record, config: Config, path: Path) -> None:
     Raises:
         RecordError: the record was made with another configuration.
     """
-    wanted = config.to_dict()
-    for name, value in wanted.items():
-        if record.config.get(name) != value:
+    made = {k: v for k, v in record.config.items() if k in {f.name for f in fields(Config)}}
+    found = Config.from_dict(made).to_dict()
+    for name, value in config.to_dict().items():
+        if found[name] != value:
             raise RecordError(
-                f"{path}: made with {name} = {record.config.get(name)!r}, this run has "
+                f"{path}: made with {name} = {found[name]!r}, this run has "
                 f"{value!r}; name another file, or delete this one to run it again"
             )
-
-
-def configure(
-    recipe: str | None, name: str | None, method: str | None, changes: list[str]
-) -> Config:
-    """The configuration that the command line asks for.
-
-    Args:
-        recipe, name: start from this run of this recipe; without a name, from its first run.
-        method: a key of :data:`METHODS`; sets the two rules.
-        changes: ``field=value`` texts, the value as JSON or bare text; ``plan.field`` reaches
-            into the plan.
-
-    Raises:
-        ConfigError: an unknown recipe, run, method or field, or a text without ``=``.
-    """
-    content = Config().to_dict()
-    if recipe is not None:
-        from stompp_lite.lab.recipes import RECIPES  # it builds on this module
-
-        one_of(recipe, RECIPES, "recipe")
-        runs = dict(RECIPES[recipe].runs())
-        content = runs[one_of(name or next(iter(runs)), runs, "run")].to_dict()
-    elif name is not None:
-        raise ConfigError(f"--name {name} needs a recipe that the run belongs to")
-    if method is not None:
-        content["weights"], content["activations"] = METHODS[one_of(method, METHODS, "method")]
-    for change in changes:
-        key, equals, text = change.partition("=")
-        if not equals:
-            raise ConfigError(f"a change is written field=value, got {change!r}")
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = text
-        if key.startswith("plan."):
-            content["plan"][key.removeprefix("plan.")] = value
-        else:
-            content[key] = value
-    return Config.from_dict(content)

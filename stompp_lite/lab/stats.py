@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,23 +68,46 @@ def interval(scores: np.ndarray) -> Interval:
     return Interval(100 * float(scores.mean()), 100 * math.hypot(seed_half, image_half), n)
 
 
-def _scores(records: Sequence[Record]) -> np.ndarray:
-    ordered = sorted(records, key=lambda r: r.seed)
-    return np.stack([r.correct_bits().astype(float) for r in ordered])
+def _by_seed(records: Sequence[Record]) -> dict[int, np.ndarray]:
+    """Which test images each seed got right.
+
+    Raises:
+        ConfigError: a seed that is there twice, or runs judged on different images.
+    """
+    found: dict[int, np.ndarray] = {}
+    judged = [
+        (r.config.get("data"), r.config.get("validation"), len(r.correct_bits())) for r in records
+    ]
+    if len(set(judged)) > 1:
+        raise ConfigError(
+            f"runs judged on different images cannot be compared: {sorted(set(judged), key=str)}"
+        )
+    for record in records:
+        if record.seed in found:
+            raise ConfigError(f"seed {record.seed} is there twice ({record.name}); count it once")
+        found[record.seed] = record.correct_bits().astype(float)
+    return found
 
 
 def accuracy_interval(records: Sequence[Record]) -> Interval:
-    """Test accuracy of runs that differ in their seed only, in percent."""
-    return interval(_scores(records))
+    """Test accuracy of runs that differ in their seed only, in percent.
+
+    Raises:
+        ConfigError: fewer than two seeds, one of them twice, or different test images.
+    """
+    scores = list(_by_seed(records).values())
+    return interval(np.stack(scores) if scores else np.empty((0, 1)))
 
 
 def paired_difference(first: Sequence[Record], second: Sequence[Record]) -> Interval:
     """Accuracy of ``first`` minus ``second``, in percentage points, paired by seed and image.
 
     Raises:
-        ConfigError: the two do not have the same seeds.
+        ConfigError: the two do not have the same seeds, one is there twice, there are fewer than
+            two, or the test images differ.
     """
-    seeds = [sorted(r.seed for r in records) for records in (first, second)]
-    if seeds[0] != seeds[1]:
-        raise ConfigError(f"cannot pair runs with seeds {seeds[0]} and {seeds[1]}")
-    return interval(_scores(first) - _scores(second))
+    a, b = _by_seed(first), _by_seed(second)
+    if a.keys() != b.keys():
+        raise ConfigError(f"cannot pair runs with seeds {sorted(a)} and {sorted(b)}")
+    _by_seed([*first[:1], *[replace(r, seed=-1) for r in second[:1]]])  # the same images?
+    return interval(np.stack([a[seed] - b[seed] for seed in a]) if a else np.empty((0, 1)))

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 
-from stompp_lite.checkpoint import check_writable
-from stompp_lite.errors import ConfigError, RecordError, StomppError, one_of, positive
+from stompp_lite.checks import count, one_of
+from stompp_lite.errors import ConfigError, RecordError, StomppError
 from stompp_lite.lab import record as records
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.run import Config, check_same, run
+from stompp_lite.training.files import check_writable
 
 
 def _one(recipe: str, name: str, config: Config, path: Path, root: str) -> str:
@@ -52,7 +53,7 @@ def sweep(
     from tqdm import tqdm
 
     one_of(recipe, RECIPES, "recipe")
-    positive(jobs, "jobs")
+    count(jobs, "jobs")
     if not any(only in name for name, _ in RECIPES[recipe].runs()):
         first = next(RECIPES[recipe].runs())[0]
         raise ConfigError(f"no run of {recipe!r} has {only!r} in its name; one is called {first!r}")

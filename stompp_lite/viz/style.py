@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from stompp_lite.errors import one_of
+from stompp_lite.checks import one_of
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """Eq. 1 and its gradients against an entry-by-entry oracle."""
 
-import math
-
 import pytest
 import torch
 
-from stompp_lite import Binarizer, Rule, clip, hard_sign, masked_binarize
-from stompp_lite.binarize import RULES, SURROGATES
+from stompp_lite import Rule, clip, hard_sign, masked_binarize
 from stompp_lite.errors import ConfigError, DtypeError, ShapeError
+from stompp_lite.method import SURROGATES
+from stompp_lite.networks.rules import RULES, Site
 
 SPECIAL = [-3.0, -1.0000001, -1.0, -0.5, -1e-30, -0.0, 0.0, 1e-30, 0.25, 1.0, 1.0000001, 2.0]
 
@@ -85,32 +84,17 @@ def test_rules_parse_and_print():
     assert Rule.parse("ste", "identity") == Rule("ste", "identity") == Rule.parse("ste:identity")
     assert str(Rule.parse("stompp+ste:clip")) == "stompp+ste:clip"
     assert str(Rule.parse("stompp")) == "stompp"
-    assert [Rule.parse(r).progressive for r in RULES] == [False, False, True, True]
+    assert [Rule.parse(r, "clip").progressive for r in RULES] == [False, False, True, True]
 
 
-def test_binarizer_rules_at_fixed_p():
+def test_sites_at_fixed_p():
     u = torch.linspace(-1.2, 1.2, 7)
-    assert torch.equal(Binarizer(Rule("float"))(u), clip(u))
-    assert torch.equal(Binarizer(Rule("ste", "clip"))(u), hard_sign(u))
-    b = Binarizer(Rule("stompp"))
-    b.p = 1.0
-    v = u.clone().requires_grad_(True)
-    assert not b(v).requires_grad  # the fast path builds no graph
-    b.plain = True
-    (grad,) = torch.autograd.grad(b(v).sum(), v)
-    assert not grad.any()  # the plain path computes the same zero
-
-
-def test_per_sample_masks_differ_between_samples_and_steps():
-    b = Binarizer(Rule("stompp"))
-    b.p, b.per_sample = 0.5, (123, 0)
-    u = torch.full((2, 1000), 0.5)
-    first = b(u)
-    assert torch.equal(first, b(u))
-    assert not torch.equal(first[0], first[1])
-    assert abs(float((first == 1).float().mean()) - 0.5) < 4 * math.sqrt(0.25 / 2000)
-    b.per_sample = (123, 1)
-    assert not torch.equal(first, b(u))
+    assert torch.equal(Site(Rule("float"))(u), clip(u))
+    assert torch.equal(Site(Rule("ste", "clip"))(u), hard_sign(u))
+    site = Site(Rule("stompp"))
+    site.p = 1.0
+    assert not site(u.clone().requires_grad_(True)).requires_grad  # no graph
+    assert torch.equal(site(u), hard_sign(u))
 
 
 @pytest.mark.parametrize(
@@ -126,6 +110,9 @@ def test_per_sample_masks_differ_between_samples_and_steps():
         (ConfigError, lambda: Rule("ste"), "needs a surrogate"),
         (ConfigError, lambda: Rule("stompp", "clip"), "has no use for a surrogate"),
         (ConfigError, lambda: Rule.parse("ste:sine"), "unknown surrogate 'sine'"),
+        (ConfigError, lambda: Rule.parse("ste"), "'ste:identity' is usual for weights"),
+        (ConfigError, lambda: Rule.parse("stompp+ste"), "needs a surrogate"),
+        (DtypeError, lambda: Site(Rule("stompp"))(torch.ones(2, dtype=torch.int64)), "int64"),
     ],
 )
 def test_bad_input(error, call, says):
@@ -134,7 +121,7 @@ def test_bad_input(error, call, says):
 
 
 def test_partial_p_without_a_mask_is_an_error():
-    b = Binarizer(Rule("stompp"))
+    b = Site(Rule("stompp"))
     b.p = 0.5
     with pytest.raises(ConfigError, match="needs a mask"):
         b(torch.ones(2))

@@ -1,17 +1,14 @@
 """Checkpoints without pickle: one .npz file with plain arrays and a JSON tree.
 
-A file is written beside its final name, flushed to the disk, and then moved into place, so a
-process that dies half-way leaves the previous checkpoint as it was. Reading never executes code:
-``numpy.load(..., allow_pickle=False)`` and JSON.
+Reading never executes code: ``numpy.load(..., allow_pickle=False)`` and JSON. The arrays are not
+compressed, and a file that is (a small one could unfold to fill the memory) is refused.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +17,9 @@ import torch
 from torch import Tensor
 
 from stompp_lite.errors import CheckpointError
+from stompp_lite.training.files import write_atomically
 
-FORMAT = "stompp_lite checkpoint 1"
+FORMAT = "stompp_lite checkpoint 2"
 
 
 def _flatten(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -53,52 +51,6 @@ def _restore(tree: Any, arrays: Any) -> Any:
     return tree
 
 
-def _unwritable(path: Path, err: OSError) -> CheckpointError:
-    return CheckpointError(
-        f"cannot write {path}: {err.strerror or err}; choose a folder you may write to"
-    )
-
-
-def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write a whole file or nothing.
-
-    Raises:
-        CheckpointError: the folder cannot be written to.
-    """
-    path = Path(path)
-    # One fixed name: what a killed process left behind is overwritten by the next write.
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except OSError as err:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise _unwritable(path, err) from err
-
-
-def check_writable(path: str | Path) -> None:
-    """Find out *before* hours of work whether a file can be written there.
-
-    Raises:
-        CheckpointError: it cannot, or the path is a folder.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise CheckpointError(f"{str(path)!r} is a folder; name a file in it")
-    probe = path.with_name(f"{path.name}.probe")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as err:
-        raise _unwritable(path, err) from err
-
-
 def save(path: str | Path, tree: dict[str, Any]) -> None:
     """Store a tree of dicts, lists, numbers, text and tensors.
 
@@ -120,6 +72,9 @@ def load(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
+        with zipfile.ZipFile(path) as parts:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts.infolist()):
+                raise ValueError("its arrays are compressed")
         with np.load(path, allow_pickle=False) as archive:
             head = json.loads(archive["json"].tobytes().decode())
             if head["format"] != FORMAT:

@@ -8,27 +8,23 @@ Taught in chapter 3, *A first binary network*.
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from stompp_lite import rng
-from stompp_lite.errors import (
-    ConfigError,
-    DataError,
-    DtypeError,
-    NonFiniteError,
-    ShapeError,
-    one_of,
-    positive,
-)
-from stompp_lite.vision import import_torchvision
+from stompp_lite.checks import count as counted
+from stompp_lite.checks import flag, one_of
+from stompp_lite.errors import ConfigError, DataError, DtypeError, NonFiniteError, ShapeError
+from stompp_lite.training.vision import import_torchvision
 
 # name -> (torchvision class, mean, standard deviation)
 VISION = {
@@ -37,6 +33,8 @@ VISION = {
     "cifar10": ("CIFAR10", (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     "cifar100": ("CIFAR100", (0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762)),
 }
+IDX = ("mnist", "fashion-mnist")
+CLASSES = {"mnist": 10, "fashion-mnist": 10, "cifar10": 10, "cifar100": 100}
 #: Data sets that can be loaded.
 NAMES = ("digits", *VISION)
 
@@ -92,8 +90,7 @@ class Data:
 
 def check_batch_size(count: int, size: int) -> None:
     """Raise ConfigError unless a batch of ``size`` fits into ``count`` samples."""
-    positive(size, "the batch size")
-    if size > count:
+    if counted(size, "the batch size") > count:
         raise ConfigError(f"a batch of {size} is larger than the data ({count} samples)")
 
 
@@ -131,6 +128,8 @@ def load(
         DataError: the set is missing, damaged, or its folder cannot be written to.
     """
     one_of(name, NAMES, "data set")
+    flag(validation, "validation")
+    flag(download, "download")
     data = _digits() if name == "digits" else _vision(name, Path(root), download)
     return _hold_out(data) if validation else data
 
@@ -161,16 +160,15 @@ def _hold_out(data: Data) -> Data:
 
 
 def _vision(name: str, root: Path, download: bool) -> Data:
-    import_torchvision()
-    from torchvision import datasets
-
+    datasets = importlib.import_module(f"{import_torchvision().__name__}.datasets")
     class_name, mean, std = VISION[name]
     loader = getattr(datasets, class_name)
     if download:
         _need_writable(root, name)
+    read = _read_idx if name in IDX else _read_cifar
     try:
-        parts = [loader(str(root), train=train, download=download) for train in (True, False)]
-    except RuntimeError as err:  # torchvision: not found or corrupted
+        parts = [read(datasets, loader, root, train, download) for train in (True, False)]
+    except (RuntimeError, FileNotFoundError) as err:  # not found or corrupted
         raise DataError(
             f"{name} is not in {root} or is damaged ({err}). Delete what is there and call "
             f"load({name!r}, {str(root)!r}, download=True)"
@@ -180,25 +178,78 @@ def _vision(name: str, root: Path, download: bool) -> Data:
             f"{name} could not be fetched or read in {root}: {err}. Without a network, put the "
             "files there by hand, or use 'digits', which needs none"
         ) from err
-    except (
-        EOFError,
-        ValueError,
-        AssertionError,
-        pickle.UnpicklingError,
-    ) as err:  # a cut file, a wrong header
-        raise DataError(
+    except (EOFError, ValueError, AssertionError, pickle.UnpicklingError) as err:
+        raise DataError(  # a cut file, a wrong header
             f"{name} in {root} is damaged: {err}. Delete it and download again"
         ) from err
 
     tensors = []
-    for part in parts:
-        raw = torch.as_tensor(np.asarray(part.data))
+    for images, labels in parts:  # uint8 [N, H, W] or [N, H, W, 3]
+        raw = torch.as_tensor(images)
         x = raw.permute(0, 3, 1, 2) if raw.dim() == 4 else raw[:, None]
         x = x.float().div_(255).sub_(torch.tensor(mean)[:, None, None])
         x = x.div_(torch.tensor(std)[:, None, None]).contiguous()
-        tensors += [x, torch.as_tensor(part.targets).long()]
+        tensors += [x, torch.as_tensor(labels).long()]
     train_x, train_y, test_x, test_y = tensors
-    return Data(name, train_x, train_y, test_x, test_y, classes=len(parts[0].classes))
+    return Data(name, train_x, train_y, test_x, test_y, CLASSES[name])
+
+
+def _read_cifar(
+    _datasets: Any, loader: Any, root: Path, train: bool, download: bool
+) -> tuple[np.ndarray, Any]:
+    """Pickles, which torchvision checks against their md5 sums before it reads them."""
+    part = loader(str(root), train=train, download=download)
+    return part.data, part.targets
+
+
+def _read_idx(
+    datasets: Any, loader: Any, root: Path, train: bool, download: bool
+) -> tuple[np.ndarray, Any]:
+    """The raw files of MNIST and its relatives.
+
+    Read here, because old versions of torchvision rather execute a ``processed/training.pt`` that
+    lies beside them.
+    """
+    raw = root / loader.__name__ / "raw"
+    if download:
+        for file, md5 in loader.resources:
+            if not (raw / file.removesuffix(".gz")).exists():
+                _fetch(datasets, loader, raw, file, md5)
+    part = "train" if train else "t10k"
+    images = idx(raw / f"{part}-images-idx3-ubyte", axes=3)
+    labels = idx(raw / f"{part}-labels-idx1-ubyte", axes=1)
+    return images, labels
+
+
+def _fetch(datasets: Any, loader: Any, raw: Path, file: str, md5: str) -> None:
+    problem: Exception | None = None
+    for mirror in loader.mirrors if hasattr(loader, "mirrors") else [""]:
+        try:
+            datasets.utils.download_and_extract_archive(
+                f"{mirror}{file}", download_root=str(raw), filename=file, md5=md5
+            )
+        except (OSError, RuntimeError) as err:
+            problem = err
+        else:
+            return
+    raise OSError(str(problem))
+
+
+def idx(path: Path, axes: int) -> np.ndarray:
+    """An array of bytes in the idx format: magic number, sizes, then the entries.
+
+    Raises:
+        FileNotFoundError: no such file. ValueError: another format, or a cut file.
+    """
+    content = path.read_bytes()
+    magic = int.from_bytes(content[:4], "big")
+    if magic != 0x800 + axes:
+        raise ValueError(f"{path.name} starts with {magic:#x}, not with {0x800 + axes:#x}")
+    sizes = np.frombuffer(content, ">u4", axes, 4).astype(int)
+    entries = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
+    if entries.size != sizes.prod():
+        raise ValueError(f"{path.name} holds {entries.size} bytes, {sizes.prod()} are announced")
+    return entries.reshape(sizes).copy()
 
 
 def _need_writable(root: Path, name: str) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from stompp_lite.errors import ConfigError, positive
+from stompp_lite.checks import count
+from stompp_lite.errors import ConfigError
 
 
 def mlp(inputs: int, classes: int, width: int = 64, depth: int = 3) -> nn.Sequential:
@@ -28,7 +29,7 @@ def mlp(inputs: int, classes: int, width: int = 64, depth: int = 3) -> nn.Sequen
         (width, "width"),
         (depth, "depth"),
     ):
-        positive(value, what)
+        count(value, what)
     layers: list[nn.Module] = [nn.Flatten()]
     for i in range(depth):
         layers += [
@@ -83,19 +84,19 @@ class LabResNet(nn.Module):
         self, channels: int, classes: int, width: int = 16, blocks: Sequence[int] = (1, 1)
     ) -> None:
         super().__init__()
-        positive(channels, "channels")
-        positive(classes, "classes")
-        positive(width, "width")
+        count(channels, "channels")
+        count(classes, "classes")
+        count(width, "width")
         if not blocks:
             raise ConfigError("blocks must name at least one group, for example (1, 1)")
         self.conv = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
         self.bn = nn.BatchNorm2d(width)
         self.act = nn.Hardtanh()
         groups, inputs = [], width
-        for g, count in enumerate(blocks):
-            positive(count, "the number of blocks")
+        for g, depth in enumerate(blocks):
+            count(depth, "the number of blocks")
             outputs = width * 2**g
-            for b in range(count):
+            for b in range(depth):
                 stride = 2 if g > 0 and b == 0 else 1
                 groups.append(Block(inputs, outputs, stride))
                 inputs = outputs

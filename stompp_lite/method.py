@@ -1,0 +1,160 @@
+r"""StoMPP in one sitting: sign a random part of a tensor, clip the rest, and let the part grow.
+
+.. math:: \hat u = M \odot \operatorname{sign}(u) + (1 - M) \odot \operatorname{clip}(u, -1, 1)
+
+:math:`u` is a latent weight or a pre-activation, sign(0) = +1; entries with mask M = 1 are frozen.
+A *stage* is a layer's weights with the activation that follows; L stages take turns in T steps.
+Source: StoMPP (arXiv 2601.22660); what it leaves open is our choice. Taught in chapters 2 and 8.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stompp_lite import rng
+
+# ---- when: the frozen fraction p -----------------------------------------------------------------
+#: Growth of p with the relative time tau in a window: 0 at 0, 1 at 1.
+SHAPES: dict[str, Callable[[float], float]] = {
+    "cubic": lambda tau: tau**3,
+    "quadratic": lambda tau: tau**2,
+    "linear": lambda tau: tau,
+    "cosine": lambda tau: (1.0 - math.cos(math.pi * tau)) / 2.0,
+    "flipped-quadratic": lambda tau: 1.0 - (1.0 - tau) ** 2,
+}
+#: Order -> the window in which each of L stages has its turn.
+ORDERS: dict[str, Callable[[int, int], list[int]]] = {
+    "forward": lambda L, seed: list(range(L)),
+    "reverse": lambda L, seed: list(range(L))[::-1],
+    "random": rng.permutation,
+    "global": lambda L, seed: [0] * L,
+}
+
+
+def fraction(t: int, turn: int, windows: int, T: int, shape: str) -> float:
+    """p at step ``t`` of ``T`` of a stage whose turn is window ``turn`` of ``windows``."""
+    done = windows * (t + 1) - turn * T  # whole numbers: a window ends at exactly 1
+    return SHAPES[shape](min(max(done, 0), T) / T)
+
+
+# ---- what: Eq. 1 and its gradients ---------------------------------------------------------------
+#: Slopes that stand in for that of the sign. STE-free methods use none: frozen entries pass 0.
+SURROGATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": torch.ones_like,
+    "clip": lambda u: (u.abs() <= 1).to(u.dtype),
+    "polynomial": lambda u: (2 - 2 * u.abs()).clamp_min(0),
+}
+
+
+def hard_sign(u: Tensor) -> Tensor:
+    """+1 or -1 with sign(0) = +1, and no gradient: the true derivative is 0 almost everywhere."""
+    return torch.where(u.detach() >= 0, 1.0, -1.0).to(u.dtype)
+
+
+class Freeze(torch.autograd.Function):
+    """Eq. 1 (mask None: all frozen); backward: surrogate or 0 where frozen, else 1[abs(u) <= 1]."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, mask: Tensor | None, surrogate: str | None) -> Tensor:
+        ctx.save_for_backward(u, mask)
+        ctx.surrogate = surrogate
+        return hard_sign(u) if mask is None else torch.where(mask, hard_sign(u), u.clamp(-1, 1))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        u, mask = ctx.saved_tensors
+        slope = SURROGATES[ctx.surrogate](u) if ctx.surrogate else torch.zeros_like(u)
+        slope = slope if mask is None else torch.where(mask, slope, SURROGATES["clip"](u))
+        return grad * slope, None, None
+
+
+class Binarizer(nn.Module):
+    """A tensor's way to one bit: clipped at p = 0, masked between, signs at p = 1."""
+
+    surrogate: str | None = None  # None: STE-free
+    p = 0.0
+    mask: Callable[[Tensor], Tensor] | None = None  # from u to bool, True where frozen
+
+    def forward(self, u: Tensor) -> Tensor:
+        """Eq. 1 at the present p: a tensor like ``u``."""
+        if self.p == 0.0:
+            return u.clamp(-1, 1)
+        if self.p == 1.0 and self.surrogate is None:
+            return hard_sign(u)  # no graph: nothing upstream is stored or visited
+        return Freeze.apply(u, self.mask and self.mask(u), self.surrogate)  # type: ignore
+
+
+# ---- who: an entry is frozen while its number, 1 at first, is below p ----------------------------
+#: Mask rule -> the number that an entry gets when it is drawn anew, and the chance of that.
+MASK_RULES: dict[str, Callable[..., tuple[Tensor, float]]] = {
+    "threshold": lambda p, age, fresh, rho: (fresh, rho if age else 1.0),
+    "redraw": lambda p, age, fresh, rho: ((fresh >= p).float(), rho),  # Bernoulli(p), 0 is frozen
+    "per-sample": lambda p, age, fresh, rho: (fresh, 1.0),  # an entry for each sample of the batch
+}
+
+
+# ---- the walk: everything follows from the step, for draws are keyed and can be replayed ---------
+@dataclass
+class Walker:
+    """One Binarizer on its way through its window."""
+
+    binarizer: Binarizer
+    p: Callable[[int], float]  # frozen fraction at a step
+    start: int  # first step of the window: draws are counted from here
+    key: int  # of the draws, from rng.make_key
+    rule: str = "threshold"
+    rho: float = 0.01  # soft refresh
+    weight: nn.Parameter | None = None  # the latent weight; None for an activation
+    age: int = -1  # last step of the window that the numbers have seen
+    numbers: Tensor | None = None
+
+    def to(self, t: int) -> None:
+        """Set p and mask for step ``t``."""
+        p = self.binarizer.p = self.p(t)
+        self.binarizer.mask = partial(self.mask, t) if 0.0 < p < 1.0 else None
+
+    def mask(self, t: int, u: Tensor) -> Tensor:
+        """The mask of step ``t``: like ``u`` for weights and per sample, else without batch."""
+        per_sample = self.rule == "per-sample"
+        like = u if per_sample or self.weight is not None else u[0]
+        if per_sample or self.numbers is None or self.age > t - self.start:  # begin the draws
+            self.age = t - self.start - 1 if per_sample else -1
+            self.numbers = torch.ones(like.shape, device=u.device)
+        for age in range(self.age + 1, t - self.start + 1):
+            coin, fresh = rng.uniform_pair(self.key, age, rng.counters(like.shape, u.device))
+            new, chance = MASK_RULES[self.rule](self.p(self.start + age), age, fresh, self.rho)
+            self.numbers = torch.where(coin < chance, new, self.numbers)
+        self.age = t - self.start
+        return self.numbers < self.p(t)
+
+
+class Walk:
+    """All walkers of a network, and an optimizer that leaves alone what is frozen."""
+
+    def __init__(self, walkers: list[Walker]) -> None:
+        self.walkers = walkers
+
+    def set_step(self, t: int) -> None:
+        """Set every p and mask for step ``t``."""
+        for walker in self.walkers:
+            walker.to(t)
+
+    def attach(self, optimizer: torch.optim.Optimizer) -> None:
+        """From now on every ``optimizer.step()`` obeys the masks; no other call is needed."""
+        optimizer.register_step_pre_hook(lambda *_: self._remember())
+        optimizer.register_step_post_hook(lambda *_: self._hold())
+
+    def _remember(self) -> None:  # before a step: what is frozen without a surrogate
+        latents = [(w.binarizer, w.weight) for w in self.walkers if w.weight is not None]
+        self.kept = [(b, w, w.detach().clone()) for b, w in latents if b.p > 0 and not b.surrogate]
+
+    def _hold(self) -> None:  # after it: that stands still, momentum or not; all stay in [-1, 1]
+        for b, w, old in self.kept:
+            w.data.copy_(old if b.mask is None else torch.where(b.mask(old), old, w))
+        for w in (walker.weight for walker in self.walkers if walker.weight is not None):
+            w.data.clamp_(-1, 1)

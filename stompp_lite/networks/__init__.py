@@ -1,0 +1,1 @@
+"""Networks: rules, binary layers, conversion of torch models, the course's own models."""

@@ -1,0 +1,192 @@
+"""Turn an ordinary torch model into a binary one: trace, lay out the stages, rewrite, verify.
+
+Each step is a module of its own; this one puts them in order and says what is wrong, all at once.
+
+Taught in chapter 3 (conversion) and chapter 8 (stages).
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from stompp_lite.checks import flag
+from stompp_lite.errors import ConversionError
+from stompp_lite.networks import verify
+from stompp_lite.networks.rewrite import rewrite
+from stompp_lite.networks.rules import Rule
+from stompp_lite.networks.stages import Stage, arrange, matches
+from stompp_lite.networks.trace import Call, Graph, trace
+
+
+@dataclass
+class Conversion:
+    """What ``binarize_model`` did; kept as ``model.binarization``."""
+
+    weights: Rule
+    activations: Rule
+    stages: list[Stage]
+    kept: dict[str, str]  # what stays float, and why
+    calls: list[Call]  # of the converted model
+    graph: Graph  # of the converted model: what a gradient can reach
+    input_shape: tuple[int, ...]  # of one sample
+
+    @property
+    def activation_sites(self) -> list[str]:
+        """Names of the activations' Binarizers, in the order of the stages."""
+        return [name for stage in self.stages for name in stage.activations]
+
+
+def binarize_model(
+    model: nn.Module,
+    example: Tensor,
+    *,
+    weights: str | Rule = "stompp",
+    activations: str | Rule = "stompp",
+    keep_float: str | Sequence[str] = (),
+    binary_shortcuts: bool = False,
+    real_inputs: bool = False,
+) -> nn.Module:
+    """A binary copy of ``model``; the original is left as it is.
+
+    The first and the last weight layer stay float, shortcuts around residual branches too, and
+    normalizations, embeddings and biases. Whatever else has weights becomes binary or is refused by
+    name; nothing stays float in silence.
+
+    Args:
+        model: a torch model whose activations are modules (``nn.ReLU`` and relatives).
+        example: one batch as the model takes it, on the model's device: [N, ...]. N = 1 will do.
+            Images of another size need another conversion: masks have the size of feature maps.
+        weights: rule of the weights, such as ``"ste:clip"``; ``"ste"`` is short for
+            ``"ste:identity"`` here.
+        activations: rule of the activations; ``"ste"`` is short for ``"ste:clip"`` here.
+        keep_float: name patterns (``fnmatch``) of modules to leave alone, with all that is in them,
+            or of parameters, in addition to those above.
+        binary_shortcuts: convert the layers of shortcuts too.
+        real_inputs: allow binary layers whose input is not binary.
+
+    Returns:
+        The converted copy. Its ``binarization`` attribute lists the stages and what was kept.
+
+    Raises:
+        ConversionError: the model does not run on the example, or not the same way in training and
+            evaluation; a pattern matches nothing; there is nothing to binarize; or layers can be
+            neither converted nor left alone, all of them by name, with the list that mends it
+            (also in the error's ``keep_float``).
+        ConfigError: unknown rule or surrogate.
+    """
+    rules = Rule.parse(weights, "identity"), Rule.parse(activations, "clip")
+    keep = [keep_float] if isinstance(keep_float, str) else list(keep_float)
+    for value, what in ((binary_shortcuts, "binary_shortcuts"), (real_inputs, "real_inputs")):
+        flag(value, what)
+    _check_arguments(model, example, keep)
+    problems: dict[str, str] = {}
+    while True:  # until what was found wrong, kept float, leaves nothing wrong
+        try:
+            done, found = _attempt(
+                copy.deepcopy(model), example, rules, [*keep, *problems], binary_shortcuts,
+                real_inputs,
+            )  # fmt: skip
+        except _NothingLeftError as err:
+            if not problems:
+                raise ConversionError(str(err)) from None
+            raise ConversionError(
+                f"{type(model).__name__} cannot be binarized: {_listed(problems)}. Left float, "
+                "they would leave nothing to binarize"
+            ) from None
+        if not found:
+            break
+        problems |= found
+    if problems:
+        raise ConversionError(
+            f"{type(model).__name__} cannot be binarized as it stands: {_listed(problems)}. To "
+            f"leave {'this' if len(problems) == 1 else 'these'} float, call binarize_model(..., "
+            f"keep_float={[*keep, *problems]})",
+            [*keep, *problems],
+        )
+    return done
+
+
+class _NothingLeftError(Exception):
+    pass
+
+
+def _listed(problems: dict[str, str]) -> str:
+    """Problems with the same reason together."""
+    groups: dict[str, list[str]] = {}
+    for name, why in problems.items():
+        groups.setdefault(why, []).append(repr(name))
+    return "; ".join(f"{', '.join(names)} {why}" for why, names in groups.items())
+
+
+def _attempt(
+    model: nn.Module, example: Tensor, rules: tuple[Rule, Rule], keep: list[str],
+    binary_shortcuts: bool, allow_real: bool,
+) -> tuple[nn.Module, dict[str, str]]:  # fmt: skip
+    """Convert ``model`` in place; also returns what is wrong, by name."""
+    calls, graph = trace(model, example)
+    layout = arrange(model, calls, graph, keep, binary_shortcuts)
+    if layout.problems:
+        return model, layout.problems
+    if len(layout.stages) == 1:
+        count = sum(why == "keep_float" for why in layout.kept.values())
+        raise _NothingLeftError(
+            "nothing to binarize: the first and the last weight layer stay float"
+            + (" and keep_float names the rest" if count else "; use a deeper model")
+        )
+    rewrite(model, layout, calls, *rules)
+    if not allow_real and rules[1].name != "float":
+        found = verify.real_inputs(model, example)
+        if found:
+            return model, found
+    calls, graph = trace(model, example)
+    model.binarization = Conversion(  # type: ignore[assignment]
+        *rules, layout.stages, layout.kept, calls, graph, tuple(example.shape[1:])
+    )
+    verify.check_paths(model, example, conversion(model).activation_sites)
+    return model, {}
+
+
+def _check_arguments(model: nn.Module, example: object, keep: Sequence[str]) -> None:
+    if bare(model) is not model:
+        raise ConversionError("this model is compiled; convert the model itself, then compile that")
+    if hasattr(model, "binarization"):
+        raise ConversionError("this model is binarized already; convert the float model again")
+    if not isinstance(example, Tensor) or example.dim() < 2 or not len(example):
+        shown = tuple(example.shape) if isinstance(example, Tensor) else repr(example)
+        raise ConversionError(
+            f"the example must be a batch, a tensor [N, ...] of at least one sample; got {shown}"
+        )
+    names = [n for n, _ in model.named_modules() if n] + [n for n, _ in model.named_parameters()]
+    for pattern in keep:
+        if not isinstance(pattern, str):
+            raise ConversionError(f"keep_float takes names, got {pattern!r}")
+        if not any(matches(n, [pattern]) for n in names):
+            near = difflib.get_close_matches(pattern, names, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConversionError(f"keep_float pattern {pattern!r} matches nothing in it{hint}")
+
+
+def bare(model: nn.Module) -> nn.Module:
+    """The model itself, where ``model`` is torch.compile's wrapper around it."""
+    inner = getattr(model, "_orig_mod", model)
+    assert isinstance(inner, nn.Module)
+    return inner
+
+
+def conversion(model: nn.Module) -> Conversion:
+    """What ``binarize_model`` noted about ``model``.
+
+    Raises:
+        ConversionError: the model was never converted.
+    """
+    found = getattr(model, "binarization", None)
+    if not isinstance(found, Conversion):
+        raise ConversionError(
+            f"{type(model).__name__} is not binarized; call binarize_model(model, example) first"
+        )
+    return found

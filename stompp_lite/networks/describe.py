@@ -1,0 +1,162 @@
+"""The table that describes a converted model: what became of every layer, and what it costs.
+
+Taught in chapter 1 (bits) and chapter 4 (stages).
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+
+from torch import nn
+
+from stompp_lite.networks.convert import conversion
+from stompp_lite.networks.layers import BINARY, BinaryLayer
+from stompp_lite.networks.rules import Site
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]  # of the output, without the batch axis
+    precision: str
+    stage: int | None
+    bits: int  # of all parameters and running statistics as shipped
+    operations: int  # multiply-accumulates (XNOR and popcount where binary) for one sample
+    note: str = ""  # why it stays float
+
+
+class Description:
+    """What ``describe(model)`` returns: plain text when printed, an HTML table in a notebook."""
+
+    header = (
+        "layer", "kind", "output", "precision", "stage", "weight bits", "operations", "stays float",
+    )  # fmt: skip
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """The body of the table as text, one tuple a line, with the sums last."""
+        body = [
+            (
+                r.name,
+                r.kind,
+                "x".join(map(str, r.shape)),
+                r.precision,
+                "" if r.stage is None else str(r.stage),
+                f"{r.bits:,}" if r.bits else "",
+                f"{r.operations:,}" if r.operations else "",
+                r.note,
+            )
+            for r in self.rows
+        ]
+        bits, ops = sum(r.bits for r in self.rows), sum(r.operations for r in self.rows)
+        return [*body, ("total", "", "", "", "", f"{bits:,}", f"{ops:,}", "")]
+
+    def __str__(self) -> str:
+        table = [self.header, *self.cells()]
+        widths = [max(len(line[i]) for line in table) for i in range(len(self.header))]
+        numbers = {"stage", "weight bits", "operations"}
+        return "\n".join(
+            "  ".join(
+                c.rjust(w) if title in numbers else c.ljust(w)
+                for c, w, title in zip(line, widths, self.header, strict=True)
+            ).rstrip()
+            for line in table
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        def line(cells: tuple[str, ...], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+        body = "\n".join(line(c, "td") for c in self.cells())
+        return (
+            f"<table>\n<thead>{line(self.header, 'th')}</thead>\n<tbody>\n{body}\n</tbody></table>"
+        )
+
+
+def describe(model: nn.Module) -> Description:
+    """A table of a converted model: layer, shape, precision, stage, bits, operations, why float.
+
+    Every parameter and running statistic is in one of its rows, whether it is ever used or not.
+    Operations are multiply-accumulates for one sample; in a 1-bit layer with 1-bit inputs each is
+    an XNOR and a share of a popcount.
+
+    Raises:
+        ConversionError: the model was never converted.
+    """
+    done = conversion(model)
+    stage_of = {n: s.index for s in done.stages for n in (*s.weights, *s.activations)}
+    modules = dict(model.named_modules())
+    rows, priced = [], set()
+    for call in done.calls:
+        module, stage = modules[call.name], stage_of.get(call.name)
+        again = call.name in priced
+        priced.add(call.name)
+        if isinstance(module, Site):
+            if stage is not None:  # the others belong to a layer
+                rows.append(Row(call.name, "activation", call.shape, _bits(module), stage, 0, 0))
+            continue
+        bits = 0 if again else _size(module)
+        if bits or isinstance(module, tuple(BINARY)):
+            site = getattr(module, "binarizer", None)
+            note = done.kept.get(call.name, "")
+            rows.append(
+                Row(call.name, _kind(module), call.shape, _bits(site), stage, bits,
+                    _operations(module, call.shape), note)
+            )  # fmt: skip
+    for name, module in modules.items():
+        if name not in priced and not isinstance(module, Site) and _size(module):
+            inside = [n for n, _ in module.named_parameters(recurse=False)]
+            note = done.kept.get(name) or next(
+                (done.kept[f] for n in inside if (f := f"{name}.{n}".lstrip(".")) in done.kept), ""
+            )
+            kind = type(module).__name__
+            rows.append(Row(name or "(itself)", kind, (), "32 bit", None, _size(module), 0, note))
+    return Description(rows)
+
+
+def _bits(site: object) -> str:
+    return "1 bit" if isinstance(site, Site) and site.rule.name != "float" else "32 bit"
+
+
+def _size(module: nn.Module) -> int:
+    """Bits of what belongs to the module itself, shipped: a binary weight has one an entry."""
+    bits = sum(32 * t.numel() for t in module.parameters(recurse=False))
+    passing = module._non_persistent_buffers_set
+    kept = [b for n, b in module._buffers.items() if b is not None and n not in passing]
+    bits += sum(32 * b.numel() for b in kept if b.dim())
+    if isinstance(module, BinaryLayer) and module.binarizer.rule.name != "float":
+        bits -= 31 * module.weight.numel()
+    return bits
+
+
+def _kind(module: nn.Module) -> str:
+    if isinstance(module, nn.Linear):
+        return f"linear, {module.in_features} to {module.out_features}"
+    if isinstance(module, nn.modules.conv._ConvNd):
+        name = "transposed conv" if module.transposed else "conv"
+        size = "x".join(map(str, module.kernel_size))
+        return f"{name} {size}, {module.in_channels} to {module.out_channels}"
+    return type(module).__name__
+
+
+def _operations(module: nn.Module, shape: tuple[int, ...]) -> int:
+    """Products for one sample; ``shape`` is that of the output."""
+    if isinstance(module, nn.modules.conv._ConvNd) and module.transposed:
+        # every input entry is multiplied with the weights of its channel: one entry of the
+        # output for each stride
+        inputs = math.prod(shape[1:]) // math.prod(module.stride) * module.in_channels
+        return inputs * module.weight[0].numel()
+    if isinstance(module, tuple(BINARY)):
+        # every output entry sums as many products as one output channel has weights
+        weight = module.weight
+        return math.prod(shape) * weight[0].numel()  # type: ignore[operator,union-attr,index]
+    return 0

@@ -1,0 +1,138 @@
+r"""Rules by name, and a Binarizer at its place in a network.
+
+Four rules differ only in who is frozen and in what gradient a frozen entry passes back:
+
+==============  ==========================  ======================================
+rule            frozen entries              gradient at a frozen entry
+==============  ==========================  ======================================
+``float``       none, ever                  --
+``ste``         all, always                 the surrogate's
+``stompp``      a growing random part       0
+``stompp+ste``  a growing random part       the surrogate's
+==============  ==========================  ======================================
+
+An entry that is not frozen passes the gradient of clip, :math:`1[|u| \le 1]`.
+
+Sources: StoMPP (arXiv 2601.22660); straight-through estimator: arXiv 1308.3432, 1602.02830.
+Taught in chapters 3 (STE) and 8 (StoMPP).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stompp_lite.checks import floating, one_of
+from stompp_lite.errors import ConfigError
+from stompp_lite.method import SURROGATES, Binarizer
+
+#: How a tensor can become binary.
+RULES = ("float", "ste", "stompp", "stompp+ste")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a tensor becomes binary: one of :data:`RULES`, with its surrogate where it has one.
+
+    ``Rule("ste", "identity")`` and ``Rule.parse("ste:identity")`` are the same rule.
+
+    Raises:
+        ConfigError: unknown rule or surrogate, a surrogate missing or out of place.
+    """
+
+    name: str
+    surrogate: str | None = None
+
+    def __post_init__(self) -> None:
+        one_of(self.name, RULES, "rule")
+        if self.uses_surrogate and self.surrogate is None:
+            raise ConfigError(
+                f"rule {self.name!r} needs a surrogate: {self.name + ':identity'!r} is usual for "
+                f"weights, {self.name + ':clip'!r} for activations"
+            )
+        if not self.uses_surrogate and self.surrogate is not None:
+            raise ConfigError(f"rule {self.name!r} has no use for a surrogate: {self.surrogate!r}")
+        if self.surrogate is not None:
+            one_of(self.surrogate, SURROGATES, "surrogate")
+
+    @property
+    def uses_surrogate(self) -> bool:
+        """Whether frozen entries pass a surrogate gradient."""
+        return self.name in ("ste", "stompp+ste")
+
+    @property
+    def progressive(self) -> bool:
+        """Whether the frozen fraction grows with a schedule."""
+        return self.name in ("stompp", "stompp+ste")
+
+    @classmethod
+    def parse(cls, rule: str | Rule, usual: str | None = None) -> Rule:
+        """Read ``"stompp"`` or ``"ste:identity"``; the text after the colon is the surrogate.
+
+        Args:
+            usual: the surrogate of a rule that is named without one, if there is a usual one.
+
+        Raises:
+            ConfigError: unknown rule or surrogate, or a surrogate missing.
+        """
+        if isinstance(rule, Rule):
+            return rule
+        name, _, surrogate = str(rule).partition(":")
+        one_of(name, RULES, "rule")
+        return cls(name, surrogate or (usual if name in ("ste", "stompp+ste") else None))
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.surrogate}" if self.surrogate else self.name
+
+
+class Site(Binarizer):
+    """A Binarizer at its place in a network: it knows its rule and how it is stored.
+
+    Args:
+        rule: how frozen entries behave.
+
+    Attributes:
+        p: the frozen fraction now, in [0, 1]. 0 clips everything, 1 binarizes everything.
+        mask: function from u to a bool tensor while 0 < p < 1, else None.
+
+    ``mask`` and ``p`` are no buffers: they follow from the step of a run, so they are neither
+    broadcast between processes nor stored. The ``state_dict`` only notes whether the tensor is
+    committed, so that a finished network that is loaded elsewhere is binary there too.
+    """
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__()
+        self.rule, self.surrogate = rule, rule.surrogate
+        self.p = self.resting_p(0)
+
+    def resting_p(self, _step: int) -> float:
+        """p of a rule that has no schedule, at any step."""
+        return 1.0 if self.rule.name == "ste" else 0.0
+
+    # Its p changes at every step: compiled, each change would be compiled anew.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def forward(self, input: Tensor) -> Tensor:  # torch's modules call it input, some by name
+        """Eq. 1 at the present p: a tensor like ``input``.
+
+        Raises:
+            DtypeError: it is not floating point. ConfigError: 0 < p < 1 and no mask.
+        """
+        floating(input, "a Binarizer")
+        if 0.0 < self.p < 1.0 and self.mask is None:
+            raise ConfigError(f"p = {self.p} needs a mask: move the model with a Progression")
+        return super().forward(input)
+
+    def get_extra_state(self) -> Tensor:
+        """1 if wholly frozen, else 0: a part of the ``state_dict``."""
+        return torch.tensor(float(self.p == 1.0))
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over from a ``state_dict``. A half-frozen tensor comes back free."""
+        if self.rule.progressive:
+            self.p, self.mask = float(state), None
+
+    def extra_repr(self) -> str:
+        """Rule and p, for ``print(model)``."""
+        return f"rule={self.rule}, p={self.p:.3g}"

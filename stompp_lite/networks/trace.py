@@ -1,0 +1,230 @@
+"""One forward pass of a model, written down: who is called when, and what depends on what.
+
+The calls come from forward hooks, the dependencies from autograd's own graph, so any Python control
+flow will do. Nothing of the model is left changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stompp_lite.errors import ConversionError
+
+#: How autograd calls the nonlinear functions between layers, whether modules or not.
+BENDS = (
+    "Relu", "LeakyRelu", "Elu", "Prelu", "Gelu", "Silu", "Mish", "Hardswish", "Hardtanh", "Clamp",
+    "Tanh", "Sigmoid", "Softplus", "Threshold", "Freeze",
+)  # fmt: skip
+
+
+@dataclass
+class Call:
+    """One call of a module without children, or of a weight layer."""
+
+    name: str
+    shape: tuple[int, ...]  # of the output, without the batch axis
+    stack: tuple[tuple[str, int], ...]  # who called it: (name, number of the call), root first
+
+
+@dataclass
+class Graph:
+    """What depends on what: nodes are numbers, edges lead from a result to what it came from."""
+
+    sources: list[list[int]] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+    sums: list[int] = field(default_factory=list)  # nodes that add two tensors
+    bends: set[int] = field(default_factory=set)  # nodes of nonlinear functions
+    parameters: dict[int, str] = field(default_factory=dict)
+    results: dict[str, list[int]] = field(default_factory=dict)  # module -> node of each call
+
+    def above(self, start: Collection[int], closed: Collection[int] = ()) -> set[int]:
+        """``start`` and every node that it depends on, not looking behind ``closed`` nodes."""
+        found, todo, shut = set(start), list(start), set(closed)
+        while todo:
+            node = todo.pop()
+            new = [n for n in self.sources[node] if n not in found] if node not in shut else []
+            found.update(new)
+            todo += new
+        return found
+
+    def reached(self, committed: Collection[str] = ()) -> set[str]:
+        """Parameters that a gradient from the output reaches past the ``committed`` modules."""
+        closed = [node for name in committed for node in self.results.get(name, [])]
+        return {
+            self.parameters[n] for n in self.above(self.outputs, closed) if n in self.parameters
+        }
+
+
+@contextmanager
+def preserved(model: nn.Module) -> Iterator[None]:
+    """Put buffers, gradients, modes, trainability and random states back afterwards."""
+    buffers = {name: b.clone() for name, b in model.named_buffers()}
+    kept = [(p, p.grad, p.requires_grad) for p in model.parameters()]
+    modes = [(m, m.training) for m in model.modules()]
+    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    for parameter, *_ in kept:
+        parameter.grad = None  # else a backward pass would add to the caller's
+    try:
+        with torch.random.fork_rng(devices=sorted(devices, key=str)):
+            yield
+    finally:
+        with torch.no_grad():
+            for name, b in model.named_buffers():
+                b.copy_(buffers[name])
+        for parameter, grad, trains in kept:
+            parameter.requires_grad_(trains)
+            parameter.grad = grad
+        for module, mode in modes:
+            module.training = mode
+
+
+def first_tensor(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """The input of a call, given by position or by name."""
+    return next((v for v in [*args, *kwargs.values()] if isinstance(v, Tensor)), None)
+
+
+def tensors(output: Any) -> Iterator[Tensor]:
+    """Every tensor in an output, however nested."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, Mapping):
+        for value in output.values():
+            yield from tensors(value)
+    elif isinstance(output, list | tuple):
+        for value in output:
+            yield from tensors(value)
+
+
+def recorded(module: nn.Module) -> bool:
+    """Whether calls of ``module`` are written down: leaves, and whatever has a weight."""
+    has_weight = isinstance(getattr(module, "weight", None), Tensor)
+    return has_weight or not any(True for _ in module.children())
+
+
+@contextmanager
+def watching(model: nn.Module, seen: Callable[[str, Tensor, Any, Any], Any]) -> Iterator[None]:
+    """``seen(name, output, input, stack)`` at each recorded call; it may replace the output."""
+    stack: list[tuple[str, int]] = []
+    numbers: dict[str, int] = {}
+    handles = []
+
+    def enter(name: str) -> Callable[..., None]:
+        def hook(*_: Any) -> None:
+            numbers[name] = numbers.get(name, 0) + 1
+            stack.append((name, numbers[name]))
+
+        return hook
+
+    def leave(name: str, is_recorded: bool) -> Callable[..., Any]:
+        def hook(_m: nn.Module, args: Any, kwargs: Any, out: Any) -> Any:
+            while stack and stack.pop()[0] != name:
+                pass  # a caller that caught an exception of a module below it
+            first = next(tensors(out), None) if is_recorded else None
+            return (
+                None
+                if first is None
+                else seen(name, first, first_tensor(args, kwargs), tuple(stack))
+            )
+
+        return hook
+
+    for name, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(enter(name), prepend=True))
+        handles.append(
+            module.register_forward_hook(leave(name, recorded(module)), with_kwargs=True)
+        )
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def trace(model: nn.Module, example: Tensor) -> tuple[list[Call], Graph]:
+    """Run ``example`` through ``model`` in evaluation mode.
+
+    Returns:
+        Every recorded call in order, and the graph (empty where autograd cannot follow).
+
+    Raises:
+        ConversionError: the model does not run on the example.
+    """
+    try:
+        return _trace(model, example, grad=True)
+    except RuntimeError:  # a model that cannot run with gradients may still run without
+        return _trace(model, example, grad=False)
+
+
+def _trace(model: nn.Module, example: Tensor, grad: bool) -> tuple[list[Call], Graph]:
+    calls: list[Call] = []
+    nodes: list[tuple[str, Any]] = []
+
+    def seen(name: str, out: Tensor, _x: Tensor | None, stack: Any) -> None:
+        calls.append(Call(name, tuple(out.shape[1:]), stack))
+        nodes.append((name, out.grad_fn))
+
+    with preserved(model), torch.set_grad_enabled(grad), watching(model, seen):
+        model.eval()  # batch statistics must not move
+        for p in model.parameters():
+            p.requires_grad_(p.is_floating_point())
+        output = run(model, example)
+        return calls, _graph(model, output, nodes)
+
+
+def run(model: nn.Module, example: Tensor) -> Any:
+    """``model(example)``.
+
+    Raises:
+        ConversionError: it fails; gradients may be the reason (then a RuntimeError as well).
+    """
+    try:
+        return model(example.clone())
+    except ConversionError:
+        raise
+    except Exception as err:
+        raise _DoesNotRunError(
+            f"the model does not run on an example of shape {tuple(example.shape)} "
+            f"and dtype {example.dtype}: {err}"
+        ) from err
+
+
+class _DoesNotRunError(ConversionError, RuntimeError):
+    pass
+
+
+def _graph(model: nn.Module, output: Any, called: list[tuple[str, Any]]) -> Graph:
+    names = {id(p): name for name, p in model.named_parameters()}
+    graph, numbers, keep = Graph(), {}, []  # type: ignore[var-annotated]
+
+    def number(fn: Any) -> int:
+        if id(fn) not in numbers:
+            numbers[id(fn)] = len(graph.sources)
+            graph.sources.append([])
+            keep.append(fn)  # alive, so that its id stays its own
+            variable = getattr(fn, "variable", None)
+            if variable is not None and id(variable) in names:
+                graph.parameters[numbers[id(fn)]] = names[id(variable)]
+        return numbers[id(fn)]
+
+    graph.outputs = [number(t.grad_fn) for t in tensors(output) if t.grad_fn is not None]
+    done = 0
+    while done < len(keep):
+        fn = keep[done]
+        sources = [f for f, _ in fn.next_functions if f is not None]
+        graph.sources[done] = [number(f) for f in sources]
+        kind = type(fn).__name__
+        if kind.startswith("AddBackward") and len(sources) == 2:
+            graph.sums.append(done)
+        if kind.startswith(BENDS):
+            graph.bends.add(done)
+        done += 1
+    for name, fn in called:
+        if fn is not None and id(fn) in numbers:
+            graph.results.setdefault(name, []).append(numbers[id(fn)])
+    return graph

@@ -1,0 +1,1 @@
+"""Training: data, the loop, the progression inside it, measurements, checkpoints."""

@@ -1,0 +1,141 @@
+"""What happened in a run: the history, and the recorder that writes it.
+
+Taught in chapter 3, *A first binary network*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stompp_lite.checks import one_of
+from stompp_lite.training.data import Data
+from stompp_lite.training.finished import assert_finite
+from stompp_lite.training.measure import (
+    accuracy,
+    count_flips,
+    gradient_reach,
+    masks_at,
+    signs,
+)
+from stompp_lite.training.progression import Progression
+from stompp_lite.training.settings import Settings
+
+
+@dataclass
+class History:
+    """What happened in a run.
+
+    Attributes:
+        epochs: one dict for each evaluated epoch: ``epoch`` (1-based), ``step`` (steps done),
+            ``loss`` (mean over the epoch), ``train_acc`` (running, in training mode), ``test_acc``
+            (current masks), ``train_acc_binary`` and ``test_acc_binary`` (all-ones masks),
+            ``p_weights``, ``p_activations``, ``reach``, ``zero``, ``flips`` (lists, one number a
+            stage; flips since the evaluation before). Accuracies in percent.
+        steps: with ``history="step"``: ``loss``, ``train_acc`` of every step's batch.
+        moments: with ``measure_steps``: the same dicts as in ``epochs``, after every so many
+            steps; there ``loss`` and ``train_acc`` are those of the last batch.
+        final: metrics of the finished network: ``test_acc``, ``test_acc_bn`` (after re-estimating
+            the batch-norm statistics on the training images), ``train_acc``, ``loss``.
+        finished: whether the last step was reached.
+        seconds: wall time, summed over all sessions of a resumed run.
+    """
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    steps: dict[str, list[float]] = field(default_factory=dict)
+    moments: list[dict[str, Any]] = field(default_factory=list)
+    final: dict[str, float] = field(default_factory=dict)
+    finished: bool = False
+    seconds: float = field(default=0.0, compare=False)
+
+    def curve(self, name: str) -> list[Any]:
+        """One entry of every evaluated epoch.
+
+        Raises:
+            ConfigError: there is no such entry.
+        """
+        if self.epochs:
+            one_of(name, self.epochs[0], "curve")
+        return [e[name] for e in self.epochs]
+
+
+class Recorder:
+    """Writes the history of a run, step by step."""
+
+    def __init__(
+        self, model: nn.Module, data: Data, settings: Settings, progression: Progression
+    ) -> None:
+        self.model, self.data, self.settings, self.progression = model, data, settings, progression
+        self.history = History()
+        self.sums = {"loss": 0.0, "hits": 0, "seen": 0}  # since the epoch began
+        # signs at the last entry of each list, which the next one counts flips from
+        self.signs = {entries: signs(model) for entries in ("epochs", "moments")}
+
+    def add_step(self, step: int, epoch: int, loss: float, hits: int, count: int) -> None:
+        """After ``step`` steps: loss and correct predictions of a batch of ``count``."""
+        self.sums["loss"] += loss * count
+        self.sums["hits"] += hits
+        self.sums["seen"] += count
+        if self.settings.history == "step":
+            self.history.steps.setdefault("loss", []).append(loss)
+            self.history.steps.setdefault("train_acc", []).append(100.0 * hits / count)
+        if self.settings.measure_steps and step % self.settings.measure_steps == 0:
+            self._measure("moments", step, epoch, loss, 100.0 * hits / count)
+
+    def end_epoch(self, step: int, epoch: int) -> None:
+        """After epoch ``epoch`` (1-based)."""
+        sums, self.sums = self.sums, {"loss": 0.0, "hits": 0, "seen": 0}
+        if epoch % self.settings.eval_every == 0 or epoch == self.settings.epochs:
+            loss, train_acc = sums["loss"] / sums["seen"], 100.0 * sums["hits"] / sums["seen"]
+            self._measure("epochs", step, epoch, loss, train_acc)
+
+    def _measure(self, entries: str, step: int, epoch: int, loss: float, train_acc: float) -> None:
+        """All that is known of the network now; flips since the last of these entries."""
+        d, model = self.data, self.model
+        assert_finite(model)
+        p = self.progression.fractions()
+        entry: dict[str, Any] = {
+            "epoch": epoch,
+            "step": step,
+            "loss": loss,
+            "train_acc": train_acc,
+            "test_acc": accuracy(model, d.test_x, d.test_y),
+            "p_weights": p["weights"],
+            "p_activations": p["activations"],
+        }
+        with masks_at(model, 1.0):
+            entry["test_acc_binary"] = accuracy(model, d.test_x, d.test_y)
+            entry["train_acc_binary"] = accuracy(model, d.train_x, d.train_y)
+        if self.settings.diagnose:
+            probe = slice(0, self.settings.batch_size)
+            entry |= gradient_reach(model, d.train_x[probe], d.train_y[probe])
+        now = signs(model)
+        entry["flips"] = count_flips(self.signs[entries], now)
+        self.signs[entries] = now
+        getattr(self.history, entries).append(entry)
+
+    def state(self) -> dict[str, Any]:
+        """What the history needs to go on: its entries, and where the next ones start from."""
+        packed = {name: [_pack(s) for s in stages] for name, stages in self.signs.items()}
+        return {"history": asdict(self.history), "sums": self.sums, "signs": packed}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over from :meth:`state`."""
+        self.history, self.sums = History(**state["history"]), state["sums"]
+        for name, stages in state["signs"].items():
+            pairs = zip(stages, self.signs[name], strict=True)
+            self.signs[name] = [_unpack(bits, like) for bits, like in pairs]
+
+
+def _pack(stage: Tensor) -> Tensor:
+    """Eight signs a byte."""
+    return torch.from_numpy(np.packbits((stage > 0).cpu().numpy()))
+
+
+def _unpack(bits: Tensor, like: Tensor) -> Tensor:
+    found = np.unpackbits(bits.numpy(), count=like.numel()).astype(np.float32) * 2 - 1
+    return torch.from_numpy(found).to(like)

@@ -1,0 +1,294 @@
+"""The training loop: fit a converted model, keep its history, survive being killed.
+
+``fit`` prints nothing. It shows a progress bar, returns a :class:`~stompp_lite.History`, and with a
+checkpoint path it can be stopped at any step and called again: weights, masks, and history then
+come out bit for bit as if nothing had happened (same device, same number of threads).
+
+Taught in chapter 3 (the loop) and chapter 8 (the progression inside it).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stompp_lite.checks import count
+from stompp_lite.errors import CheckpointError, ConfigError, NonFiniteError
+from stompp_lite.networks.convert import bare, conversion
+from stompp_lite.networks.trace import preserved
+from stompp_lite.training import checkpoint as store
+from stompp_lite.training.data import Data, batches
+from stompp_lite.training.files import only_writer
+from stompp_lite.training.finished import assert_binary
+from stompp_lite.training.history import History, Recorder
+from stompp_lite.training.measure import accuracy, reestimate_batch_norm
+from stompp_lite.training.preflight import (
+    check_data,
+    check_fit,
+    check_same,
+    fingerprint_of,
+)
+from stompp_lite.training.progression import Progression, needs_closure
+from stompp_lite.training.rates import OPTIMIZERS, LearningRate
+from stompp_lite.training.settings import Settings, changed
+
+
+class Run:
+    """A run between two steps; callbacks receive it after each step.
+
+    Attributes:
+        model, data, settings: what :func:`fit` was given (of a compiled model, the model in it).
+        optimizer, progression: what moves the model.
+        history: a :class:`~stompp_lite.History`, so far.
+        step: steps done. epoch: the epoch they are in, 1-based. total: steps of the whole run.
+        loss: of the last batch.
+    """
+
+    def __init__(self, model: nn.Module, data: Data, settings: Settings) -> None:
+        self.model, self.data, self.settings = bare(model), data, settings
+        self.forward = model  # compiled or not: only training steps go through it
+        self.per_epoch = math.ceil(len(data.train_x) / settings.batch_size)
+        self.total = self.per_epoch * settings.epochs
+        self.optimizer = make_optimizer(self.model, settings)
+        self.rate = LearningRate(self.optimizer, settings.lr_schedule, self.total)
+        self.progression = Progression(model, self.total, settings.plan, seed=settings.seed)
+        self.progression.attach(self.optimizer)
+        self.recorder = Recorder(self.model, data, settings, self.progression)
+        self.step, self.loss = 0, math.nan
+        self._started, self._before = time.perf_counter(), 0.0
+
+    @property
+    def history(self) -> History:
+        """What happened so far."""
+        return self.recorder.history
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the last step belongs to, 1-based; 0 before the first."""
+        return math.ceil(self.step / self.per_epoch)
+
+    def train_step(self, index: Tensor) -> None:
+        """One batch: forward, backward, update."""
+        x, y = self.data.train_x[index], self.data.train_y[index]
+        self.progression.set_step(self.step)
+        self.rate.set_step(self.step)
+        logits = self.forward(x)
+        loss = F.cross_entropy(logits, y)
+        self.loss = loss.item()
+        if not math.isfinite(self.loss):
+            raise NonFiniteError(
+                f"the loss is {self.loss} at step {self.step} (epoch "
+                f"{self.step // self.per_epoch + 1}); lower the learning rate. The last "
+                "checkpoint, if any, is as it was"
+            )
+        if loss.requires_grad:  # else all that could learn is committed
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+        self.step += 1
+        hits = int((logits.detach().argmax(1) == y).sum())
+        self.recorder.add_step(self.step, self.epoch, self.loss, hits, len(y))
+        if self.step % self.per_epoch == 0:
+            self.recorder.end_epoch(self.step, self.epoch)
+
+    def finish(self) -> None:
+        """Judge the finished network."""
+        model, d = self.model, self.data
+        self.progression.set_step(self.total - 1)
+        assert_binary(model, d.train_x[:1])
+        final = {
+            "test_acc": accuracy(model, d.test_x, d.test_y),
+            "train_acc": accuracy(model, d.train_x, d.train_y),
+            "loss": self.history.epochs[-1]["loss"],
+        }
+        with preserved(model):
+            reestimate_batch_norm(model, d.train_x)
+            final["test_acc_bn"] = accuracy(model, d.test_x, d.test_y)
+        self.history.final, self.history.finished = final, True
+        self._clock()
+
+    def _clock(self) -> None:
+        self.history.seconds = self._before + time.perf_counter() - self._started
+
+    def state(self) -> dict[str, Any]:
+        """All that a run needs to go on; p, masks and learning rates follow from the step."""
+        self._clock()
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {
+            "step": self.step,
+            "weights": dict(self.model.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "history": self.recorder.state(),
+            "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over from :meth:`state`.
+
+        Raises:
+            CheckpointError: it does not fit.
+        """
+        try:
+            self.step = count(state["step"], "the step", 0)
+            self.model.load_state_dict(state["weights"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.recorder.load(state["history"])
+            torch.set_rng_state(state["random"]["cpu"])
+            if torch.cuda.is_available() and state["random"]["cuda"]:
+                torch.cuda.set_rng_state_all(state["random"]["cuda"])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as err:
+            raise CheckpointError(
+                f"the checkpoint does not fit this run ({type(err).__name__}: {err}); "
+                "use another file"
+            ) from err
+        self._before = self.history.seconds
+        self.progression.set_step(max(self.step - 1, 0))
+
+
+def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    """The optimizer that ``settings`` name.
+
+    Raises:
+        ConfigError: it cannot be built, or evaluates the loss several times in a step.
+    """
+    s = settings
+    try:
+        if isinstance(s.optimizer, str):
+            make = OPTIMIZERS[s.optimizer]
+            made = make(model.parameters(), s.lr, s.momentum, s.weight_decay)
+        else:
+            made = s.optimizer(model.parameters())
+    except ValueError as err:  # torch's own checks
+        raise ConfigError(f"the optimizer cannot be built: {err}") from err
+    if not isinstance(made, torch.optim.Optimizer):
+        raise ConfigError(
+            f"the function given as optimizer must return a torch optimizer, got {made!r}"
+        )
+    needs_closure(made)
+    return made
+
+
+def fit(
+    model: nn.Module,
+    data: Data,
+    settings: Settings | None = None,
+    *,
+    callbacks: Iterable[Callable[[Run], object]] = (),
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int | None = None,
+    stop_at: int | None = None,
+    progress: bool | None = None,
+    **changes: Any,
+) -> History:
+    """Train a converted model, in place, with cross-entropy.
+
+    ``fit(model, data, epochs=20, lr=0.4)`` names settings directly;
+    ``fit(model, data, settings, seed=3)`` changes one of a :class:`~stompp_lite.Settings`.
+
+    Args:
+        model: from :func:`~stompp_lite.binarize_model`; its rules are its own.
+        data: training and test images, on the model's device.
+        settings: how to train; default ``Settings()``.
+        callbacks: functions that are called with the :class:`Run` after each step (not again for
+            steps that a checkpoint already holds).
+        checkpoint: file to store the run in, and to go on from if it exists.
+        checkpoint_every: store every so many steps; default at the end of each epoch.
+        stop_at: stop once this many steps are done (the checkpoint holds the rest).
+        progress: show a bar; default only in a terminal or a notebook.
+        **changes: fields of :class:`~stompp_lite.Settings`.
+
+    Returns:
+        The history, with ``finished`` False after an early stop.
+
+    Raises:
+        ConfigError: an impossible setting. ShapeError: model and data do not fit.
+        NonFiniteError: NaN or infinity, with the history so far.
+        CheckpointError: an unusable checkpoint, one of another run, or one that is in use.
+        NotBinaryError: the finished network is not binary.
+    """
+    conversion(model)
+    if settings is not None and not isinstance(settings, Settings):
+        raise ConfigError(f"settings must be a Settings, got {settings!r}")
+    s = changed(settings or Settings(), changes)
+    every = None if checkpoint_every is None else count(checkpoint_every, "checkpoint_every")
+    last = None if stop_at is None else count(stop_at, "stop_at")
+    calls = list(callbacks)
+    for callback in calls:
+        if not callable(callback):
+            raise ConfigError(f"a callback is a function of the run, got {callback!r}")
+    check_data(model, data, s)
+    check_fit(model, data)
+    path = None if checkpoint is None else Path(checkpoint)
+    with ExitStack() as stack:
+        saved = None
+        if path is not None:
+            stack.enter_context(only_writer(path))
+            saved = store.load(path) if path.exists() else None
+        run = Run(model, data, s)
+        stack.callback(run.progression.release)
+        fingerprint = fingerprint_of(run.model, data, run.optimizer, s) if path else {}
+        if saved is not None:
+            state = saved.get("run", {})
+            check_same(path, saved.get("fingerprint", {}), fingerprint, state.get("weights", {}))
+            fingerprint = saved["fingerprint"]
+            run.load(state)
+
+        def keep() -> None:
+            if path is not None:
+                store.save(path, {"fingerprint": fingerprint, "run": run.state()})
+
+        try:
+            _go_on(run, keep, every or run.per_epoch, last, calls, progress)
+        except NonFiniteError as err:
+            err.history = run.history
+            raise
+        return run.history
+
+
+def _go_on(
+    run: Run, keep: Callable[[], None], every: int, last: int | None,
+    callbacks: list[Callable[[Run], object]], progress: bool | None,
+) -> None:  # fmt: skip
+    """From the present step of a run to its end, or to step ``last``."""
+    if run.history.finished:
+        return
+    end = run.total if last is None else min(last, run.total)
+    run.model.train()
+    samples, s = len(run.data.train_x), run.settings
+    with _bar(run.total, run.step, progress) as bar:
+        while run.step < end:
+            epoch, done = divmod(run.step, run.per_epoch)
+            for index in list(batches(samples, s.batch_size, s.seed, epoch))[done:]:
+                if run.step >= end:
+                    break
+                run.train_step(index)
+                for callback in callbacks:
+                    callback(run)
+                bar.update()
+                if run.step % every == 0 and run.step < end:
+                    keep()
+            bar.set_postfix(epoch=run.epoch, loss=f"{run.loss:.3f}", refresh=False)
+    if run.step >= run.total:
+        run.finish()
+    keep()
+
+
+def _bar(total: int, start: int, show: bool | None) -> Any:
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # ipywidgets missing: a text bar will do
+        from tqdm.auto import tqdm
+    if show is None:
+        show = sys.stderr.isatty() or "ipykernel" in sys.modules
+    return tqdm(total=total, initial=start, unit="step", disable=not show, leave=False)

@@ -1,0 +1,172 @@
+r"""Measurements on a network: accuracy, gradient reach, zero gradients, sign flips.
+
+Gradient reach of stage :math:`l` is
+
+.. math:: \frac{\lVert \partial\,\text{loss} / \partial a_l \rVert}
+               {\lVert \partial\,\text{loss} / \partial a_l \rVert_{\text{all masks } 0}},
+
+the size of the gradient that arrives at the output of the stage's activations, relative to the same
+network with nothing frozen. 1 means as much as without signs, 0 that none arrives. It compares two
+networks, whose gradients both change with depth, and says nothing of the weights' gradients: look
+at both parts before you read the ratio.
+
+Taught in chapter 3 (accuracy), chapter 4 (reach against depth) and chapter 8 (reach in a run).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stompp_lite.checks import count
+from stompp_lite.errors import DtypeError, ShapeError
+from stompp_lite.method import hard_sign
+from stompp_lite.networks.convert import conversion
+from stompp_lite.networks.layers import sites
+from stompp_lite.networks.trace import preserved
+
+
+@contextmanager
+def masks_at(model: nn.Module, p: float) -> Iterator[None]:
+    """Every Binarizer at p = 0 (nothing frozen) or p = 1 (all frozen), for a while.
+
+    At p = 1, tensors whose rule is ``float`` stay float.
+    """
+    changed = [b for b in sites(model).values() if p == 0.0 or b.rule.name != "float"]
+    before = [(b.p, b.mask) for b in changed]
+    try:
+        for b in changed:
+            b.p, b.mask = p, None
+        yield
+    finally:
+        for b, old in zip(changed, before, strict=True):
+            b.p, b.mask = old
+
+
+def activation_gradients(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor | None]:
+    """Gradient of the cross-entropy with respect to the output of each activation Binarizer.
+
+    Args:
+        x: [N, ...] inputs. y: int64 [N] labels.
+
+    Returns:
+        Name to gradient [N, ...], or None where no gradient arrives at all (or the Binarizer was
+        not called, because its block was skipped).
+    """
+    outputs: dict[str, Tensor] = {}
+    handles = []
+    for name in conversion(model).activation_sites:
+
+        def hook(_m: nn.Module, _i: object, out: Tensor, name: str = name) -> Tensor:
+            if not out.requires_grad:  # a committed stage hands on a constant
+                out = out.detach().requires_grad_(True)
+            outputs[name] = out
+            return out
+
+        handles.append(model.get_submodule(name).register_forward_hook(hook))
+    try:
+        with torch.enable_grad():
+            loss = F.cross_entropy(model(x), y)
+            grads = torch.autograd.grad(loss, list(outputs.values()), allow_unused=True)
+    finally:
+        for handle in handles:
+            handle.remove()
+    found = dict(zip(outputs, grads, strict=True))
+    return {name: found.get(name) for name in conversion(model).activation_sites}
+
+
+def gradient_reach(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, list[float]]:
+    """Gradient reach and share of exactly zero gradient entries, per stage.
+
+    Stages without an activation, or whose reference gradient is zero, give NaN.
+
+    Returns:
+        ``{"reach": [L], "zero": [L]}``
+    """
+    with preserved(model):
+        model.train()
+        now = activation_gradients(model, x, y)
+        with masks_at(model, 0.0):
+            free = activation_gradients(model, x, y)
+    reach, zero = [], []
+    for stage in conversion(model).stages:
+        got = [now[name] for name in stage.activations]
+        ref = [free[name] for name in stage.activations]
+        size, size_ref = _norm(got), _norm(ref)
+        reach.append(size / size_ref if size_ref > 0 else math.nan)
+        zeros = [1.0 if g is None else float((g == 0).float().mean()) for g in got]
+        zero.append(sum(zeros) / len(zeros) if zeros else math.nan)
+    return {"reach": reach, "zero": zero}
+
+
+def _norm(grads: list[Tensor | None]) -> float:
+    return math.sqrt(sum(float(g.double().pow(2).sum()) for g in grads if g is not None))
+
+
+def signs(model: nn.Module) -> list[Tensor]:
+    """Signs of the latent weights per stage: float tensors (empty for stages without weights)."""
+    out = []
+    for stage in conversion(model).stages:
+        parts = [hard_sign(model.get_submodule(n).weight).flatten() for n in stage.weights]  # type: ignore[arg-type]
+        out.append(torch.cat(parts) if parts else torch.empty(0))
+    return out
+
+
+def count_flips(before: list[Tensor], after: list[Tensor]) -> list[int]:
+    """How many latent weights changed sign, per stage."""
+    return [int((a != b).sum()) for a, b in zip(before, after, strict=True)]
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, x: Tensor, y: Tensor, batch: int = 1024) -> float:
+    """Share of correct predictions in evaluation mode, in percent.
+
+    Args:
+        x: [N, ...] inputs. y: int64 [N] labels.
+
+    Raises:
+        ShapeError: not one label for each input, or logits that are not [N, classes].
+        DtypeError: labels that are not whole numbers.
+    """
+    batch = count(batch, "the batch size")
+    if y.dim() != 1 or len(x) != len(y) or not len(y):
+        raise ShapeError(
+            f"inputs {tuple(x.shape)} and labels {tuple(y.shape)} do not match: labels must be "
+            "[N], one for each of at least one input"
+        )
+    if y.is_floating_point() or y.dtype == torch.bool:
+        raise DtypeError(f"labels must be int64, got {y.dtype}; use y.long()")
+    hits = 0
+    with preserved(model):
+        model.eval()
+        for a, b in zip(x.split(batch), y.split(batch), strict=True):
+            logits = model(a)
+            if logits.dim() != 2:
+                raise ShapeError(
+                    f"the model must return logits [N, classes], not {tuple(logits.shape)}"
+                )
+            hits += int((logits.argmax(1) == b).sum())
+    return 100.0 * hits / len(y)
+
+
+@torch.no_grad()
+def reestimate_batch_norm(model: nn.Module, x: Tensor, batch: int = 1024) -> None:
+    """Replace every batch norm's running statistics by averages over ``x``."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta, mode = [m.momentum for m in norms], model.training
+    for m in norms:
+        m.reset_running_stats()
+        m.momentum = None  # cumulative average
+    model.train()
+    try:
+        for part in x.tensor_split(-(-len(x) // batch)):  # even parts: never a lone sample
+            model(part)
+    finally:
+        for m, momentum in zip(norms, momenta, strict=True):
+            m.momentum = momentum
+        model.train(mode)

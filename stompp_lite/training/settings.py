@@ -1,0 +1,94 @@
+"""All settings of a training run, in the one place where they stand and are checked.
+
+Taught in chapter 3, *A first binary network*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+from stompp_lite.checks import checked, count, flag, number, one_of, whole
+from stompp_lite.errors import ConfigError
+from stompp_lite.training.plan import Plan
+from stompp_lite.training.rates import LR_SCHEDULES, OPTIMIZERS, OptimizerFactory
+
+S = TypeVar("S", bound="Settings")
+
+
+def _least_zero(value: Any, what: str) -> float:
+    return number(value, what, 0.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images in a step; the last batch of an epoch may be smaller.
+        optimizer: a key of :data:`~stompp_lite.training.rates.OPTIMIZERS`, or a function from
+            parameters to an optimizer (which then ignores ``lr``, ``momentum``, ``weight_decay``).
+        lr: learning rate.
+        momentum: SGD's momentum, Adam's first beta.
+        weight_decay: of all parameters.
+        lr_schedule: a key of :data:`~stompp_lite.training.rates.LR_SCHEDULES`.
+        plan: how the progression runs; a model without progressive rules ignores it.
+        seed: of the batches and the masks (not of the initial weights: those are the model's).
+        history: ``"epoch"``, or ``"step"`` to keep loss and accuracy of every step too.
+        eval_every: epochs between evaluations; the last epoch is always evaluated.
+        measure_steps: also evaluate after every so many steps, into ``moments`` (1: each step).
+        diagnose: measure gradient reach at each evaluation.
+
+    Raises:
+        ConfigError: an impossible value, by name.
+    """
+
+    epochs: int = 60
+    batch_size: int = 64
+    optimizer: str | OptimizerFactory = "sgd"
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    lr_schedule: str = "constant"
+    plan: Plan = field(default_factory=Plan)
+    seed: int = 0
+    history: str = "epoch"
+    eval_every: int = 1
+    measure_steps: int | None = None
+    diagnose: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.plan, Plan):
+            raise ConfigError(
+                f"plan must be a Plan, such as Plan(order='reverse'), got {self.plan!r}"
+            )
+        if isinstance(self.optimizer, str):
+            one_of(self.optimizer, OPTIMIZERS, "optimizer")
+        elif not callable(self.optimizer):
+            raise ConfigError(
+                f"optimizer must be one of {', '.join(OPTIMIZERS)}, or a function from parameters "
+                "to an optimizer, such as lambda ps: torch.optim.Adam(ps, lr=0.01); got "
+                f"{type(self.optimizer).__name__}"
+            )
+        one_of(self.lr_schedule, LR_SCHEDULES, "learning-rate schedule")
+        one_of(self.history, ("epoch", "step"), "history")
+        count(self.batch_size, "the batch size")
+        whole(self.seed, "the seed")
+        checked(
+            self, epochs=count, batch_size=count, lr=_least_zero, momentum=_least_zero,
+            weight_decay=_least_zero, seed=whole, eval_every=count, diagnose=flag,
+        )  # fmt: skip
+        if self.measure_steps is not None:
+            checked(self, measure_steps=count)
+
+
+def changed(settings: S, changes: dict[str, Any]) -> S:
+    """``settings`` with other values in some fields.
+
+    Raises:
+        ConfigError: an unknown field, with the nearest valid one, or an impossible value.
+    """
+    for name in changes:
+        one_of(name, [f.name for f in fields(settings)], "setting")
+    return replace(settings, **changes)
