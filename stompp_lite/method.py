@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from stompp_lite import rng
 
 # ---- when: the frozen fraction p -----------------------------------------------------------------
-#: Growth of p with the relative time tau in a window: 0 at 0, 1 at 1.
+#: Growth of p with the relative time tau in a window, from 0 at 0 to 1 at 1.
 SHAPES: dict[str, Callable[[float], float]] = {
     "cubic": lambda tau: tau**3,
     "quadratic": lambda tau: tau**2,
@@ -43,7 +43,7 @@ def fraction(t: int, turn: int, windows: int, T: int, shape: str) -> float:
 
 
 # ---- what: Eq. 1 and its gradients ---------------------------------------------------------------
-#: Slopes that stand in for that of the sign. STE-free methods use none: frozen entries pass 0.
+#: Slopes that stand in for that of the sign (STE-free, there is none and frozen entries pass 0).
 SURROGATES: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": torch.ones_like,
     "clip": lambda u: (u.abs() <= 1).to(u.dtype),

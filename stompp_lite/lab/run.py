@@ -43,7 +43,8 @@ class Config(Settings):
         model: ``"lab"`` or ``"mlp"``.
         width: channels of the first group, or units of a layer.
         blocks: residual blocks of each group; of an ``mlp`` its depth, for example (3,).
-        weights, activations: rules, as :func:`~stompp_lite.binarize_model` takes them.
+        weights, activations: rules, as
+            :func:`~stompp_lite.networks.convert.binarize_model` takes them.
     """
 
     data: str = "digits"

@@ -43,7 +43,7 @@ class _Convolution(BinaryLayer):
 
 
 class _Transposed(BinaryLayer):
-    product: ClassVar[Callable[..., Tensor]]
+    _product: ClassVar[Callable[..., Tensor]]
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """[N, C, ...] to [N, K, ...]."""
@@ -52,7 +52,7 @@ class _Transposed(BinaryLayer):
             input, output_size, m.stride, m.padding, m.kernel_size, len(m.kernel_size), m.dilation
         )
         w = self.binarizer(self.weight)
-        return type(self).product(
+        return type(self)._product(
             input, w, self.bias, m.stride, m.padding, extra, m.groups, m.dilation
         )
 
@@ -72,19 +72,19 @@ class BinaryConv3d(_Convolution, nn.Conv3d):
 class BinaryConvTranspose1d(_Transposed, nn.ConvTranspose1d):
     """``nn.ConvTranspose1d`` with weights that pass through ``self.binarizer``."""
 
-    product = staticmethod(F.conv_transpose1d)
+    _product = staticmethod(F.conv_transpose1d)
 
 
 class BinaryConvTranspose2d(_Transposed, nn.ConvTranspose2d):
     """``nn.ConvTranspose2d`` with weights that pass through ``self.binarizer``."""
 
-    product = staticmethod(F.conv_transpose2d)
+    _product = staticmethod(F.conv_transpose2d)
 
 
 class BinaryConvTranspose3d(_Transposed, nn.ConvTranspose3d):
     """``nn.ConvTranspose3d`` with weights that pass through ``self.binarizer``."""
 
-    product = staticmethod(F.conv_transpose3d)
+    _product = staticmethod(F.conv_transpose3d)
 
 
 class BinaryLinear(BinaryLayer, nn.Linear):
@@ -95,7 +95,7 @@ class BinaryLinear(BinaryLayer, nn.Linear):
         return F.linear(input, self.binarizer(self.weight), self.bias)
 
 
-#: Float layer -> its binary version. Subclasses of these have none: they may compute otherwise.
+#: Float layer -> its binary version (a subclass has none, for it may compute otherwise).
 BINARY: dict[type[nn.Module], type[BinaryLayer]] = {
     nn.Linear: BinaryLinear,
     nn.Conv1d: BinaryConv1d,

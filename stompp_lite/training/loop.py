@@ -1,8 +1,9 @@
 """The training loop: fit a converted model, keep its history, survive being killed.
 
-``fit`` prints nothing. It shows a progress bar, returns a :class:`~stompp_lite.History`, and with a
-checkpoint path it can be stopped at any step and called again: weights, masks, and history then
-come out bit for bit as if nothing had happened (same device, same number of threads).
+``fit`` prints nothing. It shows a progress bar, returns a
+:class:`~stompp_lite.training.history.History`, and with a checkpoint path it can be stopped at any
+step and called again: weights, masks, and history then come out bit for bit as if nothing had
+happened (same device, same number of threads).
 
 Taught in chapter 3 (the loop) and chapter 8 (the progression inside it).
 """
@@ -49,7 +50,6 @@ class Run:
     Attributes:
         model, data, settings: what :func:`fit` was given (of a compiled model, the model in it).
         optimizer, progression: what moves the model.
-        history: a :class:`~stompp_lite.History`, so far.
         step: steps done. epoch: the epoch they are in, 1-based. total: steps of the whole run.
         loss: of the last batch.
     """
@@ -193,10 +193,11 @@ def fit(
     """Train a converted model, in place, with cross-entropy.
 
     ``fit(model, data, epochs=20, lr=0.4)`` names settings directly;
-    ``fit(model, data, settings, seed=3)`` changes one of a :class:`~stompp_lite.Settings`.
+    ``fit(model, data, settings, seed=3)`` changes one of a
+    :class:`~stompp_lite.training.settings.Settings`.
 
     Args:
-        model: from :func:`~stompp_lite.binarize_model`; its rules are its own.
+        model: from :func:`~stompp_lite.networks.convert.binarize_model`; its rules are its own.
         data: training and test images, on the model's device.
         settings: how to train; default ``Settings()``.
         callbacks: functions that are called with the :class:`Run` after each step (not again for
@@ -205,7 +206,7 @@ def fit(
         checkpoint_every: store every so many steps; default at the end of each epoch.
         stop_at: stop once this many steps are done (the checkpoint holds the rest).
         progress: show a bar; default only in a terminal or a notebook.
-        **changes: fields of :class:`~stompp_lite.Settings`.
+        **changes: fields of :class:`~stompp_lite.training.settings.Settings`.
 
     Returns:
         The history, with ``finished`` False after an early stop.
