@@ -1,8 +1,10 @@
 """The schedule against its definition, evaluated slowly with exact fractions."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from stompp_lite.errors import ConfigError
@@ -121,3 +123,14 @@ def test_lead_puts_weights_ahead_of_activations(lead):
 def test_bad_input_names_the_value(make, says):
     with pytest.raises(ConfigError, match=says):
         make()
+
+
+def test_a_schedule_can_be_changed_in_one_field():
+    s = Schedule(4, 40, "reverse", "linear", ahead=1)
+    assert (s.windows, replace(s, stages=6).windows, replace(s, behind=2).windows) == (5, 7, 7)
+    assert replace(s, stages=6) == Schedule(6, 40, "reverse", "linear", ahead=1)
+    assert replace(s, stages=6).fractions(20) == Schedule(6, 40, "reverse", "linear", 1).fractions(
+        20
+    )
+    whole = Schedule(np.int64(4), np.int32(40))
+    assert whole == Schedule(4, 40) and type(whole.stages) is int

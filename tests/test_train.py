@@ -245,8 +245,12 @@ def test_a_finished_network_is_binary_after_a_state_dict_round_trip(tiny):
     assert torch.equal(other.eval()(tiny.test_x), model.eval()(tiny.test_x))
     half = lab_net()
     fit(half, tiny, stop_at=18, **SETTINGS)
+    (middle,) = [n for n in half.binarization.activation_sites if 0 < half.get_submodule(n).p < 1]
     other.load_state_dict(half.state_dict())
     assert [b.p for b in (other.act, other.blocks[1].act2)] == [1.0, 0.0]
+    reloaded = other.get_submodule(middle)  # half-frozen: it comes back free, and works
+    assert reloaded.p == 0.0 and reloaded.mask is None
+    assert torch.equal(reloaded(torch.tensor([-3.0, 0.5])), torch.tensor([-1.0, 0.5]))
 
 
 def test_a_network_that_commits_whole_comes_to_its_end(tiny):

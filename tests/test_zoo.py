@@ -29,8 +29,6 @@ def test_every_model_is_converted_or_refused_with_a_clear_message():
         assert (o.layers > 0) == (o.result != "refused") and (o.kept > 0) == ("with" in o.result)
         if o.result != "converted":
             assert "cannot be binarized" in o.says or "does not run" in o.says, o
-        if o.result == "with keep_float":
-            assert "call binarize_model(..., keep_float=[" in o.says
 
 
 def test_a_damaged_table_is_named(tmp_path):

@@ -25,12 +25,12 @@ from stompp_lite.networks.layers import binary_layers
 from stompp_lite.training.files import write_atomically
 from stompp_lite.training.vision import import_torchvision
 
-#: Groups of torchvision's models, with the images they are tried on, smaller ones first.
+#: Groups of torchvision's models, with the images they are tried on, smaller ones first. (Detection
+#: is not among them: those models train on boxes, not on a batch of images.)
 GROUPS = {
     "": ((64, 64), (224, 224), (299, 299)),
     "segmentation": ((64, 64),),
     "video": ((8, 64, 64), (16, 224, 224)),
-    "detection": ((128, 128),),
 }
 
 
@@ -42,6 +42,9 @@ SAMPLE = (
 )  # fmt: skip
 
 
+_BEGINNING = 200  # characters
+
+
 @dataclass
 class Outcome:
     """What became of a model."""
@@ -51,7 +54,7 @@ class Outcome:
     layers: int = 0  # binary ones
     stages: int = 0
     kept: int = 0  # names that keep_float needs
-    says: str = ""  # the error's message, if there was one
+    says: str = ""  # how the error's message begins, if there was one
 
 
 @contextmanager
@@ -106,12 +109,13 @@ def attempt(name: str, model: nn.Module, sizes: tuple[tuple[int, ...], ...]) -> 
             return _converted(name, "with keep_float", done, keep, message)
         if "does not run" not in message:
             break
-    return Outcome(name, "refused", says=message)
+    return Outcome(name, "refused", says=message[:_BEGINNING])
 
 
 def _converted(name: str, result: str, model: nn.Module, keep: list[str], says: str) -> Outcome:
     stages = len(conversion(model).stages)
-    return Outcome(name, result, len(binary_layers(model)), stages, len(keep), says)
+    layers = len(binary_layers(model))
+    return Outcome(name, result, layers, stages, len(keep), says[:_BEGINNING])
 
 
 def visit(only: str = "") -> list[Outcome]:

@@ -120,7 +120,13 @@ def _listed(problems: dict[str, str]) -> str:
     groups: dict[str, list[str]] = {}
     for name, why in problems.items():
         groups.setdefault(why, []).append(repr(name))
-    return "; ".join(f"{', '.join(names)} {why}" for why, names in groups.items())
+    verb = {"is a": "are each a", "is": "are", "shares its": "share their"}
+    out = []
+    for why, names in groups.items():
+        start = next((v for v in verb if why.startswith(f"{v} ")), "")
+        several = verb[start] + why.removeprefix(start) if start and len(names) > 1 else why
+        out.append(f"{', '.join(names)} {several}")
+    return "; ".join(out)
 
 
 def _attempt(

@@ -111,8 +111,6 @@ class Site(Binarizer):
         """p of a rule that has no schedule, at any step."""
         return 1.0 if self.rule.name == "ste" else 0.0
 
-    # Its p changes at every step: compiled, each change would be compiled anew.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, input: Tensor) -> Tensor:  # torch's modules call it input, some by name
         """Eq. 1 at the present p: a tensor like ``input``.
 
@@ -136,3 +134,13 @@ class Site(Binarizer):
     def extra_repr(self) -> str:
         """Rule and p, for ``print(model)``."""
         return f"rule={self.rule}, p={self.p:.3g}"
+
+
+def leave_uncompiled() -> None:
+    """Make torch.compile call Binarizers as they are.
+
+    Their p changes at every step, and each change would be compiled anew. (On demand, because
+    asking torch for this imports its whole compiler.)
+    """
+    if not getattr(Site.forward, "_torchdynamo_disable", False):
+        Site.forward = torch.compiler.disable(Site.forward)  # type: ignore[method-assign]

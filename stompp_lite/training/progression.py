@@ -19,7 +19,7 @@ from stompp_lite.errors import ConfigError
 from stompp_lite.method import Walk, Walker
 from stompp_lite.networks.convert import bare, conversion
 from stompp_lite.networks.layers import BinaryLayer
-from stompp_lite.networks.rules import Site
+from stompp_lite.networks.rules import Site, leave_uncompiled
 from stompp_lite.training.plan import Plan, path
 
 
@@ -58,6 +58,8 @@ class Progression(Walk):
             raise ConfigError(f"plan must be a Plan, such as Plan(order='reverse'), got {plan!r}")
         self.plan, self.seed, done = plan or Plan(), seed, conversion(model)
         self.model = bare(model)
+        if self.model is not model:
+            leave_uncompiled()
         self.stages = len(done.stages)
         self.schedules = {}
         if done.weights.progressive or done.activations.progressive:
