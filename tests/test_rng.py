@@ -3,23 +3,14 @@
 import torch
 
 from stompp_lite import rng
-
-MASK = (1 << 64) - 1
-
-
-def splitmix(key, step, entry):
-    """The finalizer of SplitMix64, with Python's own unbounded integers."""
-    x = (entry * 0x9E3779B97F4A7C15 + (key ^ (step * 0xBF58476D1CE4E5B9 & MASK))) & MASK
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
-    return x ^ (x >> 31)
+from tests.oracle import MASK64, splitmix
 
 
 def test_bits_equal_the_reference():
-    for key in (0, 1, rng.make_key(7, "conv", "w"), MASK):
+    for key in (0, 1, rng.make_key(7, "conv", "w"), MASK64):
         for step in (0, 1, 99_999):
             got = rng.bits(key, step, rng.counters([50])).tolist()
-            assert [g & MASK for g in got] == [splitmix(key, step, i) for i in range(50)]
+            assert [g & MASK64 for g in got] == [splitmix(key, step, i) for i in range(50)]
 
 
 def test_same_key_same_numbers_whatever_was_drawn_before():

@@ -1,6 +1,5 @@
 """The schedule against its definition, evaluated slowly with exact fractions."""
 
-import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,6 +10,7 @@ from stompp_lite.errors import ConfigError
 from stompp_lite.functional import shape_value
 from stompp_lite.method import ORDERS, SHAPES
 from stompp_lite.schedule import Schedule, pair
+from tests.oracle import shape_of, turns
 
 
 def oracle(stages, steps, order, shape, stage, step, seed=0):
@@ -18,18 +18,8 @@ def oracle(stages, steps, order, shape, stage, step, seed=0):
     if order == "global":
         tau = Fraction(step + 1, steps)
     else:
-        tau = (
-            Fraction(stages * (step + 1), steps)
-            - Schedule(stages, stages, order, seed=seed).turns[stage]
-        )
-    tau = float(min(max(tau, Fraction(0)), Fraction(1)))
-    return {
-        "cubic": tau**3,
-        "quadratic": tau**2,
-        "linear": tau,
-        "cosine": 0.5 - 0.5 * math.cos(math.pi * tau),
-        "flipped-quadratic": 1 - (1 - tau) ** 2,
-    }[shape]
+        tau = Fraction(stages * (step + 1), steps) - turns(order, stages, seed)[stage]
+    return shape_of(shape, float(min(max(tau, Fraction(0)), Fraction(1))))
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -71,11 +61,11 @@ def test_window_is_where_p_moves():
 
 
 def test_random_order_is_a_fixed_permutation():
-    def turns(seed):
+    def of(seed):
         return Schedule(9, 9, "random", seed=seed).turns
 
-    assert turns(4) == turns(4) and sorted(turns(4)) == list(range(9)) != list(turns(4))
-    assert turns(4) != turns(5)
+    assert of(4) == of(4) and sorted(of(4)) == list(range(9)) != list(of(4))
+    assert of(4) != of(5)
 
 
 def test_shapes_differ_in_the_middle_and_meet_at_the_ends():

@@ -535,6 +535,10 @@ def test_gradient_checkpointing_changes_nothing(tiny, rules):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(
+    tuple(int(n) for n in torch.__version__.split(".")[:2]) < (2, 4),
+    reason="seen with torch 2.2: after a compilation, later runs of the process round differently",
+)
 def test_compiled_models_train_and_end_binary(tiny, tmp_path):
     plain, model = lab_net(), lab_net()
     fit(plain, tiny, diagnose=False, **SETTINGS)

@@ -127,7 +127,7 @@ def _problems(
             if why:
                 problems[name] = why
         elif isinstance(module, NORMS):
-            kept[name] = "normalization"
+            kept[name] = "norm"
         elif isinstance(module, EMBEDDINGS):
             kept[name] = "embedding"
         elif isinstance(module, ACTIVATIONS):

@@ -50,7 +50,8 @@ class Run:
     Attributes:
         model, data, settings: what :func:`fit` was given (of a compiled model, the model in it).
         optimizer, progression: what moves the model.
-        step: steps done. epoch: the epoch they are in, 1-based. total: steps of the whole run.
+        step: steps done.
+        total: steps of the whole run.
         loss: of the last batch.
     """
 
