@@ -116,7 +116,7 @@ def test_launch_buttons_are_hidden_while_the_address_is_a_placeholder(built):
 def test_api_pages_and_chapters_link_each_other(built):
     api = built["book/api/method.html"]
     assert any("08_layer_by_layer.html" in link for link in api.links)
-    assert "stompp_lite.binarize.masked_binarize" in api.anchors
+    assert "stompp_lite.functional.masked_binarize" in api.anchors
     chapter = built["notebooks/08_layer_by_layer.html"]
     assert any("api/method.html" in link for link in chapter.links)
 

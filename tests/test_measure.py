@@ -1,13 +1,14 @@
 """Gradient reach against finite differences and known cases; flips; nothing left behind."""
 
 import copy
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from stompp_lite import Plan, Progression, fit
+from stompp_lite import Plan, Progression, binarize_model, fit
 from stompp_lite.errors import DtypeError, ShapeError
 from stompp_lite.networks.trace import preserved
 from stompp_lite.training import measure
@@ -83,6 +84,7 @@ def test_reach_is_the_ratio_of_two_norms_in_training_mode(tiny):
     model = lab_net("ste", "ste")
     with torch.no_grad():
         model.bn.running_mean.add_(3.0)  # evaluation mode would show
+        model.head.weight[:, :2] = 0.0  # nothing comes back through two of eight channels
     x, y = tiny.train_x, tiny.train_y
 
     def sizes():
@@ -106,7 +108,29 @@ def test_reach_is_the_ratio_of_two_norms_in_training_mode(tiny):
         free, _ = sizes()
     got = measure.gradient_reach(model, x, y)
     assert got["reach"] == pytest.approx([a / b for a, b in zip(now, free)], rel=1e-5)
-    assert got["zero"] == pytest.approx(zero)
+    assert got["zero"] == pytest.approx(zero) and got["zero"][4] == pytest.approx(0.25)
+    with torch.no_grad():
+        model.head.weight.zero_()
+    got = measure.gradient_reach(model, x, y)
+    assert all(map(math.isnan, got["reach"])) and got["zero"] == [1.0] * 5
+
+
+def test_stages_with_no_activation_and_with_two():
+    net = torch.nn.Sequential(
+        torch.nn.Linear(4, 6), torch.nn.Hardtanh(), torch.nn.Hardtanh(), torch.nn.Linear(6, 6),
+        torch.nn.Linear(6, 6), torch.nn.Hardtanh(), torch.nn.Linear(6, 3),
+    )  # fmt: skip
+    model = binarize_model(net, torch.randn(2, 4), activations="ste:clip", real_inputs=True)
+    assert [len(s.activations) for s in model.binarization.stages] == [2, 0, 1]
+    x, y = torch.randn(8, 4), torch.arange(8) % 3
+    got = measure.gradient_reach(model, x, y)
+    assert math.isnan(got["reach"][1]) and math.isnan(got["zero"][1])
+    grads = measure.activation_gradients(model, x, y)
+    shares = [
+        float((grads[n] == 0).float().mean()) for n in model.binarization.stages[0].activations
+    ]
+    assert got["zero"][0] == pytest.approx(sum(shares) / 2)
+    assert 0 <= got["zero"][0] <= 1
 
 
 def test_measuring_restores_the_gradients_it_found(tiny):

@@ -268,6 +268,18 @@ def test_momentum_option_lets_frozen_latents_move(tiny):
             assert torch.equal(now[name], before[name])
 
 
+def test_without_momentum_the_momentum_option_changes_nothing(tiny):
+    ends = []
+    for option in (False, True):
+        model = lab_net()
+        fit(
+            model, tiny, epochs=12, batch_size=16, momentum=0.0, progress=False, diagnose=False,
+            plan=Plan(frozen_momentum=option, refresh=0.2),
+        )  # fmt: skip
+        ends.append(model)
+    assert same_state(*ends)
+
+
 @pytest.mark.parametrize("set_to_none", [True, False])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_a_plain_loop_moves_nothing_that_is_frozen(tiny, set_to_none, momentum):
@@ -361,7 +373,17 @@ def test_weights_and_activations_have_orders_of_their_own():
     progression.set_step(24)  # the middle of five windows of ten
     p = progression.fractions()
     assert p["weights"][1] == 1 and p["weights"][4] == 0
+    assert p["weights"][0] == 0  # stage 0 has no weights
     assert p["activations"][4] == 1 and p["activations"][0] == 0
+
+
+def test_a_plan_gives_schedules_of_a_whole_run():
+    plan = Plan(order="random", activation_order="reverse", tail=0.2)
+    found = plan.schedules(4, 100, seed=3)
+    assert (found["weight"].steps, found["weight"].order, found["weight"].seed) == (80, "random", 3)
+    assert found["activation"].turns == (3, 2, 1, 0)
+    assert plan.schedules(4, 100)["weight"].seed == 0
+    assert Plan(tail=0.9).schedules(1, 5)["weight"].steps == 1  # at least one step moves
 
 
 def test_hybrid_rules_are_combinations(tiny):
@@ -516,14 +538,18 @@ def test_assert_binary_finds_each_fault(tiny):
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Plan(order="forwards"), "mean 'forward'"),
+        (lambda: Plan(order="forwards"), "unknown order 'forwards'; did you mean 'forward'"),
+        (lambda: Plan(shape="cubik"), "unknown shape 'cubik'; did you mean 'cubic'"),
         (lambda: Plan(activation_order="bakward"), "unknown order 'bakward'"),
-        (lambda: Plan(mask_rule="treshold"), "mean 'threshold'"),
+        (lambda: Plan(mask_rule="treshold"), "unknown mask rule 'treshold'; did you mean"),
         (lambda: Plan(refresh=1.5), r"lie in \[0, 1\], got 1.5"),
         (lambda: Plan(refresh=float("nan")), "got nan"),
         (lambda: Plan(tail=-0.1), "got -0.1"),
         (lambda: Plan(tail=1.0), "leaves no steps"),
-        (lambda: Plan(activation_mask_rule="per_sample"), "mean 'per-sample'"),
+        (
+            lambda: Plan(activation_mask_rule="per_sample"),
+            "unknown mask rule 'per_sample'; did you mean 'per-sample'",
+        ),
         (lambda: Plan(lead=0.5), "the lead must be of type int, got 0.5"),
         (lambda: Plan(lead=2, activation_order="global").schedules(5, 50), "two layerwise orders"),
         (lambda: Plan(frozen_momentum=1), "frozen_momentum must be of type bool, got 1"),
