@@ -20,11 +20,12 @@ from stompp_lite import (
     import_torchvision,
     mlp,
 )
-from stompp_lite.errors import ConfigError, ConversionError
+from stompp_lite.errors import ConfigError, ConversionError, ShapeError
 from stompp_lite.method import Binarizer
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.layers import BinaryConv2d, as_binary, sites
 from stompp_lite.networks.rewrite import CallSites
+from stompp_lite.networks.trace import preserved
 from stompp_lite.training.measure import masks_at
 from tests.conftest import lab_net
 
@@ -643,3 +644,124 @@ def test_frozen_parameters_of_the_caller_stay_frozen():
     model = binarize_model(net, torch.zeros(1, 1, 6, 6))
     assert [n for n, p in model.named_parameters() if not p.requires_grad] == ["conv.weight"]
     assert "shortcut" in conversion(model).kept.values()
+
+
+# ---- more that a careful attacker found ----------------------------------------------------------
+
+
+class TiedAutoencoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(6, 8), nn.Linear(8, 4, bias=False), nn.Linear(8, 2)
+        self.more, self.last = nn.Linear(2, 5), nn.Linear(5, 2)
+        self.acts = nn.ModuleList(nn.Hardtanh() for _ in range(4))
+
+    def forward(self, x):
+        z = self.acts[1](self.b(self.acts[0](self.a(x))))
+        z = self.acts[2](self.c(F.linear(z, self.b.weight.t())))
+        return self.last(self.acts[3](self.more(z)))
+
+
+def test_a_binary_weight_that_is_also_used_functionally_is_named():
+    with pytest.raises(ConversionError, match="'b' has a weight that is also used functionally"):
+        binarize_model(TiedAutoencoder(), torch.randn(2, 6), real_inputs=True)
+
+
+def two_branches(middle, merge=torch.add):
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.act = nn.Linear(6, 8), nn.Hardtanh()
+            self.a1, self.mid, self.a2 = nn.Linear(8, 8), middle, nn.Linear(8, 8)
+            self.b1, self.bact, self.b2 = nn.Linear(8, 8), nn.Hardtanh(), nn.Linear(8, 8)
+            self.act2, self.out = nn.Hardtanh(), nn.Linear(8, 2)
+
+        def forward(self, x):
+            h = self.act(self.stem(x))
+            return self.out(
+                self.act2(merge(self.a2(self.mid(self.a1(h))), self.b2(self.bact(self.b1(h)))))
+            )
+
+    return Two()
+
+
+@pytest.mark.parametrize(
+    "bend",
+    [nn.CELU(), nn.Sigmoid(), nn.Softmax(-1), nn.Softsign(), nn.SELU(), nn.LogSigmoid()],
+    ids=str,
+)
+def test_a_branch_that_bends_in_any_way_is_no_shortcut(bend):
+    with pytest.raises(ConversionError, match="'a2' would get an input that is not binary"):
+        binarize_model(two_branches(bend), torch.randn(2, 6))
+
+
+@pytest.mark.parametrize("merge", [torch.add, torch.sub, lambda a, b: a + 1.0 * b])
+def test_a_straight_branch_is_a_shortcut(merge):
+    model = binarize_model(two_branches(nn.Identity(), merge), torch.randn(2, 6))
+    assert [n for n, why in conversion(model).kept.items() if why == "shortcut"] == ["a1", "a2"]
+    assert binary_layers(model) == ["b1", "b2"]
+
+
+def test_an_activation_before_the_first_layer_stays():
+    net = nn.Sequential(nn.Hardtanh(), *mlp(6, 2, width=6)[1:])
+    model = binarize_model(net, torch.randn(2, 6))
+    assert isinstance(model[0], nn.Hardtanh)
+    assert [len(s.activations) for s in conversion(model).stages] == [1, 1, 1]
+
+
+class SequenceFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(1, 8), nn.Linear(8, 8), nn.Linear(8, 2)
+        self.act1, self.act2 = nn.Hardtanh(), nn.Hardtanh()
+
+    def forward(self, x):  # [N, T] to [T, N, 1]
+        h = self.act2(self.b(self.act1(self.a(x.t()[..., None]))))
+        return self.c(h.mean(0))
+
+
+def test_activations_that_put_something_else_before_the_batch_are_named():
+    with pytest.raises(ConversionError, match=r"first axis of 'act1' is not the batch.*batch first"):
+        binarize_model(SequenceFirst(), torch.randn(1, 6))
+
+
+def test_maps_of_another_size_are_named_while_masks_are_partial():
+    model = lab_net()
+    progression = Progression(model, 50, Plan(tail=0.0))
+    progression.set_step(5)
+    with pytest.raises(ShapeError, match=r"shape \(4, 8, 8\), its mask \(4, 6, 6\)"):
+        model(torch.zeros(2, 1, 8, 8))
+    progression.set_step(49)
+    assert model(torch.zeros(2, 1, 8, 8)).shape == (2, 3)  # finished, it takes any size
+
+
+class Caching(WithExtras):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("cache", None)
+
+    def forward(self, x):
+        if self.cache is None:
+            self.cache = torch.ones(6)
+            self.register_buffer("later", torch.ones(1))
+        return super().forward(x * self.cache)
+
+
+def test_buffers_made_in_a_forward_pass_are_no_obstacle():
+    model = binarize_model(Caching(), torch.randn(2, 6))
+    assert model.cache is None and "later" not in dict(model.named_buffers())
+    model(torch.randn(2, 6))
+    with preserved(model):
+        model(torch.randn(2, 6))
+    assert torch.equal(model.cache, torch.ones(6))
+
+
+def test_what_cannot_be_converted_at_all_is_named():
+    with pytest.raises(ConversionError, match="must be a torch module, got 'net'"):
+        binarize_model("net", torch.randn(2, 6))
+    with pytest.raises(ConversionError, match=r"'0\.weight' is not initialized yet"):
+        binarize_model(nn.Sequential(nn.LazyLinear(3), nn.ReLU()), torch.randn(2, 6))
+    net = WithExtras()
+    net.kept = net.a(torch.randn(2, 6))
+    with pytest.raises(ConversionError, match="WithExtras cannot be copied"):
+        binarize_model(net, torch.randn(2, 6))

@@ -408,6 +408,7 @@ def test_a_run_is_equal_to_the_bit_to_the_slow_oracle(tiny, order, rules, monkey
     )  # fmt: skip
     slow = lab_net(*rules)
     progression = Progression(slow, 36, Plan(order=order), seed=3)
+    progression._attached = True  # the oracle holds what is frozen by itself
     monkeypatch.setattr("stompp_lite.networks.rules.Site.forward", plain_forward)
 
     def set_step(t):
@@ -589,3 +590,110 @@ def test_release_gives_back_what_the_caller_had():
     progression.set_step(49)
     progression.release()
     assert [n for n, p in model.named_parameters() if not p.requires_grad] == ["head.bias"]
+
+
+def own_loop(model, data, steps=30, attach=True, plan=None, **options):
+    """The loop of the README."""
+    progression = Progression(model, steps, plan, **options)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.9)
+    if attach:
+        progression.attach(optimizer)
+    for t in range(steps):
+        train_step(model, progression, optimizer, data, t)
+    return progression
+
+
+def test_a_second_run_trains_what_the_first_one_cut_off(tiny):
+    model = lab_net()
+    model.bn.weight.requires_grad_(False)  # the caller's own choice survives
+    own_loop(model, tiny)
+    for again in (own_loop, lambda m, d: fit(m, d, epochs=4, batch_size=16, progress=False)):
+        for net in (copy.deepcopy(model), model):
+            before = {n: p.detach().clone() for n, p in net.named_parameters()}
+            again(net, tiny)
+            still = [n for n, p in net.named_parameters() if torch.equal(p, before[n])]
+            assert still == ["bn.weight"]
+
+
+def test_a_loop_without_attach_is_noticed(tiny):
+    with pytest.raises(ConfigError, match=r"call progression\.attach\(optimizer\) before the loop"):
+        own_loop(lab_net(), tiny, attach=False)
+    own_loop(lab_net("ste", "ste"), tiny, attach=False)  # nothing is ever masked
+
+
+def test_an_optimizer_of_another_model_is_refused(tiny):
+    model, other = lab_net(), lab_net()
+    with pytest.raises(ConfigError, match="moves none of this model's parameters"):
+        Progression(model, 30).attach(torch.optim.SGD(other.parameters(), lr=0.1))
+    with pytest.raises(ConfigError, match="moves parameters that are not the model's"):
+        fit(
+            model, tiny, epochs=4, batch_size=16,
+            optimizer=lambda ps: torch.optim.SGD(other.parameters(), lr=0.1),
+        )  # fmt: skip
+
+
+def test_weights_replaced_behind_its_back_are_noticed():
+    model = lab_net()
+    progression = Progression(model, 30)
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    model.load_state_dict(state, assign=True)
+    with pytest.raises(ConfigError, match="is another tensor than when the progression was made"):
+        progression.set_step(1)
+
+
+def test_what_the_user_freezes_in_mid_run_stays_frozen(tiny):
+    model = lab_net()
+    progression, optimizer = attached(model, 40)
+    for t in range(40):
+        if t == 6:
+            model.head.requires_grad_(False)
+            before = model.head.weight.detach().clone()
+        progression.set_step(t)
+        loss = F.cross_entropy(model(tiny.train_x), tiny.train_y)
+        if loss.requires_grad:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    assert torch.equal(model.head.weight, before) and not model.head.weight.requires_grad
+
+
+class Auxiliary(nn.Module):
+    """A second output in training, taken before anything is binary."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.act, self.layer = nn.Linear(6, 8), nn.Hardtanh(), nn.Linear(8, 8)
+        self.act2, self.out, self.aux = nn.Hardtanh(), nn.Linear(8, 3), nn.Linear(8, 3)
+
+    def forward(self, x):
+        h = self.stem(x)
+        y = self.out(self.act2(self.layer(self.act(h))))
+        return (y, self.aux(h)) if self.training else y
+
+
+def test_what_another_output_still_reaches_goes_on_learning():
+    torch.manual_seed(0)
+    model = binarize_model(Auxiliary(), torch.randn(2, 6), keep_float="aux")
+    progression, optimizer = attached(model, 30)
+    x, y = torch.randn(16, 6), torch.arange(16) % 3
+    for t in range(30):
+        progression.set_step(t)
+        before = model.stem.weight.detach().clone()
+        optimizer.zero_grad()
+        sum(F.cross_entropy(out, y) for out in model(x)).backward()
+        optimizer.step()
+        assert not torch.equal(model.stem.weight, before), t
+    assert not model.layer.weight.requires_grad  # this one only the committed output could reach
+
+
+def test_nothing_is_cut_off_on_request(tiny):
+    """For losses of features that a hook takes; the same weights come out where there are none."""
+    ends = []
+    for cut in (True, False):
+        model = lab_net()
+        progression = own_loop(model, tiny, cut=cut)
+        assert all(p.requires_grad for p in model.parameters()) != cut
+        progression.release()
+        assert all(p.requires_grad for p in model.parameters())
+        ends.append(model)
+    assert same_state(*ends)

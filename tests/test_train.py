@@ -562,3 +562,36 @@ def test_bfloat16_runs_and_resumes(tiny, tmp_path):
     other = net()
     assert fit(other, data, checkpoint=tmp_path / "r.npz", **SETTINGS) == want
     assert same_state(other, whole)
+
+
+# ---- more that a careful attacker found ----------------------------------------------------------
+
+
+def test_a_callback_cannot_change_the_mode_of_the_next_step(tiny):
+    plain, watched = lab_net(), lab_net()
+    fit(plain, tiny, **SETTINGS)
+    fit(watched, tiny, callbacks=[lambda run: run.model.eval()], **SETTINGS)
+    assert same_state(plain, watched)
+
+
+def test_an_optimizer_over_other_parameters_is_another_run(tiny, tmp_path):
+    def of(start):
+        return lambda ps: torch.optim.SGD(list(ps)[start : start + 4], lr=0.1, momentum=0.9)
+
+    path = tmp_path / "run.npz"
+    fit(lab_net(), tiny, checkpoint=path, optimizer=of(4), stop_at=5, **SETTINGS)
+    with pytest.raises(CheckpointError, match="its optimizer's parameters is"):
+        fit(lab_net(), tiny, checkpoint=path, optimizer=of(5), **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"callbacks": print}, "callbacks is a list of functions"),
+        ({"checkpoint": True}, "checkpoint must be the name of a file, got True"),
+        ({"batch_size": 1}, "leaves a last batch of one sample"),
+    ],
+)
+def test_more_bad_settings(tiny, change, says):
+    with pytest.raises(ConfigError, match=says):
+        fit(lab_net(), tiny, **SETTINGS | change)

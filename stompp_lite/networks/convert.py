@@ -10,15 +10,16 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
 from stompp_lite.checks import flag
 from stompp_lite.errors import ConversionError
 from stompp_lite.networks import verify
+from stompp_lite.networks.layers import binary_layers
 from stompp_lite.networks.rewrite import rewrite
-from stompp_lite.networks.rules import Rule
+from stompp_lite.networks.rules import Rule, Site
 from stompp_lite.networks.stages import Stage, arrange, matches
 from stompp_lite.networks.trace import Call, Graph, trace
 
@@ -32,8 +33,9 @@ class Conversion:
     stages: list[Stage]
     kept: dict[str, str]  # what stays float, and why
     calls: list[Call]  # of the converted model
-    graph: Graph  # of the converted model: what a gradient can reach
+    graphs: list[Graph]  # of the converted model, in evaluation and in training
     input_shape: tuple[int, ...]  # of one sample
+    cut: set[str] = field(default_factory=set)  # parameters that a progression made untrainable
 
     @property
     def activation_sites(self) -> list[str]:
@@ -88,7 +90,7 @@ def binarize_model(
     while True:  # until what was found wrong, kept float, leaves nothing wrong
         try:
             done, found = _attempt(
-                copy.deepcopy(model), example, rules, [*keep, *problems], binary_shortcuts,
+                _copy(model), example, rules, [*keep, *problems], binary_shortcuts,
                 real_inputs,
             )  # fmt: skip
         except _NothingLeftError as err:
@@ -113,6 +115,16 @@ def binarize_model(
 
 class _NothingLeftError(Exception):
     pass
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as err:
+        raise ConversionError(
+            f"{type(model).__name__} cannot be copied ({err}); does it keep a result of a forward "
+            "pass as an attribute? Convert it before it has run, or detach what it keeps"
+        ) from err
 
 
 def _listed(problems: dict[str, str]) -> str:
@@ -150,14 +162,30 @@ def _attempt(
         if found:
             return model, found
     calls, graph = trace(model, example)
-    model.binarization = Conversion(  # type: ignore[assignment]
-        *rules, layout.stages, layout.kept, calls, graph, tuple(example.shape[1:])
+    _, in_training = trace(model, example, training=True)
+    twice = {
+        name: "has a weight that is also used functionally, where it would stay float"
+        for name in binary_layers(model)
+        if graph.consumers(f"{name}.weight") > 1 or in_training.consumers(f"{name}.weight") > 1
+    }
+    if twice:
+        return model, twice
+    done = Conversion(
+        *rules, layout.stages, layout.kept, calls, [graph, in_training], tuple(example.shape[1:])
     )
-    verify.check_paths(model, example, conversion(model).activation_sites)
+    model.binarization = done  # type: ignore[assignment]
+    verify.check_paths(model, example, done.activation_sites)
+    shapes = {call.name: call.shape for call in calls}
+    for name in done.activation_sites:
+        site = model.get_submodule(name)
+        assert isinstance(site, Site)
+        site.shape = shapes[name]
     return model, {}
 
 
 def _check_arguments(model: nn.Module, example: object, keep: Sequence[str]) -> None:
+    if not isinstance(model, nn.Module):
+        raise ConversionError(f"the model must be a torch module, got {model!r}")
     if bare(model) is not model:
         raise ConversionError("this model is compiled; convert the model itself, then compile that")
     if hasattr(model, "binarization"):
@@ -167,6 +195,10 @@ def _check_arguments(model: nn.Module, example: object, keep: Sequence[str]) -> 
         raise ConversionError(
             f"the example must be a batch, a tensor [N, ...] of at least one sample; got {shown}"
         )
+    everything = [*model.named_parameters(), *model.named_buffers()]
+    lazy = [name for name, tensor in everything if nn.parameter.is_lazy(tensor)]
+    if lazy:
+        raise ConversionError(f"{lazy[0]!r} is not initialized yet; run the model once before")
     names = [n for n, _ in model.named_modules() if n] + [n for n, _ in model.named_parameters()]
     for pattern in keep:
         if not isinstance(pattern, str):

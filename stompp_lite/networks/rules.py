@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from stompp_lite.checks import floating, one_of
-from stompp_lite.errors import ConfigError
+from stompp_lite.errors import ConfigError, ShapeError
 from stompp_lite.method import SURROGATES, Binarizer
 
 #: How a tensor can become binary.
@@ -106,6 +106,7 @@ class Site(Binarizer):
         super().__init__()
         self.rule, self.surrogate = rule, rule.surrogate
         self.p = self.resting_p(0)
+        self.shape: tuple[int, ...] | None = None  # of an activation, without the batch axis
 
     def resting_p(self, _step: int) -> float:
         """p of a rule that has no schedule, at any step."""
@@ -116,10 +117,16 @@ class Site(Binarizer):
 
         Raises:
             DtypeError: it is not floating point. ConfigError: 0 < p < 1 and no mask.
+            ShapeError: another shape than the mask's.
         """
         floating(input, "a Binarizer")
         if 0.0 < self.p < 1.0 and self.mask is None:
             raise ConfigError(f"p = {self.p} needs a mask: move the model with a Progression")
+        if self.mask is not None and self.shape not in (None, tuple(input.shape[1:])):
+            raise ShapeError(
+                f"an activation has shape {tuple(input.shape[1:])}, its mask {self.shape}: masks "
+                "have the size of the feature maps of conversion; convert with such an example"
+            )
         return super().forward(input)
 
     def get_extra_state(self) -> Tensor:

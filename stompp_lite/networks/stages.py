@@ -1,8 +1,8 @@
 """Decide from a trace what becomes binary, in which stage, and what stays float and why.
 
 - The first and the last weight layer stay float, and whatever ``keep_float`` names.
-- So do shortcuts, found by structure: weight layers on the branch of a sum that bends nowhere,
-  while the other branch has an activation.
+- So do shortcuts, found by structure: weight layers on the branch of a sum (or difference) that has
+  nothing but products, norms, pooling and reshaping, while the other branch bends.
 - Every other weight layer becomes binary, or is a problem that is named.
 - Stages are numbered in data-flow order: stage 0 is the activation after the float stem, every
   binary layer opens the next stage, and an activation belongs to the last stage opened.
@@ -59,16 +59,13 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(n, pattern) for n in whole for pattern in patterns)
 
 
-def shortcuts(
-    calls: Sequence[Call], graph: Graph, layers: Sequence[str], acts: set[str]
-) -> list[str]:
+def shortcuts(calls: Sequence[Call], graph: Graph, layers: Sequence[str]) -> list[str]:
     """Weight layers on a branch of a residual sum that bends nowhere."""
-    bends = graph.bends | {n for name in acts for n in graph.results.get(name, [])}
     found: set[str] = set()
     for node in graph.sums:
         left, right = (graph.above([source]) for source in graph.sources[node])
         for straight, bent in ((left - right, right - left), (right - left, left - right)):
-            if bent & bends and not straight & bends:
+            if bent & graph.bends and not straight & graph.bends:
                 found |= {n for n in layers if straight.intersection(graph.results.get(n, []))}
     return [name for name in dict.fromkeys(c.name for c in calls) if name in found]
 
@@ -85,7 +82,7 @@ def arrange(
     layers = [c.name for c in calls if isinstance(modules[c.name], tuple(BINARY))]
     acts = {c.name for c in calls if isinstance(modules[c.name], ACTIVATIONS)}
     kept = {n: "keep_float" for n in modules if n and matches(n, keep_float)}
-    for name in [] if binary_shortcuts else shortcuts(calls, graph, layers, acts):
+    for name in [] if binary_shortcuts else shortcuts(calls, graph, layers):
         kept.setdefault(name, "shortcut")
     if layers:
         kept[layers[-1]] = "last layer"
@@ -95,12 +92,12 @@ def arrange(
     inner = [n for n in layers if n not in kept and n not in problems]
     stages, sites = [Stage(0)], {n: [] for n in sorted(acts) if n not in kept}  # type: ignore[var-annotated]
     many = Counter(c.name for c in calls)
-    last = max((i for i, c in enumerate(calls) if layers and c.name == layers[-1]), default=-1)
+    places = [i for i, c in enumerate(calls) if layers and c.name in (layers[0], layers[-1])]
     for i, call in enumerate(calls):
         if call.name in inner:
             stages.append(Stage(len(stages), weights=[call.name]))
-        elif call.name in sites and i > last:
-            sites[call.name].append(False)  # it shapes the logits: no activation between layers
+        elif call.name in sites and not places[0] < i < places[-1]:
+            sites[call.name].append(False)  # it shapes inputs or logits: it is not between layers
         elif call.name in sites:
             number = len(sites[call.name])
             site = call.name if many[call.name] == 1 else f"{call.name}.sites.{number}"

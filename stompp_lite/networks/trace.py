@@ -6,6 +6,7 @@ flow will do. Nothing of the model is left changed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,11 +17,14 @@ from torch import Tensor, nn
 
 from stompp_lite.errors import ConversionError
 
-#: How autograd calls the nonlinear functions between layers, whether modules or not.
-BENDS = (
-    "Relu", "LeakyRelu", "Elu", "Prelu", "Gelu", "Silu", "Mish", "Hardswish", "Hardtanh", "Clamp",
-    "Tanh", "Sigmoid", "Softplus", "Threshold", "Freeze",
+#: How autograd calls what bends nothing: products with weights, norms, sums, pooling, reshaping.
+STRAIGHT = (
+    "AccumulateGrad", "Convolution", "Addmm", "Mm", "Linear", "NativeBatchNorm", "CudnnBatchNorm",
+    "NativeLayerNorm", "NativeGroupNorm", "Add", "Sub", "AvgPool", "AdaptiveAvgPool", "Mean",
+    "MaxPool", "ConstantPad", "Upsample", "T", "Transpose", "Permute", "View", "UnsafeView",
+    "ReshapeAlias", "Reshape", "Expand", "Squeeze", "Unsqueeze", "Slice", "Clone", "ToCopy",
 )  # fmt: skip
+_STRAIGHT = re.compile(rf"({'|'.join(STRAIGHT)})(\d[dD])?(WithIndices)?(Backward\d*)?")
 
 
 @dataclass
@@ -38,8 +42,8 @@ class Graph:
 
     sources: list[list[int]] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
-    sums: list[int] = field(default_factory=list)  # nodes that add two tensors
-    bends: set[int] = field(default_factory=set)  # nodes of nonlinear functions
+    sums: list[int] = field(default_factory=list)  # nodes that add or subtract two tensors
+    bends: set[int] = field(default_factory=set)  # nodes of all functions that are not STRAIGHT
     parameters: dict[int, str] = field(default_factory=dict)
     results: dict[str, list[int]] = field(default_factory=dict)  # module -> node of each call
 
@@ -53,6 +57,11 @@ class Graph:
             todo += new
         return found
 
+    def consumers(self, parameter: str) -> int:
+        """How many times a parameter is used."""
+        nodes = [n for n, name in self.parameters.items() if name == parameter]
+        return sum(node in nodes for sources in self.sources for node in sources)
+
     def reached(self, committed: Collection[str] = ()) -> set[str]:
         """Parameters that a gradient from the output reaches past the ``committed`` modules."""
         closed = [node for name in committed for node in self.results.get(name, [])]
@@ -64,7 +73,10 @@ class Graph:
 @contextmanager
 def preserved(model: nn.Module) -> Iterator[None]:
     """Put buffers, gradients, modes, trainability and random states back afterwards."""
-    buffers = {name: b.clone() for name, b in model.named_buffers()}
+    buffers = [
+        (m, {name: b if b is None else b.clone() for name, b in m._buffers.items()})
+        for m in model.modules()
+    ]
     kept = [(p, p.grad, p.requires_grad) for p in model.parameters()]
     modes = [(m, m.training) for m in model.modules()]
     devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
@@ -75,8 +87,14 @@ def preserved(model: nn.Module) -> Iterator[None]:
             yield
     finally:
         with torch.no_grad():
-            for name, b in model.named_buffers():
-                b.copy_(buffers[name])
+            for module, before in buffers:
+                for name, b in list(module._buffers.items()):
+                    if name not in before:
+                        del module._buffers[name]  # a cache that the forward pass made
+                    elif (old := before[name]) is None or b is None or b.shape != old.shape:
+                        module._buffers[name] = old
+                    else:
+                        b.copy_(old)
         for parameter, grad, trains in kept:
             parameter.requires_grad_(trains)
             parameter.grad = grad
@@ -146,8 +164,8 @@ def watching(model: nn.Module, seen: Callable[[str, Tensor, Any, Any], Any]) -> 
             handle.remove()
 
 
-def trace(model: nn.Module, example: Tensor) -> tuple[list[Call], Graph]:
-    """Run ``example`` through ``model`` in evaluation mode.
+def trace(model: nn.Module, example: Tensor, training: bool = False) -> tuple[list[Call], Graph]:
+    """Run ``example`` through ``model``, in evaluation mode unless told otherwise.
 
     Returns:
         Every recorded call in order, and the graph (empty where autograd cannot follow).
@@ -156,12 +174,14 @@ def trace(model: nn.Module, example: Tensor) -> tuple[list[Call], Graph]:
         ConversionError: the model does not run on the example.
     """
     try:
-        return _trace(model, example, grad=True)
+        return _trace(model, example, training, grad=True)
     except RuntimeError:  # a model that cannot run with gradients may still run without
-        return _trace(model, example, grad=False)
+        return _trace(model, example, training, grad=False)
 
 
-def _trace(model: nn.Module, example: Tensor, grad: bool) -> tuple[list[Call], Graph]:
+def _trace(
+    model: nn.Module, example: Tensor, training: bool, grad: bool
+) -> tuple[list[Call], Graph]:
     calls: list[Call] = []
     nodes: list[tuple[str, Any]] = []
 
@@ -170,11 +190,16 @@ def _trace(model: nn.Module, example: Tensor, grad: bool) -> tuple[list[Call], G
         nodes.append((name, out.grad_fn))
 
     with preserved(model), torch.set_grad_enabled(grad), watching(model, seen):
-        model.eval()  # batch statistics must not move
+        model.train(training)
         for p in model.parameters():
             p.requires_grad_(p.is_floating_point())
-        output = run(model, example)
+        output = run(model, batch_for(example, training))
         return calls, _graph(model, output, nodes)
+
+
+def batch_for(example: Tensor, training: bool) -> Tensor:
+    """``example``, twice if it is for training: batch norm needs two samples."""
+    return torch.cat([example, example]) if training else example
 
 
 def run(model: nn.Module, example: Tensor) -> Any:
@@ -219,9 +244,9 @@ def _graph(model: nn.Module, output: Any, called: list[tuple[str, Any]]) -> Grap
         sources = [f for f, _ in fn.next_functions if f is not None]
         graph.sources[done] = [number(f) for f in sources]
         kind = type(fn).__name__
-        if kind.startswith("AddBackward") and len(sources) == 2:
+        if kind.startswith(("AddBackward", "SubBackward")) and len(sources) == 2:
             graph.sums.append(done)
-        if kind.startswith(BENDS):
+        if not _STRAIGHT.fullmatch(kind):
             graph.bends.add(done)
         done += 1
     for name, fn in called:

@@ -13,13 +13,9 @@ from torch import Tensor, nn
 
 from stompp_lite.errors import ConversionError
 from stompp_lite.networks.layers import binary_layers, sites
-from stompp_lite.networks.trace import preserved, run, tensors, watching
+from stompp_lite.networks.trace import batch_for, preserved, run, tensors, watching
 
 _TRIES = 8  # a block that training skips at random must turn up in one of these
-
-
-def _batch(example: Tensor, training: bool) -> Tensor:
-    return torch.cat([example, example]) if training else example  # batch norm needs two
 
 
 def real_inputs(model: nn.Module, example: Tensor) -> dict[str, str]:
@@ -53,7 +49,7 @@ def real_inputs(model: nn.Module, example: Tensor) -> dict[str, str]:
 
         with preserved(model), torch.no_grad(), watching(model, look):
             model.train(training)
-            run(model, _batch(example, training))
+            run(model, batch_for(example, training))
     return found
 
 
@@ -69,23 +65,25 @@ def check_paths(model: nn.Module, example: Tensor, order: Sequence[str]) -> None
             an evaluation that depends on whether gradients are recorded.
     """
     wanted = [*order, *(f"{name}.binarizer" for name in binary_layers(model))]
-    outputs = []
+    outputs, shapes = [], {}
     for training in (False, True):
         for grad in (True, False):
             where = f"in {'training' if training else 'evaluation'} mode with" + "out" * (not grad)
+            where += " gradients"
             seen: set[str] = set()
             for _ in range(_TRIES if training else 1):
                 fired, out = _fired(model, example, training, grad, set(wanted))
-                _check_order([n for n in fired if n in order], order, f"{where} gradients")
-                seen.update(fired)
-                if not seen.symmetric_difference(wanted):
+                _check_order([name for name, _ in fired if name in order], order, where)
+                seen.update(name for name, _ in fired)
+                shapes.update({(name, training): shape for name, shape in fired})
+                if seen == set(wanted):
                     break
             missing = [n for n in wanted if n not in seen]
             if missing:
                 raise ConversionError(
-                    f"{where} gradients {missing[0]!r} is not called: the model takes another path "
-                    "there (a fused fast path, a functional call) and would compute with float "
-                    "weights or activations. Call its layers as modules"
+                    f"{where} {missing[0]!r} is not called: the model takes another path there (a "
+                    "fused fast path, a functional call) and would compute with float weights or "
+                    "activations. Call its layers as modules"
                 )
             outputs += [] if training else [out]
     same = [torch.allclose(a, b, 1e-4, 1e-5, equal_nan=True) for a, b in zip(*outputs, strict=True)]
@@ -94,20 +92,29 @@ def check_paths(model: nn.Module, example: Tensor, order: Sequence[str]) -> None
             "the model evaluates differently with and without gradients: one of the two does not "
             "use its Binarizers. Call its layers as modules"
         )
+    for name in order:
+        one, two = shapes[name, False], shapes[name, True]
+        if two != (2 * one[0], *one[1:]):
+            raise ConversionError(
+                f"the first axis of {name!r} is not the batch: its output is {one} for "
+                f"{len(example)} samples and {two} for twice as many, so samples would not share a "
+                "mask. Put the batch first"
+            )
 
 
 def _fired(
     model: nn.Module, example: Tensor, training: bool, grad: bool, names: set[str]
-) -> tuple[list[str], list[Tensor]]:
-    fired: list[str] = []
+) -> tuple[list[tuple[str, tuple[int, ...]]], list[Tensor]]:
+    """(name, shape of the output) of each call of a Binarizer, and the model's outputs."""
+    fired: list[tuple[str, tuple[int, ...]]] = []
 
-    def note(name: str, *_: object) -> None:
+    def note(name: str, out: Tensor, *_: object) -> None:
         if name in names:
-            fired.append(name)
+            fired.append((name, tuple(out.shape)))
 
     with preserved(model), torch.set_grad_enabled(grad), watching(model, note):
         model.train(training)
-        out = run(model, _batch(example, training))
+        out = run(model, batch_for(example, training))
     return fired, [t.detach() for t in tensors(out)]
 
 

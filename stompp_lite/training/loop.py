@@ -176,6 +176,12 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimize
             f"the function given as optimizer must return a torch optimizer, got {made!r}"
         )
     needs_closure(made)
+    ours = {id(p) for p in model.parameters()}
+    if any(id(p) not in ours for group in made.param_groups for p in group["params"]):
+        raise ConfigError(
+            "the optimizer moves parameters that are not the model's; use those that the function "
+            "is given"
+        )
     return made
 
 
@@ -191,7 +197,7 @@ def fit(
     progress: bool | None = None,
     **changes: Any,
 ) -> History:
-    """Train a converted model, in place, with cross-entropy.
+    """Train a converted model, in place, with cross-entropy, all of it in training mode.
 
     ``fit(model, data, epochs=20, lr=0.4)`` names settings directly;
     ``fit(model, data, settings, seed=3)`` changes one of a
@@ -224,10 +230,14 @@ def fit(
     s = changed(settings or Settings(), changes)
     every = None if checkpoint_every is None else count(checkpoint_every, "checkpoint_every")
     last = None if stop_at is None else count(stop_at, "stop_at")
+    if callable(callbacks):
+        raise ConfigError(f"callbacks is a list of functions, got {callbacks!r} alone")
     calls = list(callbacks)
     for callback in calls:
         if not callable(callback):
             raise ConfigError(f"a callback is a function of the run, got {callback!r}")
+    if checkpoint is not None and not isinstance(checkpoint, str | Path):
+        raise ConfigError(f"checkpoint must be the name of a file, got {checkpoint!r}")
     check_data(model, data, s)
     check_fit(model, data)
     path = None if checkpoint is None else Path(checkpoint)
@@ -276,6 +286,7 @@ def _go_on(
                 run.train_step(index)
                 for callback in callbacks:
                     callback(run)
+                    run.model.train()  # whatever it did
                 bar.update()
                 if run.step % every == 0 and run.step < end:
                     keep()

@@ -24,9 +24,8 @@ def check_data(model: nn.Module, data: Data, settings: Settings) -> None:
         raise ConfigError(f"data must be a Data, from load() or made of tensors, got {data!r}")
     check_batch_size(len(data.train_x), settings.batch_size)
     norms = (nn.modules.batchnorm._BatchNorm,)
-    if len(data.train_x) % settings.batch_size == 1 and any(
-        isinstance(m, norms) for m in model.modules()
-    ):
+    last = len(data.train_x) % settings.batch_size or settings.batch_size
+    if last == 1 and any(isinstance(m, norms) for m in model.modules()):
         raise ConfigError(
             f"a batch size of {settings.batch_size} leaves a last batch of one sample "
             f"({len(data.train_x)} in all), which batch norm cannot take; choose another"
@@ -82,6 +81,8 @@ def fingerprint_of(
     shapes += [f"{name} trains" for name, p in model.named_parameters() if p.requires_grad]
     shapes += [str(stage) for stage in done.stages]
     groups = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
+    names = {id(p): name for name, p in model.named_parameters()}
+    moved = [[names[id(p)] for p in group["params"]] for group in optimizer.param_groups]
     content = {f.name: getattr(settings, f.name) for f in fields(Settings)}
     del content["plan"], content["optimizer"]  # each told in more detail below
     return {
@@ -92,6 +93,7 @@ def fingerprint_of(
         "model": hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16],
         "data": f"{data.name} {_digest((data.train_x, data.train_y, data.test_x, data.test_y))}",
         "optimizer": f"{type(optimizer).__name__} {groups}",
+        "optimizer's parameters": hashlib.sha256(str(moved).encode()).hexdigest()[:16],
         "initial weights": weights_digest(model.state_dict()),
     }
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from stompp_lite import rng
-from stompp_lite.checks import count
+from stompp_lite.checks import count, flag
 from stompp_lite.errors import ConfigError
 from stompp_lite.method import Walk, Walker
 from stompp_lite.networks.convert import bare, conversion
@@ -37,21 +37,30 @@ class Progression(Walk):
             optimizer.step()
 
     Once everything behind a parameter is committed without a surrogate, no gradient can reach it:
-    autograd then stores nothing for it, and the optimizer skips it. Which parameters those are
-    follows from the graph that conversion wrote down, not from the gradients of a batch.
+    it becomes untrainable, autograd stores nothing for it, and the optimizer skips it. Which
+    parameters those are follows from the graph that conversion wrote down, not from the gradients
+    of a batch. :meth:`release` makes them trainable again, and so does the next progression.
 
     Args:
         model: from :func:`~stompp_lite.networks.convert.binarize_model`, on its final device.
         steps: all training steps, tail included.
         plan: the choices.
         seed: of the masks and of the random order.
+        cut: take parameters out of the work as told above. Turn it off for losses of something
+            that the model does not return (features that a hook takes).
 
     Raises:
         ConfigError: fewer progression steps than windows, or an impossible plan.
     """
 
     def __init__(
-        self, model: nn.Module, steps: int, plan: Plan | None = None, *, seed: int = 0
+        self,
+        model: nn.Module,
+        steps: int,
+        plan: Plan | None = None,
+        *,
+        seed: int = 0,
+        cut: bool = True,
     ) -> None:
         self.steps = count(steps, "the number of training steps")
         if not isinstance(plan, Plan | None):
@@ -75,10 +84,11 @@ class Progression(Walk):
         self.all = [w for kind in self.by_stage.values() for stage in kind for w in stage]
         super().__init__(self.all)
         self._names = {id(m): n for n, m in self.model.named_modules()}
-        # What the caller froze stays frozen; what an earlier run cut off is free again by now.
-        self._trainable = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
-        self._graph, self._committed = done.graph, frozenset[str]()
-        self._cut: list[nn.Parameter] = []  # no gradient can reach these any more
+        self._done, self._cuts, self._committed = done, flag(cut, "cut"), frozenset[str]()
+        self._parameters = dict(self.model.named_parameters())
+        self._seen = self._versions() if self.all else 0  # to notice an optimizer without masks
+        self._attached = False
+        self.release()  # what an earlier run cut off; what the caller froze stays frozen
         self.set_step(0)
 
     def _walker(self, name: str, kind: str, stage: int) -> Walker:
@@ -99,37 +109,78 @@ class Progression(Walk):
         """Set every p and mask for step ``t`` (0-based; any step, in any order).
 
         Raises:
-            ConfigError: a step that is no whole number, or below 0.
+            ConfigError: a step that is no whole number, or below 0; an optimizer at work that is
+                not attached; weights that are other tensors than before.
         """
         self.step = count(t, "a step", 0)
+        self._check_weights()
         self.walkers = self.all
         super().set_step(t)
         done = [w.binarizer for w in self.all if w.binarizer.p == 1.0 and not w.binarizer.surrogate]
         committed = frozenset(self._names[id(b)] for b in done)
         if committed != self._committed:
             self._committed = committed
-            reached = self._graph.reached(committed)
-            lost = self._graph.reached() - reached
-            self._cut = [p for n, p in self._trainable.items() if n in lost]
-            for name, p in self._trainable.items():
-                p.requires_grad_(name not in lost)
-        cut = set() if self.plan.frozen_momentum else {id(p) for p in self._cut}
+            self._cut_off(committed)
+        cut = set() if self.plan.frozen_momentum else {id(p) for p in self._unreached()}
         self.walkers = [w for w in self.all if id(w.weight) not in cut]
         for w in self.all:
             if w.binarizer.mask is None:
                 w.numbers = None  # its window is over
 
+    def _cut_off(self, committed: frozenset[str]) -> None:
+        """Make untrainable what no gradient can reach, and trainable what one can again."""
+        graphs, cut = self._done.graphs, self._done.cut
+        lost = set[str]().union(*(g.reached() for g in graphs))
+        lost -= set[str]().union(*(g.reached(committed) for g in graphs))
+        for name, p in self._parameters.items():
+            if name in lost and p.requires_grad and self._cuts:
+                p.requires_grad_(False)
+                cut.add(name)
+            elif name in cut and name not in lost:
+                p.requires_grad_(True)
+                cut.discard(name)
+
+    def _unreached(self) -> list[nn.Parameter]:
+        return [self._parameters[name] for name in self._done.cut]
+
+    def _versions(self) -> int:
+        """Grows whenever a latent weight is changed in place."""
+        held = [w for w in self.all if w.weight is not None and not w.binarizer.surrogate]
+        return sum(w.weight._version for w in held if w.weight is not None)
+
+    def _check_weights(self) -> None:
+        seen, self._seen = self._seen, self._versions()
+        if not self._attached and self._seen > seen and self.step > 0 and self.schedules:
+            raise ConfigError(
+                "the weights have changed since the last step, but no optimizer is attached that "
+                "leaves alone what is frozen; call progression.attach(optimizer) before the loop"
+            )
+        for name, p in self.model.named_parameters():
+            if self._parameters.get(name) is not p:
+                raise ConfigError(
+                    f"{name!r} is another tensor than when the progression was made "
+                    "(load_state_dict(assign=True)?); make the progression afterwards"
+                )
+
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
         """From now on every ``optimizer.step()`` obeys the masks; no other call is needed.
 
         Raises:
-            ConfigError: the optimizer steps several times in one (LBFGS).
+            ConfigError: the optimizer steps several times in one (LBFGS), or moves none of this
+                model's parameters.
         """
         needs_closure(optimizer)
+        ours = {id(p) for p in self._parameters.values()}
+        if not any(id(p) in ours for group in optimizer.param_groups for p in group["params"]):
+            raise ConfigError(
+                "the optimizer moves none of this model's parameters; build it from "
+                "model.parameters() of the converted model"
+            )
         super().attach(optimizer)
+        self._attached = True
 
     def _remember(self) -> None:
-        for p in self._cut:
+        for p in self._unreached():
             p.grad = None  # zeros, from zero_grad(set_to_none=False), would let momentum act
         super()._remember()
         if self.plan.frozen_momentum:  # zeros let momentum act, on these and on no others
@@ -148,8 +199,9 @@ class Progression(Walk):
 
     def release(self) -> None:
         """Make trainable again what was (at the end of a run, also after an error)."""
-        for p in self._trainable.values():
-            p.requires_grad_(True)
+        for name in self._done.cut:
+            self._parameters[name].requires_grad_(True)
+        self._done.cut.clear()
 
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> None:
