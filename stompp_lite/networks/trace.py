@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from stompp_lite.errors import ConversionError
 
-#: How autograd calls what bends nothing: products with weights, norms, sums, pooling, reshaping.
+#: How autograd calls what bends nothing (products with weights, norms, sums, pooling, reshaping).
 STRAIGHT = (
     "AccumulateGrad", "Convolution", "Addmm", "Mm", "Linear", "NativeBatchNorm", "CudnnBatchNorm",
     "NativeLayerNorm", "NativeGroupNorm", "Add", "Sub", "AvgPool", "AdaptiveAvgPool", "Mean",

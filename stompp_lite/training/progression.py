@@ -86,6 +86,8 @@ class Progression(Walk):
         self._names = {id(m): n for n, m in self.model.named_modules()}
         self._done, self._cuts, self._committed = done, flag(cut, "cut"), frozenset[str]()
         self._parameters = dict(self.model.named_parameters())
+        modules = list(self.model.modules())
+        self._places = [(m, n, p) for m in modules for n, p in m._parameters.items()]
         self._seen = self._versions() if self.all else 0  # to notice an optimizer without masks
         self._attached = False
         self.release()  # what an earlier run cut off; what the caller froze stays frozen
@@ -155,11 +157,11 @@ class Progression(Walk):
                 "the weights have changed since the last step, but no optimizer is attached that "
                 "leaves alone what is frozen; call progression.attach(optimizer) before the loop"
             )
-        for name, p in self.model.named_parameters():
-            if self._parameters.get(name) is not p:
+        for module, name, p in self._places:
+            if module._parameters.get(name) is not p:
                 raise ConfigError(
-                    f"{name!r} is another tensor than when the progression was made "
-                    "(load_state_dict(assign=True)?); make the progression afterwards"
+                    f"{self._names[id(module)]}.{name} is another tensor than when the progression "
+                    "was made (load_state_dict(assign=True)?); make the progression afterwards"
                 )
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
