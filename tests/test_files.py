@@ -58,6 +58,7 @@ for i in range(100):
 """
 
 
+@pytest.mark.slow
 def test_readers_never_see_a_torn_file(tmp_path):
     """Two writers at once, without a lock: every look finds one of the two, whole."""
     path = tmp_path / "file"
@@ -113,6 +114,7 @@ def test_out_and_checkpoint_must_be_two_files(tmp_path, capsys):
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_sigterm_takes_the_workers_of_a_sweep_along(tmp_path):
     command = [sys.executable, "-m", "stompp_lite", "sweep", "depth", "--jobs", "2"]
     process = subprocess.Popen(

@@ -534,6 +534,7 @@ def test_gradient_checkpointing_changes_nothing(tiny, rules):
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(
     tuple(int(n) for n in torch.__version__.split(".")[:2]) < (2, 4),

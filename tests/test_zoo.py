@@ -14,9 +14,10 @@ RECORDED = {o.model: o for o in zoo.read(ROOT / "data" / "zoo.json")}
 
 def test_the_table_lists_torchvisions_models():
     names = [n for group in zoo.GROUPS for n in zoo.names(group)]
-    assert sorted(RECORDED) == sorted(names) and len(names) > 100
+    assert sorted(RECORDED) == sorted(names) and len(names) > 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.SAMPLE)
 def test_a_sample_comes_out_as_recorded(name):
     (outcome,) = [o for o in zoo.visit(name) if o.model == name]
