@@ -132,7 +132,10 @@ def _listed(problems: dict[str, str]) -> str:
     groups: dict[str, list[str]] = {}
     for name, why in problems.items():
         groups.setdefault(why, []).append(repr(name))
-    verb = {"is a": "are each a", "is": "are", "shares its": "share their"}
+    verb = {
+        "is a": "are each a", "is": "are", "shares its": "share their", "does": "do",
+        "has": "have",
+    }  # fmt: skip
     out = []
     for why, names in groups.items():
         start = next((v for v in verb if why.startswith(f"{v} ")), "")
@@ -174,7 +177,9 @@ def _attempt(
         *rules, layout.stages, layout.kept, calls, [graph, in_training], tuple(example.shape[1:])
     )
     model.binarization = done  # type: ignore[assignment]
-    verify.check_paths(model, example, done.activation_sites)
+    strange = verify.check_paths(model, example, done.activation_sites)
+    if strange:
+        return model, strange
     shapes = {call.name: call.shape for call in calls}
     for name in done.activation_sites:
         site = model.get_submodule(name)

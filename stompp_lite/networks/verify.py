@@ -53,12 +53,16 @@ def real_inputs(model: nn.Module, example: Tensor) -> dict[str, str]:
     return found
 
 
-def check_paths(model: nn.Module, example: Tensor, order: Sequence[str]) -> None:
+def check_paths(model: nn.Module, example: Tensor, order: Sequence[str]) -> dict[str, str]:
     """Run ``example`` in training and evaluation, with gradients and without.
 
     Args:
         example: [N, ...], N at least 1.
         order: the activation Binarizers in the order of the stages.
+
+    Returns:
+        Activation modules whose output does not have the batch as its first axis, and why that is
+        wrong.
 
     Raises:
         ConversionError: a Binarizer that is not passed, passed twice or out of order, by name; or
@@ -92,14 +96,17 @@ def check_paths(model: nn.Module, example: Tensor, order: Sequence[str]) -> None
             "the model evaluates differently with and without gradients: one of the two does not "
             "use its Binarizers. Call its layers as modules"
         )
+    strange = {}
     for name in order:
         one, two = shapes[name, False], shapes[name, True]
         if two != (2 * one[0], *one[1:]):
-            raise ConversionError(
-                f"the first axis of {name!r} is not the batch: its output is {one} for "
-                f"{len(example)} samples and {two} for twice as many, so samples would not share a "
-                "mask. Put the batch first"
+            module = name.partition(".sites.")[0]
+            strange[module] = (
+                f"does not have the batch as its first axis (its output is {one} for "
+                f"{len(example)} samples and {two} for twice as many), so samples could not share "
+                "a mask (put the batch first)"
             )
+    return strange
 
 
 def _fired(
