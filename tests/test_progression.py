@@ -408,7 +408,7 @@ def test_a_run_is_equal_to_the_bit_to_the_slow_oracle(tiny, order, rules, monkey
     )  # fmt: skip
     slow = lab_net(*rules)
     progression = Progression(slow, 36, Plan(order=order), seed=3)
-    progression._attached = True  # the oracle holds what is frozen by itself
+    progression._held = True  # the oracle holds what is frozen by itself
     monkeypatch.setattr("stompp_lite.networks.rules.Site.forward", plain_forward)
 
     def set_step(t):
@@ -619,6 +619,22 @@ def test_a_loop_without_attach_is_noticed(tiny):
     with pytest.raises(ConfigError, match=r"call progression\.attach\(optimizer\) before the loop"):
         own_loop(lab_net(), tiny, attach=False)
     own_loop(lab_net("ste", "ste"), tiny, attach=False)  # nothing is ever masked
+
+
+def test_an_optimizer_that_does_not_call_its_hooks_is_noticed(tiny):
+    class Deaf(torch.optim.SGD):
+        def register_step_post_hook(self, hook):
+            return None
+
+        register_step_pre_hook = register_step_post_hook
+
+    model = lab_net()
+    progression = Progression(model, 30)
+    optimizer = Deaf(model.parameters(), lr=0.2)
+    progression.attach(optimizer)
+    train_step(model, progression, optimizer, tiny, 0)
+    with pytest.raises(ConfigError, match="did not call its step hooks"):
+        train_step(model, progression, optimizer, tiny, 1)
 
 
 def test_an_optimizer_of_another_model_is_refused(tiny):

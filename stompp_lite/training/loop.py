@@ -153,6 +153,7 @@ class Run:
                 "use another file"
             ) from err
         self._before = self.history.seconds
+        self.progression.weights_loaded()
         self.progression.set_step(max(self.step - 1, 0))
 
 

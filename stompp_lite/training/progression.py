@@ -89,7 +89,7 @@ class Progression(Walk):
         modules = list(self.model.modules())
         self._places = [(m, n, p) for m in modules for n, p in m._parameters.items()]
         self._seen = self._versions() if self.all else 0  # to notice an optimizer without masks
-        self._attached = False
+        self._attached = self._held = False
         self.release()  # what an earlier run cut off; what the caller froze stays frozen
         self.set_step(0)
 
@@ -112,7 +112,8 @@ class Progression(Walk):
 
         Raises:
             ConfigError: a step that is no whole number, or below 0; an optimizer at work that is
-                not attached; weights that are other tensors than before.
+                not attached, or does not call its hooks; weights that are other tensors than
+                before.
         """
         self.step = count(t, "a step", 0)
         self._check_weights()
@@ -152,10 +153,16 @@ class Progression(Walk):
 
     def _check_weights(self) -> None:
         seen, self._seen = self._seen, self._versions()
-        if not self._attached and self._seen > seen and self.step > 0 and self.schedules:
+        if self._seen > seen and not self._held and self.step > 0 and self.schedules:
             raise ConfigError(
-                "the weights have changed since the last step, but no optimizer is attached that "
-                "leaves alone what is frozen; call progression.attach(optimizer) before the loop"
+                "the weights have changed since the last step, but "
+                + (
+                    "the attached optimizer did not call its step hooks (old versions of torch "
+                    "take them out once anything is compiled); update torch, or do not compile"
+                    if self._attached
+                    else "no optimizer is attached that leaves alone what is frozen; call "
+                    "progression.attach(optimizer) before the loop"
+                )
             )
         for module, name, p in self._places:
             if module._parameters.get(name) is not p:
@@ -189,6 +196,14 @@ class Progression(Walk):
             for _, weight, _ in self.kept:
                 weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
             self.kept = []
+
+    def _hold(self) -> None:
+        self._held = True
+        super()._hold()
+
+    def weights_loaded(self) -> None:
+        """Call after loading other weights before the first step of the optimizer."""
+        self._seen = self._versions()
 
     def fractions(self, step: int | None = None) -> dict[str, list[float]]:
         """``{"weights": [...], "activations": [...]}``: frozen fraction per stage, 0 where a stage
