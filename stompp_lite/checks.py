@@ -96,6 +96,18 @@ def text(value: Any, what: str) -> str:
     return value
 
 
+#: What messages call fields whose own name would not explain itself.
+TITLES = {
+    "stages": "the number of stages",
+    "steps": "the number of progression steps",
+    "batch_size": "the batch size",
+    "seed": "the seed",
+    "lead": "the lead",
+    "refresh": "the refresh probability",
+    "tail": "the tail",
+}
+
+
 def checked(instance: object, **checks: Callable[[Any, str], Any]) -> None:
     """Check fields of a frozen dataclass in its ``__post_init__`` and keep their plain values.
 
@@ -103,7 +115,17 @@ def checked(instance: object, **checks: Callable[[Any, str], Any]) -> None:
         ConfigError: from the check, naming the field.
     """
     for name, check in checks.items():
-        object.__setattr__(instance, name, check(getattr(instance, name), name))
+        value = check(getattr(instance, name), TITLES.get(name, name))
+        object.__setattr__(instance, name, value)
+
+
+def not_negative(value: Any, what: str) -> float:
+    """``value`` as a float, if it is a finite number of at least 0.
+
+    Raises:
+        ConfigError: otherwise.
+    """
+    return number(value, what, 0.0)
 
 
 def floating(u: Any, what: str) -> Tensor:

@@ -54,12 +54,10 @@ class Schedule:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stages", count(self.stages, "the number of stages"))
-        object.__setattr__(self, "steps", count(self.steps, "the number of progression steps"))
         one_of(self.order, ORDERS, "order")
         one_of(self.shape, SHAPES, "shape")
         checked(
-            self, ahead=lambda v, what: count(v, what, 0),
+            self, stages=count, steps=count, ahead=lambda v, what: count(v, what, 0),
             behind=lambda v, what: count(v, what, 0), seed=whole,
         )  # fmt: skip
         if self.order == "global" and (self.ahead or self.behind):

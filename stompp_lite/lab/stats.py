@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -68,20 +68,25 @@ def interval(scores: np.ndarray) -> Interval:
     return Interval(100 * float(scores.mean()), 100 * math.hypot(seed_half, image_half), n)
 
 
+def _same_images(records: Sequence[Record]) -> None:
+    """Raise ConfigError unless all runs were judged on the same images."""
+    judged = {
+        (r.config.get("data"), r.config.get("validation"), r.config["test_images"]) for r in records
+    }
+    if len(judged) > 1:
+        raise ConfigError(
+            f"runs judged on different images cannot be compared: {sorted(judged, key=str)}"
+        )
+
+
 def _by_seed(records: Sequence[Record]) -> dict[int, np.ndarray]:
     """Which test images each seed got right.
 
     Raises:
         ConfigError: a seed that is there twice, or runs judged on different images.
     """
+    _same_images(records)
     found: dict[int, np.ndarray] = {}
-    judged = [
-        (r.config.get("data"), r.config.get("validation"), len(r.correct_bits())) for r in records
-    ]
-    if len(set(judged)) > 1:
-        raise ConfigError(
-            f"runs judged on different images cannot be compared: {sorted(set(judged), key=str)}"
-        )
     for record in records:
         if record.seed in found:
             raise ConfigError(f"seed {record.seed} is there twice ({record.name}); count it once")
@@ -109,5 +114,5 @@ def paired_difference(first: Sequence[Record], second: Sequence[Record]) -> Inte
     a, b = _by_seed(first), _by_seed(second)
     if a.keys() != b.keys():
         raise ConfigError(f"cannot pair runs with seeds {sorted(a)} and {sorted(b)}")
-    _by_seed([*first[:1], *[replace(r, seed=-1) for r in second[:1]]])  # the same images?
+    _same_images([*first, *second])
     return interval(np.stack([a[seed] - b[seed] for seed in a]) if a else np.empty((0, 1)))

@@ -30,6 +30,7 @@ from stompp_lite.method import SURROGATES, Binarizer
 
 #: How a tensor can become binary.
 RULES = ("float", "ste", "stompp", "stompp+ste")
+USE_SURROGATES = ("ste", "stompp+ste")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Rule:
     @property
     def uses_surrogate(self) -> bool:
         """Whether frozen entries pass a surrogate gradient."""
-        return self.name in ("ste", "stompp+ste")
+        return self.name in USE_SURROGATES
 
     @property
     def progressive(self) -> bool:
@@ -81,7 +82,7 @@ class Rule:
             return rule
         name, _, surrogate = str(rule).partition(":")
         one_of(name, RULES, "rule")
-        return cls(name, surrogate or (usual if name in ("ste", "stompp+ste") else None))
+        return cls(name, surrogate or (usual if name in USE_SURROGATES else None))
 
     def __str__(self) -> str:
         return f"{self.name}:{self.surrogate}" if self.surrogate else self.name

@@ -63,9 +63,6 @@ class Plan:
         one_of(self.mask_rule, MASK_RULES, "mask rule")
         if self.activation_mask_rule is not None:
             one_of(self.activation_mask_rule, MASK_RULES, "mask rule")
-        whole(self.lead, "the lead")
-        share(self.refresh, "the refresh probability")
-        share(self.tail, "the tail")
         checked(self, lead=whole, refresh=share, tail=share, frozen_momentum=flag)
         if self.tail == 1.0:
             raise ConfigError("a tail of 1.0 leaves no steps for the progression; 0.1 is usual")

@@ -88,7 +88,7 @@ class Progression(Walk):
         self._parameters = dict(self.model.named_parameters())
         modules = list(self.model.modules())
         self._places = [(m, n, p) for m in modules for n, p in m._parameters.items()]
-        self._seen = self._versions() if self.all else 0  # to notice an optimizer without masks
+        self._seen = self._versions()  # to notice an optimizer without masks
         self._attached = self._held = False
         self.release()  # what an earlier run cut off; what the caller froze stays frozen
         self.set_step(0)
@@ -148,8 +148,8 @@ class Progression(Walk):
 
     def _versions(self) -> int:
         """Grows whenever a latent weight is changed in place."""
-        held = [w for w in self.all if w.weight is not None and not w.binarizer.surrogate]
-        return sum(w.weight._version for w in held if w.weight is not None)
+        held = [w.weight for w in self.all if not w.binarizer.surrogate]
+        return sum(weight._version for weight in held if weight is not None)
 
     def _check_weights(self) -> None:
         seen, self._seen = self._seen, self._versions()
@@ -167,8 +167,9 @@ class Progression(Walk):
         for module, name, p in self._places:
             if module._parameters.get(name) is not p:
                 raise ConfigError(
-                    f"{self._names[id(module)]}.{name} is another tensor than when the progression "
-                    "was made (load_state_dict(assign=True)?); make the progression afterwards"
+                    f"{name!r} of {self._names[id(module)] or 'the model'} is another tensor than "
+                    "when the progression was made (load_state_dict(assign=True)?); make the "
+                    "progression afterwards"
                 )
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:

@@ -8,16 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-from stompp_lite.checks import checked, count, flag, number, one_of, whole
+from stompp_lite.checks import checked, count, flag, not_negative, one_of, whole
 from stompp_lite.errors import ConfigError
 from stompp_lite.training.plan import Plan
 from stompp_lite.training.rates import LR_SCHEDULES, OPTIMIZERS, OptimizerFactory
 
 S = TypeVar("S", bound="Settings")
-
-
-def _least_zero(value: Any, what: str) -> float:
-    return number(value, what, 0.0)
 
 
 @dataclass(frozen=True)
@@ -73,11 +69,9 @@ class Settings:
             )
         one_of(self.lr_schedule, LR_SCHEDULES, "learning-rate schedule")
         one_of(self.history, ("epoch", "step"), "history")
-        count(self.batch_size, "the batch size")
-        whole(self.seed, "the seed")
         checked(
-            self, epochs=count, batch_size=count, lr=_least_zero, momentum=_least_zero,
-            weight_decay=_least_zero, seed=whole, eval_every=count, diagnose=flag,
+            self, epochs=count, batch_size=count, lr=not_negative, momentum=not_negative,
+            weight_decay=not_negative, seed=whole, eval_every=count, diagnose=flag,
         )  # fmt: skip
         if self.measure_steps is not None:
             checked(self, measure_steps=count)
