@@ -79,3 +79,10 @@ def test_the_map_names_every_module():
         if last in ("", "__main__", "chapter") or name in ("viz.figures", "viz.style"):
             continue
         assert f"`{last}`" in page or f"**{last}**" in page, f"{name} is not on the map"
+
+
+def test_every_module_has_its_place_on_an_api_page():
+    pages = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "book" / "api").glob("*.md"))
+    rooms = {"", "networks", "training", "lab", "viz", "chapter", "__main__"}
+    missing = [m for m in set(modules()) - rooms if f"automodule:: stompp_lite.{m}\n" not in pages]
+    assert not missing

@@ -34,7 +34,7 @@ GROUPS = {
 }
 
 
-#: One of each family, small: what the tests try anew.
+#: One of each family, small, which the tests try anew.
 SAMPLE = (
     "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "mnasnet0_5",
     "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18",
