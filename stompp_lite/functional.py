@@ -62,7 +62,7 @@ def masked_binarize(u: Tensor, mask: Tensor | None, surrogate: str | None = None
         one_of(surrogate, method.SURROGATES, "surrogate")
     if mask is not None:
         fitting_mask(mask, u)
-    out: Tensor = method.Freeze.apply(u, mask, surrogate)  # type: ignore[no-untyped-call]
+    out: Tensor = method.Freeze.apply(u, method.hard_sign(u), mask, surrogate)  # type: ignore[no-untyped-call]
     return out
 
 

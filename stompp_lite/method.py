@@ -2,9 +2,8 @@ r"""StoMPP in one sitting: sign a random part of a tensor, clip the rest, and le
 
 .. math:: \hat u = M \odot \operatorname{sign}(u) + (1 - M) \odot \operatorname{clip}(u, -1, 1)
 
-:math:`u` is a latent weight or a pre-activation, sign(0) = +1; entries with mask M = 1 are frozen.
-A *stage* is a layer's weights with the activation that follows; L stages take turns in T steps.
-Source: StoMPP (arXiv 2601.22660); what it leaves open is our choice. Taught in chapters 2 and 8.
+u: latent weight or pre-activation; sign(0) = +1; M = 1: frozen. A *stage* is a layer's weights with
+the activation that follows; L take turns in T steps. StoMPP (arXiv 2601.22660); chapters 2 and 8.
 """
 
 import math
@@ -46,31 +45,31 @@ def fraction(t: int, turn: int, windows: int, T: int, shape: str) -> float:
 #: Slopes that stand in for that of the sign (STE-free, there is none and frozen entries pass 0).
 SURROGATES: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": torch.ones_like,
-    "clip": lambda u: (u.abs() <= 1).to(u.dtype),
+    "clip": lambda u: torch.le(u.abs(), 1, out=torch.empty_like(u)),
     "polynomial": lambda u: (2 - 2 * u.abs()).clamp_min(0),
 }
 
 
 def hard_sign(u: Tensor) -> Tensor:
     """+1 or -1 with sign(0) = +1, and no gradient: the true derivative is 0 almost everywhere."""
-    return torch.where(u.detach() >= 0, 1.0, -1.0).to(u.dtype)
+    return torch.ge(u.detach(), 0, out=torch.empty_like(u)).mul_(2).sub_(1)  # faster than where
 
 
 class Freeze(torch.autograd.Function):
     """Eq. 1 (mask None: all frozen); backward: surrogate or 0 where frozen, else 1[abs(u) <= 1]."""
 
     @staticmethod
-    def forward(ctx: Any, u: Tensor, mask: Tensor | None, surrogate: str | None) -> Tensor:
+    def forward(ctx: Any, u: Tensor, frozen: Tensor, mask: Any, surrogate: str | None) -> Tensor:
         ctx.save_for_backward(u, mask)
         ctx.surrogate = surrogate
-        return hard_sign(u) if mask is None else torch.where(mask, hard_sign(u), u.clamp(-1, 1))
+        return frozen if mask is None else torch.where(mask, frozen, u.clamp(-1, 1))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore
         u, mask = ctx.saved_tensors
         slope = SURROGATES[ctx.surrogate](u) if ctx.surrogate else torch.zeros_like(u)
         slope = slope if mask is None else torch.where(mask, slope, SURROGATES["clip"](u))
-        return grad * slope, None, None
+        return grad * slope, None, None, None
 
 
 class Binarizer(nn.Module):
@@ -79,14 +78,15 @@ class Binarizer(nn.Module):
     surrogate: str | None = None  # None: STE-free
     p = 0.0
     mask: Callable[[Tensor], Tensor] | None = None  # from u to bool, True where frozen
+    frozen: Callable[[Tensor], Tensor] = staticmethod(hard_sign)  # what frozen entries become
 
     def forward(self, u: Tensor) -> Tensor:
         """Eq. 1 at the present p: a tensor like ``u``."""
         if self.p == 0.0:
             return u.clamp(-1, 1)
         if self.p == 1.0 and self.surrogate is None:
-            return hard_sign(u)  # no graph: nothing upstream is stored or visited
-        return Freeze.apply(u, self.mask and self.mask(u), self.surrogate)  # type: ignore
+            return self.frozen(u)  # no graph: nothing upstream is stored or visited
+        return Freeze.apply(u, self.frozen(u), self.mask and self.mask(u), self.surrogate)  # type: ignore
 
 
 # ---- who: an entry is frozen while its number, 1 at first, is below p ----------------------------

@@ -16,6 +16,7 @@ from stompp_lite.errors import ConfigError, NonFiniteError, RecordError
 from stompp_lite.lab import record as records
 from stompp_lite.networks.convert import binarize_model
 from stompp_lite.networks.models import LabResNet, mlp
+from stompp_lite.networks.rules import SCALES
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.history import History
 from stompp_lite.training.loop import fit
@@ -30,6 +31,8 @@ METHODS = {
     "ste-identity": ("ste:identity", "ste:identity"),
     "stompp": ("stompp", "stompp"),
     "stompp+ste": ("stompp+ste:identity", "stompp+ste:clip"),
+    "hybrid": ("ste:identity", "stompp+ste:clip"),
+    "random": ("random", "ste:clip"),
 }
 
 
@@ -45,6 +48,7 @@ class Config(Settings):
         blocks: residual blocks of each group; of an ``mlp`` its depth, for example (3,).
         weights, activations: rules, as
             :func:`~stompp_lite.networks.convert.binarize_model` takes them.
+        scale: of the binary weights, one of :data:`~stompp_lite.networks.rules.SCALES`, or None.
     """
 
     data: str = "digits"
@@ -54,6 +58,7 @@ class Config(Settings):
     blocks: tuple[int, ...] = (1, 1)
     weights: str = "stompp"
     activations: str = "stompp"
+    scale: str | None = None
     eval_every: int = 2
     history: str = "step"
 
@@ -67,6 +72,8 @@ class Config(Settings):
         blocks = tuple(count(n, "the number of blocks") for n in self.blocks)
         object.__setattr__(self, "blocks", blocks)
         checked(self, data=text, validation=flag, width=count, weights=text, activations=text)
+        if self.scale is not None:
+            one_of(self.scale, SCALES, "scale")
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Config:
@@ -115,6 +122,7 @@ def build(config: Config, data: Data) -> nn.Module:
         data.train_x[:1].cpu(),
         weights=config.weights,
         activations=config.activations,
+        scale=config.scale,
     )
 
 

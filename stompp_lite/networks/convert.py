@@ -10,12 +10,12 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
 from stompp_lite.checks import flag
-from stompp_lite.errors import ConversionError
+from stompp_lite.errors import ConfigError, ConversionError
 from stompp_lite.networks import verify
 from stompp_lite.networks.layers import binary_layers
 from stompp_lite.networks.rewrite import rewrite
@@ -49,6 +49,7 @@ def binarize_model(
     *,
     weights: str | Rule = "stompp",
     activations: str | Rule = "stompp",
+    scale: str | None = None,
     keep_float: str | Sequence[str] = (),
     binary_shortcuts: bool = False,
     real_inputs: bool = False,
@@ -66,6 +67,8 @@ def binarize_model(
         weights: rule of the weights, such as ``"ste:clip"``; ``"ste"`` is short for
             ``"ste:identity"`` here.
         activations: rule of the activations; ``"ste"`` is short for ``"ste:clip"`` here.
+        scale: of the binary weights, one of :data:`~stompp_lite.networks.rules.SCALES`; None: they
+            are +1 and -1.
         keep_float: name patterns (``fnmatch``) of modules to leave alone, with all that is in them,
             or of parameters, in addition to those above.
         binary_shortcuts: convert the layers of shortcuts too.
@@ -79,9 +82,16 @@ def binarize_model(
             evaluation; a pattern matches nothing; there is nothing to binarize; or layers can be
             neither converted nor left alone, all of them by name, with the list that mends it
             (also in the error's ``keep_float``).
-        ConfigError: unknown rule or surrogate.
+        ConfigError: unknown rule, surrogate or scale, or one in the wrong place.
     """
     rules = Rule.parse(weights, "identity"), Rule.parse(activations, "clip")
+    if scale is not None:
+        rules = replace(rules[0], scale=scale), rules[1]
+    if rules[1].scale is not None or rules[1].name == "random":
+        raise ConfigError(
+            f"activations cannot follow the rule '{rules[1]}': scales and random signs are for "
+            "weights"
+        )
     keep = [keep_float] if isinstance(keep_float, str) else list(keep_float)
     for value, what in ((binary_shortcuts, "binary_shortcuts"), (real_inputs, "real_inputs")):
         flag(value, what)

@@ -106,10 +106,9 @@ def describe(model: nn.Module) -> Description:
             continue
         bits = 0 if again else _size(module)
         if bits or isinstance(module, tuple(BINARY)):
-            site = getattr(module, "binarizer", None)
             note = done.kept.get(call.name, "")
             rows.append(
-                Row(call.name, _kind(module), call.shape, _bits(site), stage, bits,
+                Row(call.name, _kind(module), call.shape, _bits(module), stage, bits,
                     _operations(module, call.shape), note)
             )  # fmt: skip
     for name, module in modules.items():
@@ -123,18 +122,28 @@ def describe(model: nn.Module) -> Description:
     return Description(rows)
 
 
-def _bits(site: object) -> str:
-    return "1 bit" if isinstance(site, Site) and site.rule.name != "float" else "32 bit"
+def _bits(module: object) -> str:
+    site = module.binarizer if isinstance(module, BinaryLayer) else module
+    if not isinstance(site, Site) or site.rule.name == "float":
+        return "32 bit"
+    if not isinstance(module, BinaryLayer) or site.rule.scale is None:
+        return "1 bit"
+    low, high = float(module.alpha().min()), float(module.alpha().max())
+    return f"1 bit x {low:.2g}" + (f" to {high:.2g}" if module.alpha().dim() else "")
 
 
 def _size(module: nn.Module) -> int:
-    """Bits of what belongs to the module itself, shipped: a binary weight has one an entry."""
+    """Bits of what belongs to the module itself, shipped: a binary weight has one an entry.
+
+    A scale has 32 for each of its values (none once it is folded into a norm).
+    """
     bits = sum(32 * t.numel() for t in module.parameters(recurse=False))
     passing = module._non_persistent_buffers_set
     kept = [b for n, b in module._buffers.items() if b is not None and n not in passing]
     bits += sum(32 * b.numel() for b in kept if b.dim())
     if isinstance(module, BinaryLayer) and module.binarizer.rule.name != "float":
         bits -= 31 * module.weight.numel()
+        bits += 32 * module.alpha().numel() if module.binarizer.rule.scale else 0
     return bits
 
 

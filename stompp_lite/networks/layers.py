@@ -1,9 +1,9 @@
 """Convolution and linear layers whose weights pass through a Binarizer.
 
 The parameter ``weight`` is the latent weight: real-valued, what the optimizer moves. The layer
-computes with ``binarizer(weight)``. No scale factor is applied. A bias, if there is one, stays
-float. Zero padding feeds zeros, not signs, into a convolution's border, as in the float
-networks that are converted here; chapter 1 says where that matters.
+computes with ``binarizer(weight)``, in the end with ``binary_weight()`` times ``alpha()``. A bias,
+if there is one, stays float. Zero padding feeds zeros, not signs, into a convolution's border, as
+in the float networks that are converted here; chapter 1 says where that matters.
 
 Taught in chapter 3, *A first binary network*.
 """
@@ -32,6 +32,11 @@ class BinaryLayer(nn.Module):
     def binary_weight(self) -> Tensor:
         """The weights to ship: sign of the latent weights, int8, every entry +1 or -1."""
         return hard_sign(self.weight).to(torch.int8)
+
+    def alpha(self) -> Tensor:
+        """The scale that stands beside the signs: [], or [O] with one an output channel."""
+        alpha = torch.as_tensor(self.binarizer.scale(self.weight))
+        return alpha.flatten() if alpha.dim() else alpha
 
 
 class _Convolution(BinaryLayer):
@@ -115,13 +120,18 @@ def as_binary(layer: nn.Module, rule: Rule) -> BinaryLayer:
         rule: rule of its weights.
 
     Raises:
-        ConversionError: any other type of layer.
+        ConversionError: any other type of layer, or one whose channels have no axis of their own.
     """
     if type(layer) not in BINARY:
         raise ConversionError(f"no binary version of {type(layer).__name__} is known")
     layer.__class__ = BINARY[type(layer)]
     assert isinstance(layer, BinaryLayer)
-    layer.binarizer = Site(rule)
+    transposed = isinstance(layer, _Transposed)
+    if transposed and layer.groups != 1 and rule.scale in ("channel", "channel-live"):  # type: ignore
+        raise ConversionError(
+            "a transposed convolution in groups has no axis of output channels; scale='layer' works"
+        )
+    layer.binarizer = Site(rule, channels=1 if transposed else 0)
     return layer
 
 

@@ -1,6 +1,6 @@
 r"""Rules by name, and a Binarizer at its place in a network.
 
-Four rules differ only in who is frozen and in what gradient a frozen entry passes back:
+Rules differ only in who is frozen and in what gradient a frozen entry passes back:
 
 ==============  ==========================  ======================================
 rule            frozen entries              gradient at a frozen entry
@@ -9,28 +9,38 @@ rule            frozen entries              gradient at a frozen entry
 ``ste``         all, always                 the surrogate's
 ``stompp``      a growing random part       0
 ``stompp+ste``  a growing random part       the surrogate's
+``random``      all, always (weights only)  0: the signs stay as they were drawn
 ==============  ==========================  ======================================
 
 An entry that is not frozen passes the gradient of clip, :math:`1[|u| \le 1]`.
 
-Sources: StoMPP (arXiv 2601.22660); straight-through estimator: arXiv 1308.3432, 1602.02830.
-Taught in chapters 3 (STE) and 8 (StoMPP).
+Binary weights can carry a **scale**: they are :math:`\alpha \operatorname{sign}(u)` with
+:math:`\alpha` the mean of :math:`|u|`, so that they are about as large as the latent weights behind
+them. The gradient that a surrogate passes to u is not multiplied by it.
+
+Sources: StoMPP (arXiv 2601.22660); straight-through estimator: arXiv 1308.3432, 1602.02830; scale:
+XNOR-Net (arXiv 1603.05279). Taught in chapters 3 (STE), 4 (scale) and 8 (StoMPP).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stompp_lite.checks import floating, one_of
 from stompp_lite.errors import ConfigError, ShapeError
-from stompp_lite.method import SURROGATES, Binarizer
+from stompp_lite.method import SURROGATES, Binarizer, hard_sign
 
 #: How a tensor can become binary.
-RULES = ("float", "ste", "stompp", "stompp+ste")
+RULES = ("float", "ste", "stompp", "stompp+ste", "random")
 USE_SURROGATES = ("ste", "stompp+ste")
+#: Scale of binary weights, alpha = mean abs(latent): one value a layer or one an output channel;
+#: a constant, taken when training starts, or live, measured anew at each use.
+SCALES = ("layer", "channel", "layer-live", "channel-live")
 
 
 @dataclass(frozen=True)
@@ -39,12 +49,17 @@ class Rule:
 
     ``Rule("ste", "identity")`` and ``Rule.parse("ste:identity")`` are the same rule.
 
+    Attributes:
+        scale: of binary weights, one of :data:`SCALES`; None: they are +1 and -1.
+
     Raises:
-        ConfigError: unknown rule or surrogate, a surrogate missing or out of place.
+        ConfigError: unknown rule, surrogate or scale, a surrogate missing or out of place, a scale
+            where nothing is binary.
     """
 
     name: str
     surrogate: str | None = None
+    scale: str | None = None
 
     def __post_init__(self) -> None:
         one_of(self.name, RULES, "rule")
@@ -57,6 +72,10 @@ class Rule:
             raise ConfigError(f"rule {self.name!r} has no use for a surrogate: {self.surrogate!r}")
         if self.surrogate is not None:
             one_of(self.surrogate, SURROGATES, "surrogate")
+        if self.scale is not None:
+            one_of(self.scale, SCALES, "scale")
+            if self.name == "float":
+                raise ConfigError("rule 'float' makes nothing binary that could have a scale")
 
     @property
     def uses_surrogate(self) -> bool:
@@ -85,7 +104,8 @@ class Rule:
         return cls(name, surrogate or (usual if name in USE_SURROGATES else None))
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.surrogate}" if self.surrogate else self.name
+        text = f"{self.name}:{self.surrogate}" if self.surrogate else self.name
+        return f"{text}, scale {self.scale}" if self.scale else text
 
 
 class Site(Binarizer):
@@ -93,25 +113,63 @@ class Site(Binarizer):
 
     Args:
         rule: how frozen entries behave.
+        channels: axis of a weight's output channels.
 
     Attributes:
         p: the frozen fraction now, in [0, 1]. 0 clips everything, 1 binarizes everything.
         mask: function from u to a bool tensor while 0 < p < 1, else None.
+        alpha: the constant scale, a buffer, [] or of the weight's rank; None before training
+            starts, and where there is no constant.
 
     ``mask`` and ``p`` are no buffers: they follow from the step of a run, so they are neither
     broadcast between processes nor stored. The ``state_dict`` only notes whether the tensor is
     committed, so that a finished network that is loaded elsewhere is binary there too.
     """
 
-    def __init__(self, rule: Rule) -> None:
+    alpha: Tensor | None
+
+    def __init__(self, rule: Rule, channels: int = 0) -> None:
         super().__init__()
-        self.rule, self.surrogate = rule, rule.surrogate
+        self.rule, self.surrogate, self.channels = rule, rule.surrogate, channels
         self.p = self.resting_p(0)
         self.shape: tuple[int, ...] | None = None  # of an activation, without the batch axis
+        self.register_buffer("alpha", None)
 
     def resting_p(self, _step: int) -> float:
         """p of a rule that has no schedule, at any step."""
-        return 1.0 if self.rule.name == "ste" else 0.0
+        return 1.0 if self.rule.name in ("ste", "random") else 0.0
+
+    def scale(self, u: Tensor) -> Tensor | float:
+        """Size of binary entries: 1, or alpha, which broadcasts to ``u``."""
+        if self.rule.scale is None:
+            return 1.0
+        if self.alpha is not None:
+            return self.alpha
+        if self.rule.scale.startswith("layer"):
+            return u.detach().abs().mean()
+        others = [axis for axis in range(u.dim()) if axis != self.channels]
+        return u.detach().abs().mean(others, keepdim=True)
+
+    def frozen(self, u: Tensor) -> Tensor:  # type: ignore[override]
+        """What frozen entries become: signs, times the scale."""
+        signs = hard_sign(u)
+        return signs if self.rule.scale is None else signs.mul_(self.scale(u))
+
+    def take_scale(self, u: Tensor, name: str) -> None:
+        """Training starts: note the constant scale, unless there is one already.
+
+        Raises:
+            ConfigError: it is zero, or not finite.
+        """
+        if self.rule.scale not in ("layer", "channel") or self.alpha is not None:
+            return
+        alpha = torch.as_tensor(self.scale(u))
+        if not bool((alpha > 0).all() and torch.isfinite(alpha).all()):
+            raise ConfigError(
+                f"the latent weights of {name!r} have a mean size of {float(alpha.min()):g}, which "
+                "cannot be a scale; initialize them, or convert with scale=None"
+            )
+        self.alpha = alpha
 
     def forward(self, input: Tensor) -> Tensor:  # torch's modules call it input, some by name
         """Eq. 1 at the present p: a tensor like ``input``.
@@ -138,6 +196,14 @@ class Site(Binarizer):
         """Take over from a ``state_dict``. A half-frozen tensor comes back free."""
         if self.rule.progressive:
             self.p, self.mask = float(state), None
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        saved = state_dict.get(f"{prefix}alpha")
+        if saved is not None and self.alpha is None and self.rule.scale in ("layer", "channel"):
+            self.alpha = torch.empty_like(saved)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def extra_repr(self) -> str:
         """Rule and p, for ``print(model)``."""

@@ -31,8 +31,9 @@ def assert_finite(model: nn.Module) -> None:
 def assert_binary(model: nn.Module, example: Tensor | None = None) -> None:
     """Check that a finished model is what it claims to be.
 
-    Every Binarizer whose rule binarizes must be at p = 1, every parameter and statistic finite, and
-    every exported weight exactly +1 or -1.
+    Every Binarizer whose rule binarizes must be at p = 1, every parameter and statistic finite,
+    every exported weight exactly +1 or -1, and every weight as used that times alpha, one value a
+    layer or channel (1 without a scale).
 
     Args:
         example: [N, ...] inputs; with them, the model is also run in training and evaluation, with
@@ -51,10 +52,15 @@ def assert_binary(model: nn.Module, example: Tensor | None = None) -> None:
     for name, layer in binary_layers(model).items():
         if done.weights.name == "float":
             continue
-        used = layer.binarizer(layer.weight).detach()
-        if not torch.equal(used, layer.binary_weight().to(used.dtype)):
+        site = layer.binarizer
+        used, alpha = site(layer.weight).detach(), site.scale(layer.weight)
+        if not torch.equal(used, layer.binary_weight().to(used.dtype) * alpha):
             raise NotBinaryError(f"weights of {name!r} as used differ from those exported")
-        if not bool((used.abs() == 1).all()):
-            raise NotBinaryError(f"weights of {name!r} are not all +1 or -1")
+        per_channel = str(site.rule.scale).startswith("channel")
+        groups = used.transpose(0, site.channels).flatten(1) if per_channel else used.reshape(1, -1)
+        sizes = groups.abs()
+        if not bool((sizes == sizes[:, :1]).all() and (sizes > 0).all()):
+            one = "one value a channel" if per_channel else "one value a layer"
+            raise NotBinaryError(f"weights of {name!r} are not +alpha or -alpha, {one}")
     if example is not None:
         check_paths(model, example, done.activation_sites)

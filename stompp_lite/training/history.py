@@ -34,7 +34,8 @@ class History:
         epochs: one dict for each evaluated epoch: ``epoch`` (1-based), ``step`` (steps done),
             ``loss`` (mean over the epoch), ``train_acc`` (running, in training mode), ``test_acc``
             (current masks), ``train_acc_binary`` and ``test_acc_binary`` (all-ones masks),
-            ``p_weights``, ``p_activations``, ``reach``, ``zero``, ``flips`` (lists, one number a
+            ``p_weights``, ``p_activations``, ``flips`` and what
+            :func:`~stompp_lite.training.measure.gradient_reach` measures (lists, one number a
             stage; flips since the evaluation before). Accuracies in percent.
         steps: with ``history="step"``: ``loss``, ``train_acc`` of every step's batch.
         moments: with ``measure_steps``: the same dicts as in ``epochs``, after every so many

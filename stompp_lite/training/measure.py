@@ -7,8 +7,9 @@ Gradient reach of stage :math:`l` is
 
 the size of the gradient that arrives at the output of the stage's activations, relative to the same
 network with nothing frozen. 1 means as much as without signs, 0 that none arrives. It compares two
-networks, whose gradients both change with depth, and says nothing of the weights' gradients: look
-at both parts before you read the ratio.
+networks, whose gradients both change with depth, and says nothing of the weights' gradients. So
+:func:`gradient_reach` returns both parts beside the ratio, and the weights' gradients relative to
+the size of the weights: the share of itself by which a step of learning rate 1 moves a layer.
 
 Taught in chapter 3 (accuracy), chapter 4 (reach against depth) and chapter 8 (reach in a run).
 """
@@ -27,7 +28,7 @@ from stompp_lite.checks import count
 from stompp_lite.errors import DtypeError, ShapeError
 from stompp_lite.method import hard_sign
 from stompp_lite.networks.convert import conversion
-from stompp_lite.networks.layers import sites
+from stompp_lite.networks.layers import binary_layers, sites
 from stompp_lite.networks.trace import preserved
 
 
@@ -58,6 +59,13 @@ def activation_gradients(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Te
         Name to gradient [N, ...], or None where no gradient arrives at all (or the Binarizer was
         not called, because its block was skipped).
     """
+    return _gradients(model, x, y)[0]
+
+
+def _gradients(
+    model: nn.Module, x: Tensor, y: Tensor
+) -> tuple[dict[str, Tensor | None], dict[str, Tensor | None]]:
+    """Gradients at the outputs of the activations, and of the latent weights of binary layers."""
     outputs: dict[str, Tensor] = {}
     handles = []
     for name in conversion(model).activation_sites:
@@ -69,39 +77,56 @@ def activation_gradients(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Te
             return out
 
         handles.append(model.get_submodule(name).register_forward_hook(hook))
+    layers = binary_layers(model)
+    latents = {name: layer.weight for name, layer in layers.items() if layer.weight.requires_grad}
     try:
         with torch.enable_grad():
             loss = F.cross_entropy(model(x), y)
-            grads = torch.autograd.grad(loss, list(outputs.values()), allow_unused=True)
+            wanted = [*outputs.values(), *latents.values()]
+            grads = torch.autograd.grad(loss, wanted, allow_unused=True)
     finally:
         for handle in handles:
             handle.remove()
-    found = dict(zip(outputs, grads, strict=True))
-    return {name: found.get(name) for name in conversion(model).activation_sites}
+    found = dict(zip(outputs, grads, strict=False))
+    weights = dict(zip(latents, grads[len(outputs) :], strict=True))
+    return (
+        {name: found.get(name) for name in conversion(model).activation_sites},
+        {name: weights.get(name) for name in layers},
+    )
 
 
 def gradient_reach(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, list[float]]:
-    """Gradient reach and share of exactly zero gradient entries, per stage.
+    """Gradient reach with its two parts, zero gradients, and weights' gradients, per stage.
 
     Stages without an activation, or whose reference gradient is zero, give NaN.
 
     Returns:
-        ``{"reach": [L], "zero": [L]}``
+        Lists of L numbers. ``gradient``: Euclidean norm of the gradient that arrives at the
+        activations; ``reference``: the same with all masks 0; ``reach``: their ratio; ``zero``:
+        share of entries of the gradient that are exactly zero; ``relative``: norm of the latent
+        weights' gradient divided by that of the latent weights (0 for a stage without weights).
     """
     with preserved(model):
         model.train()
-        now = activation_gradients(model, x, y)
+        now, weights = _gradients(model, x, y)
         with masks_at(model, 0.0):
-            free = activation_gradients(model, x, y)
-    reach, zero = [], []
+            free, _ = _gradients(model, x, y)
+    out: dict[str, list[float]] = {
+        name: [] for name in ("reach", "zero", "gradient", "reference", "relative")
+    }
+    layers = binary_layers(model)
     for stage in conversion(model).stages:
         got = [now[name] for name in stage.activations]
-        ref = [free[name] for name in stage.activations]
-        size, size_ref = _norm(got), _norm(ref)
-        reach.append(size / size_ref if size_ref > 0 else math.nan)
+        size, reference = _norm(got), _norm([free[name] for name in stage.activations])
         zeros = [1.0 if g is None else float((g == 0).float().mean()) for g in got]
-        zero.append(sum(zeros) / len(zeros) if zeros else math.nan)
-    return {"reach": reach, "zero": zero}
+        latent = _norm([layers[name].weight.detach() for name in stage.weights])
+        moved = _norm([weights[name] for name in stage.weights])
+        out["reach"].append(size / reference if reference > 0 else math.nan)
+        out["zero"].append(sum(zeros) / len(zeros) if zeros else math.nan)
+        out["gradient"].append(size if got else math.nan)
+        out["reference"].append(reference if got else math.nan)
+        out["relative"].append(moved / latent if latent > 0 else 0.0)
+    return out
 
 
 def _norm(grads: list[Tensor | None]) -> float:

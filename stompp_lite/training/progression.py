@@ -98,6 +98,7 @@ class Progression(Walk):
         site = module
         if isinstance(module, BinaryLayer):
             site, weight = module.binarizer, module.weight
+            site.take_scale(weight, name)
         assert isinstance(site, Site)
         p: Callable[[int], float] = site.resting_p
         start = 0
