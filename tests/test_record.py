@@ -127,8 +127,11 @@ def test_recorded_runs_are_valid_complete_and_made_by_their_recipes():
             continue
         runs = dict(recipe.runs())
         found = {p.stem: p for p in (RUNS / name).glob("*.json")}
-        assert set(found) == set(runs), f"{name}: run `python -m stompp_lite sweep {name}`"
-        for run, config in runs.items():
+        assert set(found) <= set(runs), f"{name}: runs that the recipe does not know"
+        complete = set(found) == set(runs)
+        assert complete or recipe.missing, f"{name}: run `python -m stompp_lite sweep {name}`"
+        for run in found:
+            config = runs[run]
             kept = record.read(found[run])
             check_same(kept, config, found[run])
             assert (kept.recipe, kept.name, kept.seed) == (name, run, config.seed)

@@ -9,6 +9,7 @@ from typing import Any
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
+from stompp_lite.lab import fair
 from stompp_lite.lab.run import METHODS, Config
 from stompp_lite.training.plan import Plan
 
@@ -21,12 +22,14 @@ class Recipe:
         question: what the runs are to answer.
         cost: expected time, with the processor it was measured on.
         runs: yields (name, configuration).
+        missing: which of the runs are not recorded, and why.
     """
 
     name: str
     question: str
     cost: str
     runs: Callable[[], Iterator[tuple[str, Config]]]
+    missing: str = ""
 
 
 def method_config(method: str, blocks: int, seed: int, base: Config | None = None) -> Config:
@@ -116,6 +119,7 @@ def _quick() -> Iterator[tuple[str, Config]]:
         yield f"n01-{method}-s0", config
 
 
+UNDER_WAY = "some runs are still under way"
 _ALL = (
     Recipe(
         "depth",
@@ -158,6 +162,49 @@ _ALL = (
         "taken over from the lab's first version, not tuned.",
         "two minutes on one AMD EPYC core",
         _perceptron,
+    ),
+    Recipe(
+        "fair-tune",
+        "Which learning rate suits each method in each arm, at 24 and 36 binary convolutions? "
+        "Validation split, seeds 100 and 101.",
+        "about 4 core-hours on one AMD EPYC core",
+        fair.tune,
+        missing=UNDER_WAY,
+    ),
+    Recipe(
+        "fair",
+        "A fair fight: five methods, four arms, five depths, five seeds.",
+        "about 4 core-hours on one AMD EPYC core",
+        fair.fight,
+        missing=UNDER_WAY,
+    ),
+    Recipe(
+        "fair-deep",
+        "Ten seeds for STE and the hybrid with Adam at 36 and 48; the other methods at 48.",
+        "about 2 core-hours on one AMD EPYC core",
+        fair.deep,
+        missing=UNDER_WAY,
+    ),
+    Recipe(
+        "fair-cosine",
+        "Does a decaying learning rate change the picture at 24? Three seeds.",
+        "about 20 core-minutes on one AMD EPYC core",
+        fair.cosine,
+        missing=UNDER_WAY,
+    ),
+    Recipe(
+        "fair-random",
+        "How good is a network whose binary weights are never trained? Three seeds.",
+        "about 10 core-minutes on one AMD EPYC core",
+        fair.random,
+        missing=UNDER_WAY,
+    ),
+    Recipe(
+        "tooth",
+        "Frozen weights of size 1 against alpha, weights or activations alone. Five seeds.",
+        "about 20 core-minutes on one AMD EPYC core",
+        fair.tooth,
+        missing=UNDER_WAY,
     ),
     Recipe("quick", "Does everything run? Two runs of three epochs.", "seconds", _quick),
 )

@@ -1,0 +1,140 @@
+"""The fair fight: every method with a step that suits it.
+
+The protocol and the rules for a verdict stand in the book, on the page *Protocol of the fair
+fight*; they were committed before the runs. Here are the runs. An arm says how large the steps are:
+
+===========  =========  ==========================  =====================================
+arm          optimizer  binary weights              learning rate
+===========  =========  ==========================  =====================================
+``minimal``  SGD        +1 and -1                   0.1 for every method and depth
+``sgd``      SGD        +1 and -1                   each method's own
+``scale``    SGD        alpha sign(u), a layer      each method's own
+``adam``     Adam       +1 and -1                   each method's own
+===========  =========  ==========================  =====================================
+
+Taught in chapter 12, *A fair fight*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from stompp_lite.lab.run import METHODS, Config
+
+PAPER_RATE = 0.1  # reportedly the papers' learning rate, for every method
+#: Arm -> the settings that it changes; a rate of None is the method's own.
+ARMS: dict[str, dict[str, Any]] = {
+    "minimal": {"lr": PAPER_RATE},
+    "sgd": {"lr": None},
+    "scale": {"lr": None, "scale": "layer"},
+    "adam": {"lr": None, "optimizer": "adam"},
+}
+FIGHTERS = ("float", "ste", "stompp", "stompp+ste", "hybrid")
+DEPTHS = (1, 2, 4, 6, 9)  # blocks of each of two groups; four binary convolutions each
+#: Learning rates tried for each method and each tuned depth, by arm.
+GRIDS: dict[str, tuple[float, ...]] = {
+    "sgd": (0.05, 0.1, 0.2, 0.4, 0.8),
+    "scale": (0.025, 0.05, 0.1, 0.2),
+    "adam": (0.001, 0.003, 0.01, 0.03),
+}
+TUNED = (6, 9)  # the depths at which rates are chosen; the others take the nearer one's
+#: (arm, method) -> own rate at each depth of TUNED, by the protocol's rule from recipe `tune`.
+RATES: dict[tuple[str, str], tuple[float, float]] = {}
+
+
+def arm_config(arm: str, method: str, blocks: int, seed: int, **changes: Any) -> Config:
+    """The configuration of a method in an arm (a key of :data:`ARMS`).
+
+    ``changes`` are further fields; ``lr`` replaces the method's own rate.
+    """
+    weights, activations = METHODS[method]
+    settings: dict[str, Any] = {"eval_every": 6, "history": "epoch"} | ARMS[arm] | changes
+    if weights == "float":
+        settings.pop("scale", None)  # nothing binary that could have one
+    if settings["lr"] is None:
+        near = min(range(len(TUNED)), key=lambda i: abs(TUNED[i] - blocks))
+        settings["lr"] = RATES[arm, method][near]
+    if blocks >= 12:
+        settings.setdefault("epochs", 120)
+    return replace(
+        Config(), weights=weights, activations=activations, blocks=(blocks, blocks), seed=seed,
+        **settings,
+    )  # fmt: skip
+
+
+def _named(
+    arms: Sequence[str], methods: Sequence[str], blocks: int, seed: int, suffix: str = "",
+    **changes: Any,
+) -> Iterator[tuple[str, Config]]:  # fmt: skip
+    for arm, method in product(arms, methods):
+        if ARMS[arm]["lr"] is None and (arm, method) not in RATES:
+            continue  # not tuned: `float` has no scale, its arm is `sgd`
+        name = f"n{blocks:02d}-{arm}-{method}{suffix}-s{seed}"
+        yield name, arm_config(arm, method, blocks, seed, **changes)
+
+
+def tune() -> Iterator[tuple[str, Config]]:
+    """Validation runs: every method, every rate of its arm's grid, seeds 100 and 101."""
+    for arm, blocks, lr, method, seed in product(
+        ("scale", "adam", "sgd"), TUNED, sorted({r for g in GRIDS.values() for r in g}),
+        FIGHTERS, (100, 101),
+    ):  # fmt: skip
+        if lr in GRIDS[arm] and (arm, method) != ("scale", "float"):
+            name = f"n{blocks:02d}-{arm}-{method}-lr{lr}-s{seed}"
+            yield name, arm_config(arm, method, blocks, seed, lr=lr, validation=True, eval_every=10)
+
+
+def fight() -> Iterator[tuple[str, Config]]:
+    """Five fresh seeds at five depths; the seeds in turn, so that a sweep can stop between them."""
+    for seed in range(5):
+        for blocks in DEPTHS:
+            yield from _named(("minimal", "scale", "adam"), FIGHTERS, blocks, seed)
+            yield from _named(("sgd",), FIGHTERS if blocks in TUNED else ("float",), blocks, seed)
+
+
+def deep() -> Iterator[tuple[str, Config]]:
+    """Ten seeds for STE and the hybrid with Adam at 36 and 48; the other methods at 48."""
+    for seed in range(10):
+        if seed >= 5:  # the first five of this depth are in `fight`
+            yield from _named(("adam",), ("ste", "hybrid"), 9, seed)
+        yield from _named(("adam",), ("ste", "hybrid"), 12, seed)
+    for seed in range(3):
+        yield from _named(("minimal", "scale"), ("ste",), 12, seed)
+        yield from _named(("adam", "scale"), ("stompp", "stompp+ste"), 12, seed)
+        yield from _named(("adam",), ("float",), 12, seed)
+
+
+def cosine() -> Iterator[tuple[str, Config]]:
+    """A decaying learning rate at 24 convolutions, each method at its own (constant) rate."""
+    for seed in range(3):
+        yield from _named(("scale", "adam"), FIGHTERS, 6, seed, "-cosine", lr_schedule="cosine")
+        yield from _named(("sgd",), ("float",), 6, seed, "-cosine", lr_schedule="cosine")
+
+
+def random() -> Iterator[tuple[str, Config]]:
+    """Binary weights that are never trained, at 24 and 36 convolutions."""
+    for seed, blocks in product(range(3), (6, 9)):
+        for arm in ("minimal", "adam"):
+            if ARMS[arm]["lr"] is None and (arm, "ste") not in RATES:
+                continue
+            lr = ARMS[arm]["lr"] or RATES[arm, "ste"][TUNED.index(blocks)]
+            name = f"n{blocks:02d}-{arm}-random-s{seed}"
+            yield name, arm_config(arm, "random", blocks, seed, lr=lr)
+
+
+def tooth() -> Iterator[tuple[str, Config]]:
+    """What of a tooth is scale? StoMPP, and its weights or activations alone, at rate 0.1."""
+    rules = {"both": ("stompp", "stompp"), "weights": ("stompp", "float")}
+    changes: dict[str, Any] = {"lr": PAPER_RATE, "history": "step", "eval_every": 60}
+    for seed, blocks in product(range(5), (2, 6)):
+        for part, (weights, activations) in rules.items():
+            for label, scale in (("one", None), ("alpha", "layer")):
+                config = arm_config("minimal", "stompp", blocks, seed, scale=scale, **changes)
+                config = replace(config, weights=weights, activations=activations)
+                yield f"n{blocks:02d}-{part}-{label}-s{seed}", config
+        config = arm_config("minimal", "stompp", blocks, seed, **changes)
+        config = replace(config, weights="float")
+        yield f"n{blocks:02d}-activations-s{seed}", config
