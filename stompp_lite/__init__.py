@@ -9,6 +9,7 @@ from stompp_lite.functional import clip, hard_sign, masked_binarize, shape_value
 from stompp_lite.method import Binarizer
 from stompp_lite.networks.convert import binarize_model
 from stompp_lite.networks.describe import describe
+from stompp_lite.networks.fold import fold_scale
 from stompp_lite.networks.models import LabResNet, mlp
 from stompp_lite.networks.rules import Rule
 from stompp_lite.schedule import Schedule
@@ -40,6 +41,7 @@ __all__ = [
     "clip",
     "describe",
     "fit",
+    "fold_scale",
     "hard_sign",
     "import_torchvision",
     "load",

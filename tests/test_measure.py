@@ -109,10 +109,29 @@ def test_reach_is_the_ratio_of_two_norms_in_training_mode(tiny):
     got = measure.gradient_reach(model, x, y)
     assert got["reach"] == pytest.approx([a / b for a, b in zip(now, free)], rel=1e-5)
     assert got["zero"] == pytest.approx(zero) and got["zero"][4] == pytest.approx(0.25)
+    assert got["gradient"] == pytest.approx(now, rel=1e-5)
+    assert got["reference"] == pytest.approx(free, rel=1e-5)
     with torch.no_grad():
         model.head.weight.zero_()
     got = measure.gradient_reach(model, x, y)
     assert all(map(math.isnan, got["reach"])) and got["zero"] == [1.0] * 5
+
+
+def test_weights_gradients_are_relative_to_the_latent_weights(tiny):
+    model = lab_net("ste", "ste")
+    x, y = tiny.train_x, tiny.train_y
+    got = measure.gradient_reach(model, x, y)["relative"]
+    F.cross_entropy(model.train()(x), y).backward()
+    expected = [0.0]  # stage 0 has no weights
+    for stage in model.binarization.stages[1:]:
+        weight = model.get_submodule(stage.weights[0]).weight
+        expected.append(float(weight.grad.norm() / weight.detach().norm()))
+    assert got == pytest.approx(expected, rel=1e-5) and min(got[1:]) > 0
+    committed = lab_net("stompp", "stompp")
+    progression = Progression(committed, 100)
+    progression.set_step(40)  # of 90: two stages of five are over
+    relative = measure.gradient_reach(committed, x, y)["relative"]
+    assert relative[1] == 0.0 and relative[3] > 0
 
 
 def test_stages_with_no_activation_and_with_two():
