@@ -51,7 +51,7 @@ def arm_config(arm: str, method: str, blocks: int, seed: int, **changes: Any) ->
     ``changes`` are further fields; ``lr`` replaces the method's own rate.
     """
     weights, activations = METHODS[method]
-    settings: dict[str, Any] = {"eval_every": 6, "history": "epoch"} | ARMS[arm] | changes
+    settings: dict[str, Any] = {"eval_every": 4, "history": "epoch"} | ARMS[arm] | changes
     if weights == "float":
         settings.pop("scale", None)  # nothing binary that could have one
     if settings["lr"] is None:
