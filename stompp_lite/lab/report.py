@@ -12,6 +12,8 @@ from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, default_folder, read_all
 from stompp_lite.lab.stats import accuracy_interval, paired_difference
 
+SPLIT = 20.0  # percentage points between runs of one setting: see the protocol of the fair fight
+
 
 def group(records: list[Record]) -> dict[str, list[Record]]:
     """Records that differ in their seed only, by name without ``-s`` and the seed.
@@ -34,13 +36,27 @@ def group(records: list[Record]) -> dict[str, list[Record]]:
     return dict(groups)
 
 
-def by_depth(records: list[Record]) -> dict[str, dict[int, list[Record]]]:
-    """``{method: {n: runs}}`` of the depth recipe, n being the blocks of a group."""
-    out: dict[str, dict[int, list[Record]]] = defaultdict(dict)
+#: method -> blocks of a group -> runs that differ in their seed only
+Depths = dict[str, dict[int, list[Record]]]
+
+
+def by_arm(records: list[Record]) -> dict[str, Depths]:
+    """Runs of the fair fight: ``{arm: {method: {n: runs}}}``, n being the blocks of a group."""
+    out: dict[str, Depths] = {}
     for name, runs in group(records).items():
-        method = name.partition("-")[2]
-        out[method][runs[0].config["blocks"][0]] = runs
-    return {method: dict(sorted(depths.items())) for method, depths in out.items()}
+        _, arm, method = name.split("-", 2)
+        n = runs[0].config["blocks"][0]
+        out.setdefault(arm, {}).setdefault(method, {})[n] = sorted(runs, key=lambda r: r.seed)
+    return {
+        arm: {method: dict(sorted(depths.items())) for method, depths in methods.items()}
+        for arm, methods in out.items()
+    }
+
+
+def splits(runs: list[Record]) -> bool:
+    """Whether runs that differ in their seed lie too far apart for a mean to describe them."""
+    scores = [r.final["test_acc"] for r in runs if not r.diverged]
+    return bool(scores) and max(scores) - min(scores) > SPLIT
 
 
 def common_seeds(a: list[Record], b: list[Record]) -> tuple[list[Record], list[Record]]:
@@ -56,24 +72,28 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def depth_table(records: list[Record]) -> str:
-    """Test accuracy, one row a depth, one column a method (Markdown)."""
-    methods = by_depth(records)
+def depth_table(methods: Depths) -> str:
+    """Test accuracy of an arm, one row a depth, one column a method (Markdown)."""
     depths = sorted({n for runs in methods.values() for n in runs})
     rows = [[f"{4 * n}"] + [_cell(m.get(n, [])) for m in methods.values()] for n in depths]
-    return markdown(["binary convolutions", *methods], rows)
+    return markdown(["binary convolutions", *map(_title, methods)], rows)
+
+
+def _title(method: str) -> str:
+    return method.replace("+", " + ")
 
 
 def _cell(runs: list[Record]) -> str:
     lost = sum(r.diverged for r in runs)
     if lost:
         return f"{lost} of {len(runs)} diverged"
+    if splits(runs):
+        return ", ".join(f"{r.final['test_acc']:.0f}" for r in runs)
     return str(accuracy_interval(runs)) if len(runs) > 1 else ""
 
 
-def difference_table(records: list[Record], reference: str = "ste") -> str:
+def difference_table(methods: Depths, reference: str = "ste") -> str:
     """Paired differences to ``reference`` in percentage points, one row a depth (Markdown)."""
-    methods = by_depth(records)
     if reference not in methods:
         return f"(no runs of {reference} to compare with)"
     base = methods[reference]
@@ -85,11 +105,28 @@ def difference_table(records: list[Record], reference: str = "ste") -> str:
             first, second = common_seeds(methods[m].get(n, []), base[n])
             if len(first) < 2 or any(r.diverged for r in methods[m][n]):
                 row.append("")
-                continue
-            d = paired_difference(first, second)
-            row.append(f"{d.mean:+.1f} ± {d.half:.1f}")
+            elif splits(first) or splits(second):
+                row.append("split")
+            else:
+                d = paired_difference(first, second)
+                row.append(f"{d.mean:+.1f} ± {d.half:.1f}")
         rows.append(row)
-    return markdown(["binary convolutions", *(f"{m} minus {reference}" for m in others)], rows)
+    titles = (f"{_title(m)} minus {_title(reference)}" for m in others)
+    return markdown(["binary convolutions", *titles], rows)
+
+
+def arms_table(recipe: str, folder: Path | None = None) -> str:
+    """Accuracies and differences of a fair-fight recipe, arm by arm (Markdown).
+
+    Raises:
+        RecordError: no records, or a damaged one.
+    """
+    parts = []
+    for arm, methods in by_arm(read_all(recipe, folder)).items():
+        parts += [f"**{arm}**: test accuracy, %", depth_table(methods)]
+        if "ste" in methods and len(methods) > 1:
+            parts += ["Differences to STE, percentage points:", difference_table(methods)]
+    return "\n\n".join(parts)
 
 
 def table(recipe: str, folder: Path | None = None) -> str:
@@ -100,9 +137,9 @@ def table(recipe: str, folder: Path | None = None) -> str:
     """
     if not ((folder or default_folder() or Path()) / recipe).is_dir():
         one_of(recipe, RECIPES, "recipe")
+    if recipe in ("fair", "fair-deep"):
+        return arms_table(recipe, folder)
     records = read_all(recipe, folder)
-    if recipe.startswith("depth"):
-        return f"Test accuracy, %\n\n{depth_table(records)}\n\n{difference_table(records)}"
     rows = []
     for name, runs in group(records).items():
         alone = len(runs) == 1 and not runs[0].diverged  # no interval: not a finding

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stompp_lite import rng
@@ -35,8 +36,11 @@ VISION = {
 }
 IDX = ("mnist", "fashion-mnist")
 CLASSES = {"mnist": 10, "fashion-mnist": 10, "cifar10": 10, "cifar100": 100}
+#: Reduced data set -> what it is made of: images averaged over squares of pixels, and so many
+#: training images of each class (the first ones); all test images.
+REDUCED = {"fashion-small": ("fashion-mnist", 4, 600)}
 #: Data sets that can be loaded.
-NAMES = ("digits", *VISION)
+NAMES = ("digits", *VISION, *REDUCED)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,10 @@ def load(
     one_of(name, NAMES, "data set")
     flag(validation, "validation")
     flag(download, "download")
-    data = _digits() if name == "digits" else _vision(name, Path(root), download)
+    if name in REDUCED:
+        data = _reduced(name, Path(root), download)
+    else:
+        data = _digits() if name == "digits" else _vision(name, Path(root), download)
     return _hold_out(data) if validation else data
 
 
@@ -157,6 +164,21 @@ def _hold_out(data: Data) -> Data:
     x, y = data.train_x, data.train_y
     train, held = _split(y.numpy(), held_out=len(y) // 5, seed=1)
     return Data(data.name, x[train], y[train], x[held], y[held], data.classes, "validation")
+
+
+def _reduced(name: str, root: Path, download: bool) -> Data:
+    whole, pixels, images = REDUCED[name]
+    data = _vision(whole, root, download)
+    first = [(data.train_y == c).nonzero().flatten()[:images] for c in range(data.classes)]
+    kept = torch.cat(first).sort().values
+    return Data(
+        name,
+        F.avg_pool2d(data.train_x[kept], pixels),
+        data.train_y[kept],
+        F.avg_pool2d(data.test_x, pixels),
+        data.test_y,
+        data.classes,
+    )
 
 
 def _vision(name: str, root: Path, download: bool) -> Data:

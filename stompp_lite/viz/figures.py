@@ -10,8 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab.record import Record
-from stompp_lite.lab.report import by_depth
+from stompp_lite.lab.report import Depths, splits
 from stompp_lite.lab.stats import accuracy_interval
 from stompp_lite.schedule import Schedule
 from stompp_lite.viz import style
@@ -19,34 +18,49 @@ from stompp_lite.viz import style
 FREEZE = LinearSegmentedColormap.from_list("freeze", [style.FREE, style.FROZEN])
 
 
-def depth(panels: Mapping[str, Sequence[Record]], methods: Sequence[str]) -> Figure:
-    """Test accuracy against the number of binary convolutions, mean and 95 % interval.
+def depth(panels: Mapping[str, Depths], methods: Sequence[str], low: float = 0.0) -> Figure:
+    """Test accuracy against the number of binary convolutions: every run a dot, means connected.
+
+    Bars are 95 % intervals. Runs that split, and settings in which some run diverged, have dots
+    only: no mean describes them.
 
     Args:
-        panels: title to the records of a depth recipe; one panel each.
+        panels: title to the runs of an arm, from :func:`stompp_lite.lab.report.by_arm`.
         methods: which to draw, keys of :data:`stompp_lite.viz.style.METHODS`.
+        low: lower end of the axis, in percent.
     """
-    size = (6.4, 3.6) if len(panels) == 1 else (4.0 * len(panels) + 1.2, 3.6)
+    size = (6.4, 3.8) if len(panels) == 1 else (3.1 * len(panels) + 1.6, 3.8)
     fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     ends: list[tuple[float, str, str]] = []
-    for ax, (title, records) in zip(axes[0], panels.items(), strict=True):
-        groups, ends = by_depth(list(records)), []
-        ticks = sorted({n for method in methods for n in groups.get(method, {})})
-        for k, method in enumerate(m for m in methods if m in groups):
-            look = style.look(method)
-            # a point in which some run diverged has no mean; the tables say how many did
-            runs = {n: r for n, r in groups[method].items() if not any(x.diverged for x in r)}
-            if not runs:
-                continue
-            found = [accuracy_interval(r) for r in runs.values()]
-            shift = 1.03 ** (k - (len(methods) - 1) / 2)  # so that bars do not hide each other
-            x, mean = np.array([4 * n for n in runs]) * shift, [f.mean for f in found]
-            ax.errorbar(x, mean, [f.half for f in found], capsize=2, **style.line(method))
-            ends.append((mean[-1], look.label, look.color))
+    for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
+        ends = []
+        present = [m for m in methods if m in groups]
+        for k, method in enumerate(present):
+            look, runs = style.look(method), groups[method]
+            shift = 1.035 ** (k - (len(present) - 1) / 2)  # so that dots do not hide each other
+            scores = {
+                n: [x.final["test_acc"] for x in r if not x.diverged] for n, r in runs.items()
+            }
+            for n, found in scores.items():
+                x = [4 * n * shift * 0.975] * len(found)
+                ax.plot(x, found, "o", color=look.color, ms=3, alpha=0.5, mew=0)
+            told = {
+                n: accuracy_interval(r)
+                for n, r in runs.items()
+                if len(r) > 1 and not splits(r) and not any(x.diverged for x in r)
+            }
+            mean = [told[n].mean if n in told else np.nan for n in runs]
+            half = [told[n].half if n in told else np.nan for n in runs]
+            x = np.array([4 * n for n in runs]) * shift
+            ax.errorbar(x, mean, half, capsize=2, **style.line(method))
+            last = [v for found in scores.values() if found for v in [float(np.median(found))]]
+            if last:
+                ends.append((last[-1], look.label, look.color))
+        ticks = sorted({n for method in present for n in groups[method]})
         ax.set_xscale("log")
         ax.set_xticks([4 * n for n in ticks], [str(4 * n) for n in ticks])
         ax.minorticks_off()
-        ax.set(xlabel="binary convolutions", title=title, ylim=(0, 102))
+        ax.set(xlabel="binary convolutions", title=title, ylim=(low, 101.5))
     style.label_ends(axes[0][-1], ends)
     axes[0][0].set_ylabel("test accuracy, %")
     return fig

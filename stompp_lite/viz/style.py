@@ -7,6 +7,7 @@ line style and the marker say the same thing a second time. Frozen is dark and s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ class Look:
 
     label: str
     color: str
-    line: str
+    line: Any  # matplotlib's name of a line style, or its dashes
     marker: str
 
 
@@ -31,6 +32,8 @@ METHODS = {
     "ste-identity": Look("STE, identity everywhere", "#e3a45c", ":", "v"),
     "stompp": Look("StoMPP", "#1f6fb5", "-", "^"),
     "stompp+ste": Look("StoMPP + STE", "#1b8a5a", "-.", "D"),
+    "hybrid": Look("hybrid", "#a3477f", (0, (4, 1, 1, 1, 1, 1)), "p"),
+    "random": Look("weights never trained", "#8a8f98", (0, (1, 3)), "X"),
     "reverse": Look("reverse order", "#b3263a", "--", "x"),
     "global": Look("global", "#7a4fa3", ":", "P"),
 }
@@ -47,7 +50,7 @@ def look(method: str) -> Look:
     return METHODS[one_of(method, METHODS, "method")]
 
 
-def line(method: str) -> dict[str, str]:
+def line(method: str) -> dict[str, Any]:
     """Keyword arguments for ``Axes.plot`` and ``Axes.errorbar``."""
     m = look(method)
     return {"color": m.color, "linestyle": m.line, "marker": m.marker, "label": m.label}
