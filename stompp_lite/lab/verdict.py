@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stompp_lite.lab.record import Record
-from stompp_lite.lab.report import Depths, common_seeds
+from stompp_lite.lab.report import Depths, common_seeds, group
 from stompp_lite.lab.stats import Interval, accuracy_interval, paired_difference
 
 NARROW = 3.0  # points to either side of zero: "no difference seen" is not said of wider intervals
@@ -110,3 +110,25 @@ def what_comes_back(arm: Depths) -> Verdict:
     if len(sides) == 1:
         told = f"yes, {'a surrogate' if 'above' in sides else 'nothing'} is better"
     return Verdict("Does it matter what frozen entries pass back?", told, _told(found, list(found)))
+
+
+def own_rates(runs: Sequence[Record]) -> dict[tuple[str, str], dict[int, float]]:
+    """The learning rate that the protocol's rule picks from the tuning runs.
+
+    The best mean validation accuracy over the seeds, the smaller rate on a tie; a run that
+    diverged counts as 0.
+
+    Returns:
+        (arm, method) -> blocks -> rate.
+    """
+    means: dict[tuple[str, str], dict[int, dict[float, float]]] = {}
+    for name, same in group(list(runs)).items():
+        _, arm, method = name.rpartition("-lr")[0].split("-", 2)
+        score = sum(0.0 if r.diverged else r.final["test_acc"] for r in same) / len(same)
+        config = same[0].config
+        found = means.setdefault((arm, method), {}).setdefault(config["blocks"][0], {})
+        found[config["lr"]] = score
+    return {
+        key: {n: min(found, key=lambda lr: (-found[lr], lr)) for n, found in sorted(depths.items())}
+        for key, depths in means.items()
+    }

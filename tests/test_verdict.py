@@ -1,0 +1,172 @@
+"""The protocol's rules on made-up records whose answers are known."""
+
+import numpy as np
+import pytest
+
+from stompp_lite.lab import fair, record, report, verdict
+from stompp_lite.lab.recipes import RECIPES
+from stompp_lite.lab.stats import Interval
+from tests.conftest import ROOT
+
+RUNS = ROOT / "data" / "runs"
+
+
+def made(name, seed, accuracy, config=None, images=1000, outcome="finished"):
+    """A record that got the first share of its images right."""
+    bits = np.arange(images) < accuracy * images / 100
+    values = {"test_acc": 100 * bits.mean(), "test_acc_bn": 0.0, "train_acc": 0.0, "loss": 0.0}
+    n = int(name[1:3])
+    settings = {"data": "digits", "validation": False, "blocks": [n, n], "test_images": images}
+    return record.Record(
+        recipe="fair", name=f"{name}-s{seed}", config=settings | (config or {}), seed=seed,
+        versions={}, machine={}, started="", wall_s=1.0, curves={}, steps={}, final=values,
+        correct=np.packbits(bits).tobytes().hex(), outcome=outcome,
+    )  # fmt: skip
+
+
+def arm(levels, name="minimal", seeds=5, wobble=0.2):
+    """``levels``: method -> accuracy at 4, 8, 16, 24, 36 convolutions."""
+    found = []
+    for method, accuracies in levels.items():
+        for n, accuracy in zip(fair.DEPTHS, accuracies, strict=True):
+            for seed in range(seeds):
+                score = accuracy + wobble * (seed - 2)
+                found.append(made(f"n{n:02d}-{name}-{method}", seed, score))
+    return report.by_arm(found)[name]
+
+
+def test_rule_1_reads_intervals_with_their_neighbors():
+    cases = {
+        1: Interval(5, 1, 5), 2: Interval(4, 1, 5),  # two neighbors above zero
+        4: Interval(0, 1, 5), 6: Interval(1, 2.5, 5),  # zero inside: narrow, wide
+        9: Interval(-4, 1, 5),  # alone below zero
+    }  # fmt: skip
+    said = verdict.read(cases)
+    assert list(said.values()) == ["above", "above", "no difference seen", "undecided", "hint"]
+    assert verdict.read({6: Interval(-2, 1, 5), 9: Interval(-2, 1, 5)}) == {6: "below", 9: "below"}
+    assert verdict.read({6: Interval(2, 1, 5), 9: Interval(-2, 1, 5)}) == {6: "hint", 9: "hint"}
+    assert verdict.read({}) == {}
+
+
+def fight(scale_ste, stompp=(93, 93, 92, 90, 80)):
+    levels = {"ste": scale_ste, "stompp": stompp, "stompp+ste": (96, 96, 96, 95, 92)}
+    return {
+        "minimal": arm({"ste": (96, 96, 92, 80, 10), "stompp": (93, 93, 92, 91, 80)}),
+        "scale": arm(levels, "scale"),
+        "adam": arm(levels, "adam"),
+    }
+
+
+def test_rule_3_size_direction_and_undecided():
+    assert verdict.size_or_direction(fight((97, 97, 97, 96, 93))).answer == "the size"
+    # lifted a little, but still falling by more than a quarter of 86 points
+    assert verdict.size_or_direction(fight((97, 97, 95, 90, 70))).answer == "undecided"
+    better = fight((80, 80, 70, 60, 12), stompp=(95, 95, 95, 95, 95))
+    found = verdict.size_or_direction(better)
+    assert found.answer == "the direction" and "StoMPP minus STE +35.0" in found.evidence
+    one = fight((97, 97, 97, 96, 93))
+    one["adam"] = one["minimal"]
+    assert verdict.size_or_direction(one).answer == "undecided"  # only one arm of the two
+
+
+def test_rule_4_needs_both_depths():
+    def adam(gain36, gain48):
+        runs = []
+        for n, gain in ((9, gain36), (12, gain48)):
+            for seed in range(10):
+                score = 90 + 0.2 * (seed % 3)
+                runs.append(made(f"n{n:02d}-adam-ste", seed, score))
+                runs.append(made(f"n{n:02d}-adam-hybrid", seed, score + gain))
+        return report.by_arm(runs)["adam"]
+
+    assert verdict.when_it_hardens(adam(3, 4)).answer == "yes"
+    assert verdict.when_it_hardens(adam(3, 0)).answer == "not shown"
+    assert verdict.when_it_hardens(adam(-3, -4)).answer == "not shown"
+
+
+def test_rule_5_names_the_better_side():
+    up, down = (96, 96, 96, 95, 92), (93, 93, 92, 90, 80)
+    better = verdict.what_comes_back(arm({"stompp+ste": up, "stompp": down})).answer
+    assert better == "yes, a surrogate is better"
+    worse = verdict.what_comes_back(arm({"stompp+ste": down, "stompp": up})).answer
+    assert worse == "yes, nothing is better"
+    same = verdict.what_comes_back(arm({"stompp+ste": up, "stompp": up})).answer
+    assert same == "not shown"
+    crossing = (90, 90, 96, 98, 98)
+    mixed = verdict.what_comes_back(arm({"stompp+ste": crossing, "stompp": up})).answer
+    assert mixed == "it depends on the depth"
+
+
+def test_runs_that_split_or_diverge_get_no_mean():
+    runs = [made("n06-adam-ste", s, a) for s, a in enumerate((10, 84, 63))]
+    assert report.splits(runs) and not report.splits(runs[1:2])
+    table = report.depth_table(report.by_arm(runs)["adam"])
+    assert "10, 84, 63" in table and "±" not in table
+    other = [made("n06-adam-hybrid", s, 90) for s in range(3)]
+    arms = report.by_arm([*runs, *other])["adam"]
+    assert "split" in report.difference_table(arms)
+    lost = [made("n06-adam-ste", 0, 90), made("n06-adam-ste", 1, 90, outcome="diverged: NaN")]
+    assert "1 of 2 diverged" in report.depth_table(report.by_arm(lost)["adam"])
+    assert verdict.differences({6: other}, {6: lost}) == {}
+
+
+def test_own_rates_are_the_best_means_and_the_smaller_on_a_tie():
+    runs = []
+    for lr, scores in ((0.1, (90, 92)), (0.05, (91, 91)), (0.2, (99, 80))):
+        runs += [
+            made(f"n06-scale-stompp+ste-lr{lr}", 100 + k, a, {"lr": lr})
+            for k, a in enumerate(scores)
+        ]
+    runs += [made("n06-scale-stompp+ste-lr0.4", 100, 99, {"lr": 0.4}, outcome="diverged: NaN")]
+    assert verdict.own_rates(runs) == {("scale", "stompp+ste"): {6: 0.05}}
+
+
+def test_rates_are_those_that_the_rule_picks_and_not_at_the_edge():
+    picked = verdict.own_rates(record.read_all("fair-tune", RUNS))
+    for (name, method), rates in fair.RATES.items():
+        found = picked[name, method]
+        assert rates == tuple(found[n] for n in fair.TUNED), (name, method)
+        grid = fair.GRIDS[name]
+        assert not {min(grid), max(grid)} & set(rates), (name, method)
+
+
+def test_tuning_never_saw_the_test_images_nor_the_seeds_of_the_report():
+    tuned = dict(RECIPES["fair-tune"].runs())
+    assert all(c.validation for c in tuned.values())
+    seeds = {c.seed for c in tuned.values()}
+    for name in ("fair", "fair-deep", "fair-cosine", "fair-random", "tooth"):
+        runs = dict(RECIPES[name].runs())
+        assert (runs or not fair.RATES) and not any(c.validation for c in runs.values())
+        assert not seeds & {c.seed for c in runs.values()}
+    for method in fair.FIGHTERS:  # the same number of runs for each method of an arm
+        counts = {arm: sum(f"-{arm}-{method}-lr" in name for name in tuned) for arm in fair.GRIDS}
+        for arm, count in counts.items():
+            assert count == (0 if (arm, method) == ("scale", "float") else 4 * len(fair.GRIDS[arm]))
+
+
+def test_methods_of_an_arm_differ_in_their_rules_and_rate_only(monkeypatch):
+    rates = {(a, m): (0.1, 0.2) for a in fair.GRIDS for m in fair.FIGHTERS}
+    monkeypatch.setattr(fair, "RATES", rates)
+    for name in fair.ARMS:
+        base = fair.arm_config(name, "ste", 6, 0).to_dict()
+        for method in fair.FIGHTERS:
+            other = fair.arm_config(name, method, 6, 0).to_dict()
+            differs = {k for k in base if base[k] != other[k]}
+            assert differs <= {"weights", "activations"} | (
+                {"scale"} if method == "float" else set()
+            )
+    assert fair.arm_config("adam", "ste", 4, 0).lr == 0.1  # 16 takes the rate of 24
+    assert fair.arm_config("adam", "ste", 12, 0).lr == 0.2  # 48 that of 36
+    assert fair.arm_config("adam", "ste", 12, 0).epochs == 120
+    names = [n for n, _ in fair.fight()]
+    assert len(names) == len(set(names)) == 5 * (5 * (5 + 5 + 5) + 2 * 5 + 3)
+
+
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name.startswith("fair")])
+def test_names_tell_arm_method_and_depth(recipe):
+    for name, config in RECIPES[recipe].runs():
+        n, arm, method = name.split("-", 2)
+        assert config.blocks == (int(n[1:]), int(n[1:]))
+        for field, value in fair.ARMS[arm].items():
+            assert value is None or getattr(config, field) == value
+        assert method.startswith(tuple(fair.METHODS))
