@@ -171,16 +171,16 @@ def test_reduced_images_are_averages_of_the_first_of_each_class(tmp_path, monkey
     folder = tmp_path / "FashionMNIST" / "raw"
     folder.mkdir(parents=True)
     g = torch.Generator().manual_seed(0)
-    for part, count in (("train", 40), ("t10k", 20)):
+    for part, count in (("train", 80), ("t10k", 20)):
         images = torch.randint(0, 256, (count, 28, 28), generator=g, dtype=torch.uint8)
         write_idx(folder / f"{part}-images-idx3-ubyte", images)
         labels = (torch.arange(count) % 10).to(torch.uint8)
         write_idx(folder / f"{part}-labels-idx1-ubyte", labels)
-    monkeypatch.setitem(data.REDUCED, "fashion-small", ("fashion-mnist", 4, 3))
+    monkeypatch.setitem(data.REDUCED, "fashion-small", ("fashion-mnist", 4, 5))
     whole, d = load("fashion-mnist", tmp_path), load("fashion-small", tmp_path)
     assert d.name == "fashion-small" and d.test_x.shape == (20, 1, 7, 7)
-    assert d.train_y.tolist() == list(range(10)) * 3  # three of each, in the old order
+    assert d.train_y.tolist() == list(range(10)) * 5  # five of each, in the old order
     expected = whole.train_x[29, 0, 4:8, 24:28].mean()
     assert torch.allclose(d.train_x[29, 0, 1, 6], expected, atol=1e-6)
     assert torch.equal(d.test_y, whole.test_y)
-    assert len(load("fashion-small", tmp_path, validation=True).test_y) == 6
+    assert len(load("fashion-small", tmp_path, validation=True).test_y) == 10
