@@ -37,7 +37,7 @@ DEPTHS = (1, 2, 4, 6, 9)  # blocks of each of two groups; four binary convolutio
 #: Learning rates tried for each method and each tuned depth, by arm.
 GRIDS: dict[str, tuple[float, ...]] = {
     "sgd": (0.05, 0.1, 0.2, 0.4, 0.8),
-    "scale": (0.025, 0.05, 0.1, 0.2),
+    "scale": (0.025, 0.05, 0.1, 0.2, 0.4),
     "adam": (0.001, 0.003, 0.01, 0.03),
 }
 TUNED = (6, 9)  # the depths at which rates are chosen; the others take the nearer one's
@@ -123,6 +123,12 @@ def random() -> Iterator[tuple[str, Config]]:
             lr = ARMS[arm]["lr"] or RATES[arm, "ste"][TUNED.index(blocks)]
             name = f"n{blocks:02d}-{arm}-random-s{seed}"
             yield name, arm_config(arm, "random", blocks, seed, lr=lr)
+
+
+def identity() -> Iterator[tuple[str, Config]]:
+    """STE whose activations pass identity, too: the better angle of chapter 2, trained."""
+    for seed, blocks in product(range(3), DEPTHS):
+        yield from _named(("minimal",), ("ste-identity",), blocks, seed)
 
 
 def tooth() -> Iterator[tuple[str, Config]]:

@@ -200,6 +200,13 @@ _ALL = (
         missing=UNDER_WAY,
     ),
     Recipe(
+        "identity",
+        "Does the surrogate with the better angle train, at the papers' recipe? Three seeds.",
+        "about 10 core-minutes on one AMD EPYC core",
+        fair.identity,
+        missing=UNDER_WAY,
+    ),
+    Recipe(
         "tooth",
         "Frozen weights of size 1 against alpha, weights or activations alone. Five seeds.",
         "about 20 core-minutes on one AMD EPYC core",
