@@ -43,15 +43,15 @@ def test_a_run_can_be_stopped_and_gone_on_with(tmp_path):
         (["run", "--set", "plan.ordr=reverse"], "did you mean 'order'"),
         (["run", "--set", "epochs"], "field=value, got 'epochs'"),
         (["run", "--name", "x"], "needs a recipe"),
-        (["run", "dept"], "did you mean 'depth'"),
-        (["run", "depth", "--name", "n01-ste-s9"], "did you mean 'n01-ste-s"),
+        (["run", "fare"], "did you mean 'fair'"),
+        (["run", "fair", "--name", "n01-minimal-ste-s9"], "did you mean 'n01-minimal-ste-s"),
         (["run", "--set", "data=mnst"], "did you mean 'mnist'"),
         (["run", "--set", "data=cifar10", "--root", "/nowhere"], "download=True"),
         (["run", "--set", "model=resnet"], "unknown model 'resnet'"),
         (["run", "--set", "model=mlp"], "an mlp has one depth"),
-        (["sweep", "depht"], "did you mean 'depth'"),
+        (["sweep", "toth"], "did you mean 'tooth'"),
         (["sweep", "quick", "--jobs", "0"], "jobs must be"),
-        (["report", "tune", "--runs", "/nowhere"], "no records of recipe 'tune'"),
+        (["report", "tooth", "--runs", "/nowhere"], "no records of recipe 'tooth'"),
         (["bench", "--repeats", "0"], "repeats must be"),
         (["run", "--set", "validation=False"], "validation must be of type bool, got 'False'"),
         (["run", "--set", "seed=1.5"], "seed must be of type int, got 1.5"),
@@ -65,9 +65,9 @@ def test_a_run_can_be_stopped_and_gone_on_with(tmp_path):
         (["run", "--device", "foo"], "device 'foo' cannot be used"),
         (["run", "--out", "/proc/nope/a.json"], "choose a folder you may write to"),
         (["run", "--out", "/"], "is a folder"),
-        (["sweep", "depth", "--only", "n77"], "no run of 'depth' has 'n77' in its name"),
+        (["sweep", "fair", "--only", "n77"], "no run of 'fair' has 'n77' in its name"),
         (["sweep", "quick", "--out", "/proc/nope"], "choose a folder you may write to"),
-        (["report", "depht"], "did you mean 'depth'"),
+        (["report", "toth"], "did you mean 'tooth'"),
     ],
 )
 def test_mistakes_end_with_one_clear_line(args, says, tmp_path, monkeypatch, capsys):
@@ -148,7 +148,7 @@ def test_a_repeated_run_gives_the_same_numbers(tmp_path):
 
 
 def test_configure_starts_from_a_recipe():
-    c = configure("depth", "n04-ste-s2", None, ["lr=0.05", "plan.order=reverse"])
+    c = configure("fair", "n04-minimal-ste-s2", None, ["lr=0.05", "plan.order=reverse"])
     assert (c.blocks, c.seed, c.lr, c.plan.order, c.weights) == (
         (4, 4), 2, 0.05, "reverse", "ste:identity",
     )  # fmt: skip

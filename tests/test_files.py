@@ -116,7 +116,7 @@ def test_out_and_checkpoint_must_be_two_files(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_sigterm_takes_the_workers_of_a_sweep_along(tmp_path):
-    command = [sys.executable, "-m", "stompp_lite", "sweep", "depth", "--jobs", "2"]
+    command = [sys.executable, "-m", "stompp_lite", "sweep", "fair", "--jobs", "2"]
     process = subprocess.Popen(
         [*command, "--out", str(tmp_path), "--only", "n09"], cwd=ROOT, stderr=subprocess.PIPE,
         text=True,

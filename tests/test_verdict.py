@@ -45,6 +45,8 @@ def test_rule_1_reads_intervals_with_their_neighbors():
     assert list(said.values()) == ["above", "above", "no difference seen", "undecided", "hint"]
     assert verdict.read({6: Interval(-2, 1, 5), 9: Interval(-2, 1, 5)}) == {6: "below", 9: "below"}
     assert verdict.read({6: Interval(2, 1, 5), 9: Interval(-2, 1, 5)}) == {6: "hint", 9: "hint"}
+    apart = {2: Interval(5, 1, 5), 6: Interval(5, 1, 5)}  # 4 in between is missing
+    assert verdict.read(apart) == {2: "hint", 6: "hint"}
     assert verdict.read({}) == {}
 
 
@@ -57,16 +59,25 @@ def fight(scale_ste, stompp=(93, 93, 92, 90, 80)):
     }
 
 
-def test_rule_3_size_direction_and_undecided():
-    assert verdict.size_or_direction(fight((97, 97, 97, 96, 93))).answer == "the size"
-    # lifted a little, but still falling by more than a quarter of 86 points
-    assert verdict.size_or_direction(fight((97, 97, 95, 90, 70))).answer == "undecided"
+def test_rule_3_size_and_more():
+    lifted = fight((97, 97, 97, 96, 93))
+    assert verdict.is_it_the_size(lifted).answer == "yes"
+    assert verdict.is_there_more(lifted).answer == "no, it is below"
+    # lifted, but still falling by ten points and more
+    assert verdict.is_it_the_size(fight((97, 97, 95, 90, 86))).answer == "not shown"
     better = fight((80, 80, 70, 60, 12), stompp=(95, 95, 95, 95, 95))
-    found = verdict.size_or_direction(better)
-    assert found.answer == "the direction" and "StoMPP minus STE +35.0" in found.evidence
-    one = fight((97, 97, 97, 96, 93))
-    one["adam"] = one["minimal"]
-    assert verdict.size_or_direction(one).answer == "undecided"  # only one arm of the two
+    assert verdict.is_it_the_size(better).answer == "not shown"
+    found = verdict.is_there_more(better)
+    assert found.answer == "yes" and "StoMPP minus STE +35.0" in found.evidence
+    lifted["adam"] = lifted["minimal"]
+    assert verdict.is_it_the_size(lifted).answer == "in one arm"
+    assert verdict.is_there_more(lifted).answer == "not shown"
+    split = fight((97, 97, 97, 96, 93))
+    split["scale"]["ste"][9] = [
+        made("n09-scale-ste", s, a) for s, a in enumerate((10, 97, 97, 97, 97))
+    ]
+    found = verdict.is_it_the_size(split)
+    assert found.answer == "in one arm" and found.evidence.count("runs split") == 1
 
 
 def test_rule_4_needs_both_depths():
@@ -82,6 +93,7 @@ def test_rule_4_needs_both_depths():
     assert verdict.when_it_hardens(adam(3, 4)).answer == "yes"
     assert verdict.when_it_hardens(adam(3, 0)).answer == "not shown"
     assert verdict.when_it_hardens(adam(-3, -4)).answer == "not shown"
+    assert verdict.when_it_hardens(adam(0, 0)).answer == "no difference seen"
 
 
 def test_rule_5_names_the_better_side():
@@ -107,7 +119,7 @@ def test_runs_that_split_or_diverge_get_no_mean():
     assert "split" in report.difference_table(arms)
     lost = [made("n06-adam-ste", 0, 90), made("n06-adam-ste", 1, 90, outcome="diverged: NaN")]
     assert "1 of 2 diverged" in report.depth_table(report.by_arm(lost)["adam"])
-    assert verdict.differences({6: other}, {6: lost}) == {}
+    assert "±" not in report.difference_table({"hybrid": {6: other}, "ste": {6: lost}})
 
 
 def test_own_rates_are_the_best_means_and_the_smaller_on_a_tie():

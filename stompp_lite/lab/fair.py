@@ -131,6 +131,30 @@ def identity() -> Iterator[tuple[str, Config]]:
         yield from _named(("minimal",), ("ste-identity",), blocks, seed)
 
 
+#: The second data set: 36 binary convolutions, in about as many steps as on digits.
+FASHION: dict[str, Any] = {"data": "fashion-small", "epochs": 15, "eval_every": 5}
+FASHION_ARMS = ("minimal", "adam")
+#: Own rates on it, by arm and method, by the protocol's rule from recipe `fashion-tune`.
+FASHION_RATES: dict[tuple[str, str], float] = {}
+
+
+def fashion_tune() -> Iterator[tuple[str, Config]]:
+    """Validation runs on the second data set: the grids of the first, one seed."""
+    for arm in FASHION_ARMS:
+        for lr, method in product(GRIDS.get(arm, ()), FIGHTERS):
+            name = f"n09-{arm}-{method}-lr{lr}-s100"
+            yield name, arm_config(arm, method, 9, 100, lr=lr, validation=True, **FASHION)
+
+
+def fashion() -> Iterator[tuple[str, Config]]:
+    """The fight on the second data set: three seeds."""
+    for seed, arm, method in product(range(3), FASHION_ARMS, FIGHTERS):
+        lr = ARMS[arm]["lr"] or FASHION_RATES.get((arm, method))
+        if lr is not None:
+            name = f"n09-{arm}-{method}-s{seed}"
+            yield name, arm_config(arm, method, 9, seed, lr=lr, **FASHION)
+
+
 def tooth() -> Iterator[tuple[str, Config]]:
     """What of a tooth is scale? StoMPP, and its weights or activations alone, at rate 0.1."""
     rules = {"both": ("stompp", "stompp"), "weights": ("stompp", "float")}

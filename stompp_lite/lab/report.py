@@ -62,7 +62,6 @@ def splits(runs: list[Record]) -> bool:
 def common_seeds(a: list[Record], b: list[Record]) -> tuple[list[Record], list[Record]]:
     """The runs of both lists whose seed is in both (a sweep may still be under way)."""
     both = {r.seed for r in a} & {r.seed for r in b}
-    both -= {r.seed for r in [*a, *b] if r.diverged}
     return [r for r in a if r.seed in both], [r for r in b if r.seed in both]
 
 
@@ -103,7 +102,7 @@ def difference_table(methods: Depths, reference: str = "ste") -> str:
         row = [f"{4 * n}"]
         for m in others:
             first, second = common_seeds(methods[m].get(n, []), base[n])
-            if len(first) < 2 or any(r.diverged for r in methods[m][n]):
+            if len(first) < 2 or any(r.diverged for r in [*first, *second]):
                 row.append("")
             elif splits(first) or splits(second):
                 row.append("split")
