@@ -37,12 +37,18 @@ DEPTHS = (1, 2, 4, 6, 9)  # blocks of each of two groups; four binary convolutio
 #: Learning rates tried for each method and each tuned depth, by arm.
 GRIDS: dict[str, tuple[float, ...]] = {
     "sgd": (0.05, 0.1, 0.2, 0.4, 0.8),
-    "scale": (0.025, 0.05, 0.1, 0.2, 0.4),
+    "scale": (0.025, 0.05, 0.1, 0.2, 0.4, 0.8),
     "adam": (0.001, 0.003, 0.01, 0.03, 0.1),
 }
 TUNED = (6, 9)  # the depths at which rates are chosen; the others take the nearer one's
 #: (arm, method) -> own rate at each depth of TUNED, by the protocol's rule from recipe `tune`.
-RATES: dict[tuple[str, str], tuple[float, float]] = {}
+RATES: dict[tuple[str, str], tuple[float, float]] = {
+    ("adam", "float"): (0.003, 0.01),
+    ("adam", "ste"): (0.01, 0.01),
+    ("adam", "stompp"): (0.01, 0.01),
+    ("adam", "stompp+ste"): (0.03, 0.03),
+    ("adam", "hybrid"): (0.01, 0.01),
+}
 
 
 def arm_config(arm: str, method: str, blocks: int, seed: int, **changes: Any) -> Config:
