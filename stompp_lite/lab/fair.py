@@ -43,6 +43,10 @@ GRIDS: dict[str, tuple[float, ...]] = {
 TUNED = (6, 9)  # the depths at which rates are chosen; the others take the nearer one's
 #: (arm, method) -> own rate at each depth of TUNED, by the protocol's rule from recipe `tune`.
 RATES: dict[tuple[str, str], tuple[float, float]] = {
+    ("scale", "ste"): (0.05, 0.4),
+    ("scale", "stompp"): (0.2, 0.05),
+    ("scale", "stompp+ste"): (0.1, 0.1),
+    ("scale", "hybrid"): (0.05, 0.2),
     ("adam", "float"): (0.003, 0.01),
     ("adam", "ste"): (0.01, 0.01),
     ("adam", "stompp"): (0.01, 0.01),

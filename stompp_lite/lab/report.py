@@ -41,12 +41,17 @@ Depths = dict[str, dict[int, list[Record]]]
 
 
 def by_arm(records: list[Record]) -> dict[str, Depths]:
-    """Runs of the fair fight: ``{arm: {method: {n: runs}}}``, n being the blocks of a group."""
+    """Runs of the fair fight: ``{arm: {method: {n: runs}}}``, n being the blocks of a group.
+
+    ``float`` has no binary weights to scale: in the arm ``scale`` it is what it is in ``sgd``.
+    """
     out: dict[str, Depths] = {}
     for name, runs in group(records).items():
         _, arm, method = name.split("-", 2)
         n = runs[0].config["blocks"][0]
         out.setdefault(arm, {}).setdefault(method, {})[n] = sorted(runs, key=lambda r: r.seed)
+    if "scale" in out and "float" in out.get("sgd", {}):
+        out["scale"]["float"] = out["sgd"]["float"]
     return {
         arm: {method: dict(sorted(depths.items())) for method, depths in methods.items()}
         for arm, methods in out.items()
