@@ -78,12 +78,18 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
     from stompp_lite.lab import bench, report, zoo
-    from stompp_lite.lab.record import read_all
+    from stompp_lite.lab.recipes import RECIPES
+    from stompp_lite.lab.record import default_folder
+
+    def summary(recipe: str) -> str:
+        missing = RECIPES[recipe].missing
+        note = f"*Not complete: {missing}.*" if missing else ""
+        if missing and not any(((default_folder() or Path()) / recipe).glob("*.json")):
+            return note
+        return f"{report.table(recipe)}\n\n{note}"
 
     make = {
-        "accuracy": lambda recipe: report.depth_table(read_all(recipe)),
-        "difference": lambda recipe: report.difference_table(read_all(recipe)),
-        "summary": report.table,
+        "summary": summary,
         "zoo": lambda _: zoo.table(zoo.read(ZOO)),
         "bench": lambda _: (
             "```text\n" + bench.text(json.loads(BENCH.read_text(encoding="utf-8"))) + "\n```"

@@ -8,13 +8,17 @@ mpl.use("Agg")
 
 from build import ROOT
 from stompp_lite.lab.record import read_all
+from stompp_lite.lab.report import by_arm
 from stompp_lite.viz import figures, style
 
 if __name__ == "__main__":
     style.use()
+    fight = by_arm(read_all("fair"))
+    methods = ["float", "ste", "stompp", "stompp+ste"]
     panels = {
-        "learning rate 0.1, the paper's": read_all("depth-paper-rate"),
-        "learning rate 0.4, chosen on held-out images": read_all("depth"),
+        "the papers' recipe, reportedly": fight["minimal"],
+        "STE, binary weights scaled": {"ste": fight["scale"]["ste"]},
+        "STE, Adam": {"ste": fight["adam"]["ste"]},
     }
-    figure = figures.depth(panels, ["float", "ste", "stompp", "stompp+ste"])
+    figure = figures.depth(panels, methods)
     figure.savefig(ROOT / "book" / "_static" / "depth.png", dpi=160, metadata={"Software": None})

@@ -61,7 +61,10 @@ def depth(panels: Mapping[str, Depths], methods: Sequence[str], low: float = 0.0
         ax.set_xticks([4 * n for n in ticks], [str(4 * n) for n in ticks])
         ax.minorticks_off()
         ax.set(xlabel="binary convolutions", title=title, ylim=(low, 101.5))
-    style.label_ends(axes[0][-1], ends)
+    if len({len(ax.containers) for ax in axes[0]}) == 1:
+        style.label_ends(axes[0][-1], ends)
+    else:  # panels that show different methods
+        axes[0][0].legend(loc="lower left")
     axes[0][0].set_ylabel("test accuracy, %")
     return fig
 
