@@ -141,7 +141,7 @@ def identity() -> Iterator[tuple[str, Config]]:
         yield from _named(("minimal",), ("ste-identity",), blocks, seed)
 
 
-#: The second data set: 36 binary convolutions, in about as many steps as on digits.
+#: Settings on the second data set, about as many steps as on digits.
 FASHION: dict[str, Any] = {"data": "fashion-small", "epochs": 15, "eval_every": 5}
 FASHION_ARMS = ("minimal", "adam")
 #: Own rates on it, by arm and method, by the protocol's rule from recipe `fashion-tune`.

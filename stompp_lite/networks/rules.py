@@ -38,8 +38,8 @@ from stompp_lite.method import SURROGATES, Binarizer, hard_sign
 #: How a tensor can become binary.
 RULES = ("float", "ste", "stompp", "stompp+ste", "random")
 USE_SURROGATES = ("ste", "stompp+ste")
-#: Scale of binary weights, alpha = mean abs(latent): one value a layer or one an output channel;
-#: a constant, taken when training starts, or live, measured anew at each use.
+#: Scales of binary weights. Alpha is the mean absolute latent weight of a layer, or of an output
+#: channel. It is a constant, taken when training starts, or live, measured anew at each use.
 SCALES = ("layer", "channel", "layer-live", "channel-live")
 
 
