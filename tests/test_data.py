@@ -41,16 +41,21 @@ def write_idx(path, array):
     )
 
 
-@pytest.fixture
-def small_mnist(tmp_path):
-    """Ten MNIST-like images in the files that torchvision reads."""
-    folder = tmp_path / "MNIST" / "raw"
+def write_set(folder, train, test):
+    """So many random images, labeled 0 to 9 in turn, in the files that torchvision reads."""
     folder.mkdir(parents=True)
     g = torch.Generator().manual_seed(0)
-    for part, count in (("train", 6), ("t10k", 4)):
+    for part, count in (("train", train), ("t10k", test)):
         images = torch.randint(0, 256, (count, 28, 28), generator=g, dtype=torch.uint8)
         write_idx(folder / f"{part}-images-idx3-ubyte", images)
-        write_idx(folder / f"{part}-labels-idx1-ubyte", torch.arange(count, dtype=torch.uint8))
+        labels = (torch.arange(count) % 10).to(torch.uint8)
+        write_idx(folder / f"{part}-labels-idx1-ubyte", labels)
+
+
+@pytest.fixture
+def small_mnist(tmp_path):
+    """Ten MNIST-like images."""
+    write_set(tmp_path / "MNIST" / "raw", 6, 4)
     return tmp_path
 
 
@@ -168,14 +173,7 @@ def test_switches_are_true_or_false(change):
 
 
 def test_reduced_images_are_averages_of_the_first_of_each_class(tmp_path, monkeypatch):
-    folder = tmp_path / "FashionMNIST" / "raw"
-    folder.mkdir(parents=True)
-    g = torch.Generator().manual_seed(0)
-    for part, count in (("train", 80), ("t10k", 20)):
-        images = torch.randint(0, 256, (count, 28, 28), generator=g, dtype=torch.uint8)
-        write_idx(folder / f"{part}-images-idx3-ubyte", images)
-        labels = (torch.arange(count) % 10).to(torch.uint8)
-        write_idx(folder / f"{part}-labels-idx1-ubyte", labels)
+    write_set(tmp_path / "FashionMNIST" / "raw", 80, 20)
     monkeypatch.setitem(data.REDUCED, "fashion-small", ("fashion-mnist", 4, 5))
     whole, d = load("fashion-mnist", tmp_path), load("fashion-small", tmp_path)
     assert d.name == "fashion-small" and d.test_x.shape == (20, 1, 7, 7)

@@ -41,7 +41,7 @@ GRIDS: dict[str, tuple[float, ...]] = {
     "adam": (0.001, 0.003, 0.01, 0.03, 0.1),
 }
 TUNED = (6, 9)  # the depths at which rates are chosen; the others take the nearer one's
-#: (arm, method) -> own rate at each depth of TUNED, by the protocol's rule from recipe `tune`.
+#: (arm, method) -> own rate at each depth of TUNED, by the protocol's rule from recipe `fair-tune`.
 RATES: dict[tuple[str, str], tuple[float, float]] = {
     ("scale", "ste"): (0.05, 0.4),
     ("scale", "stompp"): (0.2, 0.05),
@@ -98,7 +98,7 @@ def tune() -> Iterator[tuple[str, Config]]:
 
 
 def fight() -> Iterator[tuple[str, Config]]:
-    """Five fresh seeds at five depths; the seeds in turn, so that a sweep can stop between them."""
+    """Five seeds at five depths; the seeds in turn, so that a sweep can stop between them."""
     for seed in range(5):
         for blocks in DEPTHS:
             yield from _named(("minimal", "scale", "adam"), FIGHTERS, blocks, seed)
@@ -128,11 +128,8 @@ def random() -> Iterator[tuple[str, Config]]:
     """Binary weights that are never trained, at 24 and 36 convolutions."""
     for seed, blocks in product(range(3), (6, 9)):
         for arm in ("minimal", "adam"):
-            if ARMS[arm]["lr"] is None and (arm, "ste") not in RATES:
-                continue
-            lr = ARMS[arm]["lr"] or RATES[arm, "ste"][TUNED.index(blocks)]
-            name = f"n{blocks:02d}-{arm}-random-s{seed}"
-            yield name, arm_config(arm, "random", blocks, seed, lr=lr)
+            config = replace(arm_config(arm, "ste", blocks, seed), weights="random")
+            yield f"n{blocks:02d}-{arm}-random-s{seed}", config
 
 
 def identity() -> Iterator[tuple[str, Config]]:

@@ -126,7 +126,6 @@ _ALL = (
         "Does the surrogate with the better angle train, at the papers' recipe? Three seeds.",
         "about 10 core-minutes on one AMD EPYC core",
         fair.identity,
-        missing=UNDER_WAY,
     ),
     Recipe(
         "tooth",

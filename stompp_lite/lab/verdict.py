@@ -114,7 +114,7 @@ def when_it_hardens(adam: Depths) -> Verdict:
 
 
 def _split(*settings: list[Record]) -> str:
-    return " ; runs split" if any(splits(runs) for runs in settings) else ""
+    return "; runs split" if any(splits(runs) for runs in settings) else ""
 
 
 def what_comes_back(arm: Depths) -> Verdict:

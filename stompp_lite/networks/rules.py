@@ -83,6 +83,16 @@ class Rule:
         return self.name in USE_SURROGATES
 
     @property
+    def scale_by_channel(self) -> bool:
+        """Whether there is a scale for each output channel."""
+        return self.scale in ("channel", "channel-live")
+
+    @property
+    def scale_is_constant(self) -> bool:
+        """Whether there is a scale that is taken once, when training starts."""
+        return self.scale in ("layer", "channel")
+
+    @property
     def progressive(self) -> bool:
         """Whether the frozen fraction grows with a schedule."""
         return self.name in ("stompp", "stompp+ste")
@@ -145,7 +155,7 @@ class Site(Binarizer):
             return 1.0
         if self.alpha is not None:
             return self.alpha
-        if self.rule.scale.startswith("layer"):
+        if not self.rule.scale_by_channel:
             return u.detach().abs().mean()
         others = [axis for axis in range(u.dim()) if axis != self.channels]
         return u.detach().abs().mean(others, keepdim=True)
@@ -161,7 +171,7 @@ class Site(Binarizer):
         Raises:
             ConfigError: it is zero, or not finite.
         """
-        if self.rule.scale not in ("layer", "channel") or self.alpha is not None:
+        if not self.rule.scale_is_constant or self.alpha is not None:
             return
         alpha = torch.as_tensor(self.scale(u))
         if not bool((alpha > 0).all() and torch.isfinite(alpha).all()):
@@ -201,7 +211,7 @@ class Site(Binarizer):
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         saved = state_dict.get(f"{prefix}alpha")
-        if saved is not None and self.alpha is None and self.rule.scale in ("layer", "channel"):
+        if saved is not None and self.alpha is None and self.rule.scale_is_constant:
             self.alpha = torch.empty_like(saved)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 

@@ -56,9 +56,9 @@ def assert_binary(model: nn.Module, example: Tensor | None = None) -> None:
         used, alpha = site(layer.weight).detach(), site.scale(layer.weight)
         if not torch.equal(used, layer.binary_weight().to(used.dtype) * alpha):
             raise NotBinaryError(f"weights of {name!r} as used differ from those exported")
-        per_channel = str(site.rule.scale).startswith("channel")
-        groups = used.transpose(0, site.channels).flatten(1) if per_channel else used.reshape(1, -1)
-        sizes = groups.abs()
+        per_channel = site.rule.scale_by_channel
+        sizes = used.abs().transpose(0, site.channels).flatten(1)  # a row an output channel
+        sizes = sizes if per_channel else sizes.reshape(1, -1)
         if not bool((sizes == sizes[:, :1]).all() and (sizes > 0).all()):
             one = "one value a channel" if per_channel else "one value a layer"
             raise NotBinaryError(f"weights of {name!r} are not +alpha or -alpha, {one}")

@@ -59,13 +59,13 @@ def activation_gradients(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Te
         Name to gradient [N, ...], or None where no gradient arrives at all (or the Binarizer was
         not called, because its block was skipped).
     """
-    return _gradients(model, x, y)[0]
+    return _gradients(model, x, y, {})[0]
 
 
 def _gradients(
-    model: nn.Module, x: Tensor, y: Tensor
+    model: nn.Module, x: Tensor, y: Tensor, latents: dict[str, Tensor]
 ) -> tuple[dict[str, Tensor | None], dict[str, Tensor | None]]:
-    """Gradients at the outputs of the activations, and of the latent weights of binary layers."""
+    """Gradients at the outputs of the activations, and of the ``latents``, by name."""
     outputs: dict[str, Tensor] = {}
     handles = []
     for name in conversion(model).activation_sites:
@@ -77,8 +77,6 @@ def _gradients(
             return out
 
         handles.append(model.get_submodule(name).register_forward_hook(hook))
-    layers = binary_layers(model)
-    latents = {name: layer.weight for name, layer in layers.items() if layer.weight.requires_grad}
     try:
         with torch.enable_grad():
             loss = F.cross_entropy(model(x), y)
@@ -87,12 +85,9 @@ def _gradients(
     finally:
         for handle in handles:
             handle.remove()
-    found = dict(zip(outputs, grads, strict=False))
-    weights = dict(zip(latents, grads[len(outputs) :], strict=True))
-    return (
-        {name: found.get(name) for name in conversion(model).activation_sites},
-        {name: weights.get(name) for name in layers},
-    )
+    found = dict(zip(outputs, grads[: len(outputs)], strict=True))
+    activations = {name: found.get(name) for name in conversion(model).activation_sites}
+    return activations, dict(zip(latents, grads[len(outputs) :], strict=True))
 
 
 def gradient_reach(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, list[float]]:
@@ -106,21 +101,22 @@ def gradient_reach(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, list[flo
         share of entries of the gradient that are exactly zero; ``relative``: norm of the latent
         weights' gradient divided by that of the latent weights (0 for a stage without weights).
     """
+    layers = binary_layers(model)
+    latents = {name: layer.weight for name, layer in layers.items() if layer.weight.requires_grad}
     with preserved(model):
         model.train()
-        now, weights = _gradients(model, x, y)
+        now, weights = _gradients(model, x, y, latents)
         with masks_at(model, 0.0):
-            free, _ = _gradients(model, x, y)
+            free = activation_gradients(model, x, y)
     out: dict[str, list[float]] = {
         name: [] for name in ("reach", "zero", "gradient", "reference", "relative")
     }
-    layers = binary_layers(model)
     for stage in conversion(model).stages:
         got = [now[name] for name in stage.activations]
         size, reference = _norm(got), _norm([free[name] for name in stage.activations])
         zeros = [1.0 if g is None else float((g == 0).float().mean()) for g in got]
         latent = _norm([layers[name].weight.detach() for name in stage.weights])
-        moved = _norm([weights[name] for name in stage.weights])
+        moved = _norm([weights.get(name) for name in stage.weights])
         out["reach"].append(size / reference if reference > 0 else math.nan)
         out["zero"].append(sum(zeros) / len(zeros) if zeros else math.nan)
         out["gradient"].append(size if got else math.nan)

@@ -1,6 +1,6 @@
 """Optimizers by name, and learning rates that are a function of the step.
 
-Taught in chapter 4, *The depth problem*.
+Taught in chapter 4, *Size or direction?*.
 """
 
 from __future__ import annotations

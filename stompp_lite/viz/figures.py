@@ -53,15 +53,15 @@ def depth(panels: Mapping[str, Depths], methods: Sequence[str], low: float = 0.0
             half = [told[n].half if n in told else np.nan for n in runs]
             x = np.array([4 * n for n in runs]) * shift
             ax.errorbar(x, mean, half, capsize=2, **style.line(method))
-            last = [v for found in scores.values() if found for v in [float(np.median(found))]]
-            if last:
-                ends.append((last[-1], look.label, look.color))
+            middles = [float(np.median(found)) for found in scores.values() if found]
+            if middles:
+                ends.append((middles[-1], look.label, look.color))
         ticks = sorted({n for method in present for n in groups[method]})
         ax.set_xscale("log")
         ax.set_xticks([4 * n for n in ticks], [str(4 * n) for n in ticks])
         ax.minorticks_off()
         ax.set(xlabel="binary convolutions", title=title, ylim=(low, 101.5))
-    if len({len(ax.containers) for ax in axes[0]}) == 1:
+    if len({frozenset(groups) & set(methods) for groups in panels.values()}) == 1:
         style.label_ends(axes[0][-1], ends)
     else:  # panels that show different methods
         axes[0][0].legend(loc="lower left")
