@@ -3,14 +3,15 @@
 The protocol and the rules for a verdict stand in the book, on the page *Protocol of the fair
 fight*; they were committed before the runs. Here are the runs. An arm says how large the steps are:
 
-===========  =========  ==========================  =====================================
-arm          optimizer  binary weights              learning rate
-===========  =========  ==========================  =====================================
-``minimal``  SGD        +1 and -1                   0.1 for every method and depth
-``sgd``      SGD        +1 and -1                   each method's own
-``scale``    SGD        alpha sign(u), a layer      each method's own
-``adam``     Adam       +1 and -1                   each method's own
-===========  =========  ==========================  =====================================
+=================  =========  ==========================  ===============================
+arm                optimizer  binary weights              learning rate
+=================  =========  ==========================  ===============================
+``minimal``        SGD        +1 and -1                   0.1 for every method and depth
+``minimal+scale``  SGD        alpha sign(u), a layer      0.1; ``ste`` only
+``sgd``            SGD        +1 and -1                   each method's own
+``scale``          SGD        alpha sign(u), a layer      each method's own
+``adam``           Adam       +1 and -1                   each method's own
+=================  =========  ==========================  ===============================
 
 Taught in chapter 12, *A fair fight*.
 """
@@ -28,6 +29,7 @@ PAPER_RATE = 0.1  # reportedly the papers' learning rate, for every method
 #: Arm -> the settings that it changes; a rate of None is the method's own.
 ARMS: dict[str, dict[str, Any]] = {
     "minimal": {"lr": PAPER_RATE},
+    "minimal+scale": {"lr": PAPER_RATE, "scale": "layer"},
     "sgd": {"lr": None},
     "scale": {"lr": None, "scale": "layer"},
     "adam": {"lr": None, "optimizer": "adam"},
@@ -102,6 +104,7 @@ def fight() -> Iterator[tuple[str, Config]]:
     for seed in range(5):
         for blocks in DEPTHS:
             yield from _named(("minimal", "scale", "adam"), FIGHTERS, blocks, seed)
+            yield from _named(("minimal+scale",), ("ste",), blocks, seed)
             yield from _named(("sgd",), FIGHTERS if blocks in TUNED else ("float",), blocks, seed)
 
 
