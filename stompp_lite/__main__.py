@@ -25,7 +25,8 @@ def _parser() -> argparse.ArgumentParser:
         "--set", nargs="*", action="extend", default=[], metavar="FIELD=VALUE", dest="changes",
         help="change configuration fields, for example lr=0.05 blocks=[2,2] plan.order=reverse",
     )  # fmt: skip
-    run.add_argument("--method", help="rules by name: float, ste, ste-identity, stompp, stompp+ste")
+    methods = "float, ste, ste-identity, stompp, stompp+ste, hybrid, random"
+    run.add_argument("--method", help=f"rules by name: {methods}")
     run.add_argument("--out", type=Path, default=Path("run.json"), help="the record")
     run.add_argument("--checkpoint", type=Path, help="store the run here; go on if it exists")
     run.add_argument("--device", default="cpu")

@@ -9,7 +9,7 @@ from stompp_lite.__main__ import main
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab import bench, record
 from stompp_lite.lab.recipes import configure
-from stompp_lite.lab.run import Config
+from stompp_lite.lab.run import METHODS, Config
 from stompp_lite.lab.sweep import sweep
 
 FAST = ["--set", "model=mlp", "blocks=[3]", "width=8", "epochs=2", "plan.tail=0.2"]
@@ -23,6 +23,13 @@ def test_run_writes_a_record(tmp_path, capsys):
     assert kept.config["weights"] == "stompp+ste:identity" and kept.config["plan"]["tail"] == 0.2
     assert kept.machine["threads"] >= 1 and kept.wall_s > 0
     assert f"{kept.final['test_acc']:.1f} %" in capsys.readouterr().out
+
+
+def test_the_help_names_every_method(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"rules by name: {', '.join(METHODS)}" in told
 
 
 def test_a_run_can_be_stopped_and_gone_on_with(tmp_path):

@@ -3,6 +3,8 @@
 import re
 import shlex
 
+import nbformat
+
 from stompp_lite import accuracy
 from stompp_lite.__main__ import _parser
 from tests.conftest import ROOT
@@ -28,6 +30,8 @@ def test_the_example_trains_a_binary_network(capsys):
 def test_every_command_parses():
     pages = [README, (ROOT / "book/how_to_read.md").read_text(encoding="utf-8")]
     pages += [(ROOT / "book/recorded_runs.md").read_text(encoding="utf-8")]
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        pages += [c.source for c in nbformat.read(path, as_version=4).cells]
     lines = [ln for page in pages for b in blocks("sh", page) for ln in b.splitlines()]
     commands = [ln.partition("#")[0] for ln in lines if ln.startswith("python -m stompp_lite")]
     assert len(commands) >= 8

@@ -94,6 +94,10 @@ def test_rule_4_needs_both_depths():
     assert verdict.when_it_hardens(adam(3, 0)).answer == "not shown"
     assert verdict.when_it_hardens(adam(-3, -4)).answer == "not shown"
     assert verdict.when_it_hardens(adam(0, 0)).answer == "no difference seen"
+    calm, split = adam(3, 4), adam(3, 4)
+    split["ste"][12][0] = made("n12-adam-ste", 0, 60)
+    assert "runs split" in verdict.when_it_hardens(split).evidence
+    assert "runs split" not in verdict.when_it_hardens(calm).evidence
 
 
 def test_rule_5_names_the_better_side():
@@ -171,7 +175,7 @@ def test_methods_of_an_arm_differ_in_their_rules_and_rate_only(monkeypatch):
     assert fair.arm_config("adam", "ste", 12, 0).lr == 0.2  # 48 that of 36
     assert fair.arm_config("adam", "ste", 12, 0).epochs == 120
     names = [n for n, _ in fair.fight()]
-    assert len(names) == len(set(names)) == 5 * (5 * (5 + 5 + 5) + 2 * 5 + 3)
+    assert len(names) == len(set(names)) == 5 * (5 * (5 + 1 + 5 + 5) + 2 * 5 + 3)
 
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if name.startswith("fair")])

@@ -99,7 +99,11 @@ def is_there_more(arms: Mapping[str, Depths]) -> Verdict:
     above = [_all(d, (6, 9), "above") for d in found.values()]
     below = [_all(d, (6, 9), "below") for d in found.values()]
     answer = "yes" if all(above) else "no, it is below" if all(below) else "not shown"
-    told = (f"{arm}: StoMPP minus STE {_told(d, (6, 9))}" for arm, d in found.items())
+    told = (
+        f"{arm}: StoMPP minus STE {_told(d, (6, 9))}"
+        + _split(*(arms[arm][m][n] for m in ("stompp", "ste") for n in (6, 9)))
+        for arm, d in found.items()
+    )
     return Verdict("Is there more to it, so that freezing is ahead?", answer, "; ".join(told))
 
 
@@ -110,7 +114,9 @@ def when_it_hardens(adam: Depths) -> Verdict:
     answer = "yes" if _all(found, (9, 12), "above") else "not shown"
     if [said.get(n) for n in (9, 12)] == ["no difference seen"] * 2:
         answer = "no difference seen"
-    return Verdict("Does it matter when a network hardens?", answer, _told(found, (9, 12)))
+    told = _told(found, (9, 12))
+    told += _split(*(adam[m][n] for m in ("hybrid", "ste") for n in (9, 12) if n in found))
+    return Verdict("Does it matter when a network hardens?", answer, told)
 
 
 def _split(*settings: list[Record]) -> str:
@@ -122,10 +128,12 @@ def what_comes_back(arm: Depths) -> Verdict:
     found = differences(arm["stompp+ste"], arm["stompp"])
     said = read(found)
     sides = {side for side in said.values() if side in ("above", "below")}
-    told = "it depends on the depth" if sides else "not shown"
+    answer = "it depends on the depth" if sides else "not shown"
     if len(sides) == 1:
-        told = f"yes, {'a surrogate' if 'above' in sides else 'nothing'} is better"
-    return Verdict("Does it matter what frozen entries pass back?", told, _told(found, list(found)))
+        answer = f"yes, {'a surrogate' if 'above' in sides else 'nothing'} is better"
+    told = _told(found, list(found))
+    told += _split(*(arm[m][n] for m in ("stompp+ste", "stompp") for n in found))
+    return Verdict("Does it matter what frozen entries pass back?", answer, told)
 
 
 def own_rates(runs: Sequence[Record]) -> dict[tuple[str, str], dict[int, float]]:
