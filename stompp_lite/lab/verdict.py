@@ -69,8 +69,17 @@ def _all(found: Mapping[int, Interval], depths: Sequence[int], side: str) -> boo
     return [said.get(n) for n in depths] == [side] * len(depths)
 
 
-def _told(found: Mapping[int, Interval], depths: Sequence[int]) -> str:
-    shown = (f"{found[n].mean:+.1f} ± {found[n].half:.1f} at {4 * n}" for n in depths if n in found)
+def _told(
+    first: Mapping[int, list[Record]], second: Mapping[int, list[Record]], depths: Sequence[int]
+) -> str:
+    """The differences at these depths in words; rule 2: no mean of runs that split."""
+    shown = []
+    for n, d in differences(first, second).items():
+        if n in depths:
+            split = splits(first[n]) or splits(second[n])
+            shown.append(
+                f"runs split at {4 * n}" if split else f"{d.mean:+.1f} ± {d.half:.1f} at {4 * n}"
+            )
     return ", ".join(shown)
 
 
@@ -85,10 +94,12 @@ def is_it_the_size(arms: Mapping[str, Depths]) -> Verdict:
         gain = differences(ste, minimal)
         fall = differences({9: ste[1]}, {9: ste[9]})[9]
         lifted.append(_all(gain, (6, 9), "above") and fall.mean < FALL)
-        told.append(
-            f"{arm}: STE gains {_told(gain, (6, 9))} over minimal, and falls by {fall.mean:.1f} ± "
-            f"{fall.half:.1f} from 4 to 36{_split(ste[6], ste[9], minimal[6], minimal[9])}"
+        fell = (
+            ""
+            if splits(ste[9])
+            else f", and falls by {fall.mean:.1f} ± {fall.half:.1f} from 4 to 36"
         )
+        told.append(f"{arm}: STE minus STE in minimal {_told(ste, minimal, (6, 9))}{fell}")
     answer = "yes" if all(lifted) else "in one arm" if any(lifted) else "not shown"
     return Verdict("Is it the size of the step?", answer, "; ".join(told))
 
@@ -100,9 +111,8 @@ def is_there_more(arms: Mapping[str, Depths]) -> Verdict:
     below = [_all(d, (6, 9), "below") for d in found.values()]
     answer = "yes" if all(above) else "no, it is below" if all(below) else "not shown"
     told = (
-        f"{arm}: StoMPP minus STE {_told(d, (6, 9))}"
-        + _split(*(arms[arm][m][n] for m in ("stompp", "ste") for n in (6, 9)))
-        for arm, d in found.items()
+        f"{arm}: StoMPP minus STE {_told(arms[arm]['stompp'], arms[arm]['ste'], (6, 9))}"
+        for arm in FAIR
     )
     return Verdict("Is there more to it, so that freezing is ahead?", answer, "; ".join(told))
 
@@ -114,13 +124,8 @@ def when_it_hardens(adam: Depths) -> Verdict:
     answer = "yes" if _all(found, (9, 12), "above") else "not shown"
     if [said.get(n) for n in (9, 12)] == ["no difference seen"] * 2:
         answer = "no difference seen"
-    told = _told(found, (9, 12))
-    told += _split(*(adam[m][n] for m in ("hybrid", "ste") for n in (9, 12) if n in found))
-    return Verdict("Does it matter when a network hardens?", answer, told)
-
-
-def _split(*settings: list[Record]) -> str:
-    return "; runs split" if any(splits(runs) for runs in settings) else ""
+    told = _told(adam["hybrid"], adam["ste"], (9, 12))
+    return Verdict("Does it help when activations harden late?", answer, told)
 
 
 def what_comes_back(arm: Depths) -> Verdict:
@@ -131,8 +136,7 @@ def what_comes_back(arm: Depths) -> Verdict:
     answer = "it depends on the depth" if sides else "not shown"
     if len(sides) == 1:
         answer = f"yes, {'a surrogate' if 'above' in sides else 'nothing'} is better"
-    told = _told(found, list(found))
-    told += _split(*(arm[m][n] for m in ("stompp+ste", "stompp") for n in found))
+    told = _told(arm["stompp+ste"], arm["stompp"], list(found))
     return Verdict("Does it matter what frozen entries pass back?", answer, told)
 
 
