@@ -77,18 +77,11 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
-    from stompp_lite.errors import RecordError
     from stompp_lite.lab import bench, report, zoo
     from stompp_lite.lab.recipes import RECIPES
 
     def summary(recipe: str) -> str:
-        missing = RECIPES[recipe].missing
-        try:
-            table = report.table(recipe)
-        except RecordError:
-            if not missing:
-                raise
-            table = ""  # nothing yet
+        table, missing = report.table(recipe), RECIPES[recipe].missing
         return f"{table}\n\n*Not complete: {missing}.*" if missing else table
 
     make = {

@@ -70,16 +70,15 @@ def _all(found: Mapping[int, Interval], depths: Sequence[int], side: str) -> boo
 
 
 def _told(
-    first: Mapping[int, list[Record]], second: Mapping[int, list[Record]], depths: Sequence[int]
+    found: Mapping[int, Interval], depths: Sequence[int], *sides: Mapping[int, list[Record]]
 ) -> str:
-    """The differences at these depths in words; rule 2: no mean of runs that split."""
+    """The differences at these depths in words; rule 2: no mean where the runs of a side split."""
     shown = []
-    for n, d in differences(first, second).items():
-        if n in depths:
-            split = splits(first[n]) or splits(second[n])
-            shown.append(
-                f"runs split at {4 * n}" if split else f"{d.mean:+.1f} ± {d.half:.1f} at {4 * n}"
-            )
+    for n in depths:
+        if n in found:
+            split = any(splits(side[n]) for side in sides)
+            told = "runs split" if split else f"{found[n].mean:+.1f} ± {found[n].half:.1f}"
+            shown.append(f"{told} at {4 * n}")
     return ", ".join(shown)
 
 
@@ -94,12 +93,9 @@ def is_it_the_size(arms: Mapping[str, Depths]) -> Verdict:
         gain = differences(ste, minimal)
         fall = differences({9: ste[1]}, {9: ste[9]})[9]
         lifted.append(_all(gain, (6, 9), "above") and fall.mean < FALL)
-        fell = (
-            ""
-            if splits(ste[9])
-            else f", and falls by {fall.mean:.1f} ± {fall.half:.1f} from 4 to 36"
-        )
-        told.append(f"{arm}: STE minus STE in minimal {_told(ste, minimal, (6, 9))}{fell}")
+        told.append(f"{arm}: STE against minimal {_told(gain, (6, 9), ste, minimal)}")
+        if not splits(ste[9]):
+            told[-1] += f", its fall from 4 to 36 is {fall.mean:.1f} ± {fall.half:.1f}"
     answer = "yes" if all(lifted) else "in one arm" if any(lifted) else "not shown"
     return Verdict("Is it the size of the step?", answer, "; ".join(told))
 
@@ -111,8 +107,8 @@ def is_there_more(arms: Mapping[str, Depths]) -> Verdict:
     below = [_all(d, (6, 9), "below") for d in found.values()]
     answer = "yes" if all(above) else "no, it is below" if all(below) else "not shown"
     told = (
-        f"{arm}: StoMPP minus STE {_told(arms[arm]['stompp'], arms[arm]['ste'], (6, 9))}"
-        for arm in FAIR
+        f"{arm}: StoMPP minus STE {_told(d, (6, 9), arms[arm]['stompp'], arms[arm]['ste'])}"
+        for arm, d in found.items()
     )
     return Verdict("Is there more to it, so that freezing is ahead?", answer, "; ".join(told))
 
@@ -124,7 +120,7 @@ def when_it_hardens(adam: Depths) -> Verdict:
     answer = "yes" if _all(found, (9, 12), "above") else "not shown"
     if [said.get(n) for n in (9, 12)] == ["no difference seen"] * 2:
         answer = "no difference seen"
-    told = _told(adam["hybrid"], adam["ste"], (9, 12))
+    told = _told(found, (9, 12), adam["hybrid"], adam["ste"])
     return Verdict("Does it help when activations harden late?", answer, told)
 
 
@@ -136,7 +132,7 @@ def what_comes_back(arm: Depths) -> Verdict:
     answer = "it depends on the depth" if sides else "not shown"
     if len(sides) == 1:
         answer = f"yes, {'a surrogate' if 'above' in sides else 'nothing'} is better"
-    told = _told(arm["stompp+ste"], arm["stompp"], list(found))
+    told = _told(found, list(found), arm["stompp+ste"], arm["stompp"])
     return Verdict("Does it matter what frozen entries pass back?", answer, told)
 
 
