@@ -45,6 +45,11 @@ GRIDS: dict[str, tuple[float, ...]] = {
 TUNED = (6, 9)  # the depths at which rates are chosen; the others take the nearer one's
 #: (arm, method) -> own rate at each depth of TUNED, by the protocol's rule from recipe `fair-tune`.
 RATES: dict[tuple[str, str], tuple[float, float]] = {
+    ("sgd", "float"): (0.0125, 0.05),
+    ("sgd", "ste"): (0.8, 0.8),
+    ("sgd", "stompp"): (0.1, 0.1),
+    ("sgd", "stompp+ste"): (0.1, 0.1),
+    ("sgd", "hybrid"): (0.4, 0.1),
     ("scale", "ste"): (0.05, 0.4),
     ("scale", "stompp"): (0.2, 0.05),
     ("scale", "stompp+ste"): (0.1, 0.1),
