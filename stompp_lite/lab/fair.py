@@ -38,7 +38,7 @@ FIGHTERS = ("float", "ste", "stompp", "stompp+ste", "hybrid")
 DEPTHS = (1, 2, 4, 6, 9)  # blocks of each of two groups; four binary convolutions each
 #: Learning rates tried for each method and each tuned depth, by arm.
 GRIDS: dict[str, tuple[float, ...]] = {
-    "sgd": (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6),
+    "sgd": (0.00625, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6),
     "scale": (0.025, 0.05, 0.1, 0.2, 0.4, 0.8),
     "adam": (0.001, 0.003, 0.01, 0.03, 0.1),
 }
