@@ -38,13 +38,18 @@ FIGHTERS = ("float", "ste", "stompp", "stompp+ste", "hybrid")
 DEPTHS = (1, 2, 4, 6, 9)  # blocks of each of two groups; four binary convolutions each
 #: Learning rates tried for each method and each tuned depth, by arm.
 GRIDS: dict[str, tuple[float, ...]] = {
-    "sgd": (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6),
+    "sgd": (0.00625, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6),
     "scale": (0.025, 0.05, 0.1, 0.2, 0.4, 0.8),
     "adam": (0.001, 0.003, 0.01, 0.03, 0.1),
 }
 TUNED = (6, 9)  # the depths at which rates are chosen; the others take the nearer one's
 #: (arm, method) -> own rate at each depth of TUNED, by the protocol's rule from recipe `fair-tune`.
 RATES: dict[tuple[str, str], tuple[float, float]] = {
+    ("sgd", "float"): (0.0125, 0.05),
+    ("sgd", "ste"): (0.8, 0.8),
+    ("sgd", "stompp"): (0.1, 0.1),
+    ("sgd", "stompp+ste"): (0.1, 0.1),
+    ("sgd", "hybrid"): (0.4, 0.1),
     ("scale", "ste"): (0.05, 0.4),
     ("scale", "stompp"): (0.2, 0.05),
     ("scale", "stompp+ste"): (0.1, 0.1),
