@@ -23,7 +23,7 @@ from stompp_lite.lab.stats import Interval, interval, seeds_interval
 from stompp_lite.lab.teeth import height
 
 EQUAL = 3.0  # percentage points within which two settings count as the same
-VERDICTS = ("reproduced", "partly", "not reproduced", "inconclusive", "not run")
+VERDICTS = ("reproduced", "partly", "not reproduced", "inconclusive")
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def judge(comparison: Comparison, measure: str = "accuracy") -> Outcome:
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
-    """The verdict of an arm from its comparisons: one of :data:`VERDICTS`."""
+    """The verdict of an arm from its comparisons: one of :data:`VERDICTS`, or ``not run``."""
     said = [o.said for o in outcomes]
     if not said or "not run" in said:
         return "not run"
