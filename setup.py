@@ -1,11 +1,12 @@
-"""One build step beyond pyproject.toml: the wheel carries a bundle of the recorded runs.
+"""One build step beyond pyproject.toml: the wheel carries the recorded runs and the claims.
 
-The records live in data/runs; a wheel built from the repository gets them as one compressed file,
-so that a chapter opened alone, in an empty folder, still draws its figures.
+They live in data; a wheel built from the repository gets the runs as one compressed file, so that
+a chapter opened alone, in an empty folder, still draws its figures.
 """
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 from setuptools import setup
@@ -23,8 +24,10 @@ class BuildWithRecords(build_py):
         contents = [
             json.loads(p.read_text(encoding="utf-8")) for p in sorted(runs.glob("*/*.json"))
         ]
-        target = Path(self.build_lib) / "stompp_lite" / "records.json.gz"
-        target.write_bytes(gzip.compress(json.dumps(contents).encode(), mtime=0))
+        target = Path(self.build_lib) / "stompp_lite"
+        packed = gzip.compress(json.dumps(contents).encode(), mtime=0)
+        (target / "records.json.gz").write_bytes(packed)
+        shutil.copy(runs.parent / "claims.yaml", target)
 
 
 setup(cmdclass={"build_py": BuildWithRecords})

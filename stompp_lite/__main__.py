@@ -25,7 +25,10 @@ def _parser() -> argparse.ArgumentParser:
         "--set", nargs="*", action="extend", default=[], metavar="FIELD=VALUE", dest="changes",
         help="change configuration fields, for example lr=0.05 blocks=[2,2] plan.order=reverse",
     )  # fmt: skip
-    methods = "float, ste, ste-identity, stompp, stompp+ste, hybrid, random"
+    methods = (
+        "float, ste, ste-identity, stompp, stompp+ste, hybrid, random, weights-only, "
+        "ste-weights-only, hybrid-free, reverse-hybrid, reverse-hybrid-free, intervention"
+    )
     run.add_argument("--method", help=f"rules by name: {methods}")
     run.add_argument("--out", type=Path, default=Path("run.json"), help="the record")
     run.add_argument("--checkpoint", type=Path, help="store the run here; go on if it exists")

@@ -54,5 +54,9 @@ class RecordError(StomppError, ValueError):
     """A run record does not follow the schema."""
 
 
+class NoRecordsError(RecordError):
+    """No run of a recipe is recorded."""
+
+
 class DataError(StomppError, OSError):
     """A data set is missing, damaged, or cannot be stored."""

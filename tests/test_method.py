@@ -85,7 +85,7 @@ def test_rules_parse_and_print():
     assert str(Rule.parse("stompp+ste:clip")) == "stompp+ste:clip"
     assert str(Rule.parse("stompp")) == "stompp"
     assert [Rule.parse(r, "clip").progressive for r in RULES] == [
-        False, False, True, True, False,
+        False, False, True, True, True, False,
     ]  # fmt: skip
 
 

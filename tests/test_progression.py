@@ -3,6 +3,7 @@
 import copy
 import gc
 import itertools
+import math
 import pickle
 import weakref
 
@@ -16,6 +17,7 @@ from stompp_lite.errors import ConfigError, NonFiniteError, NotBinaryError
 from stompp_lite.method import MASK_RULES, ORDERS, SHAPES, Binarizer, Walk, Walker
 from stompp_lite.networks.layers import binary_layers
 from stompp_lite.training.data import batches
+from stompp_lite.training.progression import blind_commits
 from tests.conftest import lab_net, same_state
 from tests.oracle import OracleTensor, plain_forward, plain_training
 
@@ -317,6 +319,24 @@ def test_frozen_latents_keep_learning_with_a_surrogate(tiny):
     assert not torch.equal(layer.weight, before)  # in the tail, wholly frozen, it still moves
 
 
+def test_the_intervention_opens_what_is_committed_and_nothing_else(tiny):
+    """Until a stage is committed, nothing passes its frozen entries; from then on, all can."""
+    model = lab_net("stompp", "stompp-then-ste")
+    progression, _ = attached(model, 50, Plan(order="reverse", tail=0.0))
+    seen = set()
+    for t in range(50):
+        progression.set_step(t)
+        for name in model.binarization.activation_sites:
+            site = model.get_submodule(name)
+            x = torch.randn(20, *site.shape, requires_grad=True)
+            site(x).sum().backward()
+            inside, passed = x.abs() <= 1, x.grad != 0
+            frozen = site.mask(x) if site.mask else torch.full_like(x[0], site.p, dtype=torch.bool)
+            assert torch.equal(passed, inside if site.p == 1 else inside & ~frozen)
+            seen.add("committed" if site.p == 1 else "half" if site.p else "free")
+    assert seen == {"free", "half", "committed"}
+
+
 def test_an_optimizer_that_wants_a_closure(tiny):
     """SGD may evaluate the loss inside its step; LBFGS does so many times, and is refused."""
     ends = []
@@ -368,6 +388,52 @@ def test_reversed_order_replays_the_same_masks():
     assert all(torch.equal(a, b) for a, b in zip(seen["forward"], seen["reverse"]))
 
 
+@pytest.mark.parametrize(
+    ("rules", "plan", "blind"),
+    [
+        (("stompp", "stompp"), Plan(), [0, 0, 0, 0]),
+        (("stompp", "stompp"), Plan(order="global"), [0, 0, 0, 0]),
+        (("stompp", "stompp"), Plan(order="reverse"), [1, 1, 1, 0]),  # behind them, all is done
+        (("stompp", "stompp"), Plan(lead=1), [0, 0, 0, 0]),
+        (("stompp", "stompp"), Plan(lead=-1), [1, 1, 1, 1]),
+        (("stompp", "stompp-then-ste"), Plan(order="reverse"), [0, 0, 0, 0]),
+        (("stompp+ste", "stompp+ste"), Plan(order="reverse"), [0, 0, 0, 0]),
+        (("stompp", "float"), Plan(order="reverse"), [0, 0, 0, 0]),
+        (("stompp", "stompp"), Plan(order="reverse", activation_order="forward"), [1, 0, 0, 0]),
+    ],
+)
+def test_blind_commits_follow_from_the_plan(rules, plan, blind):
+    model = lab_net(*rules)
+    found = blind_commits(model, 60, plan)
+    assert math.isnan(found[0])  # the stem's activation
+    assert found[1:] == pytest.approx(blind, abs=0.001)  # the first step of a window
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_blind_commits_are_what_a_run_does(tiny):
+    """Measured: the gradient at the step before, of each weight that a step freezes."""
+    plan, steps = Plan(lead=-1, tail=0.1, refresh=0.0), 60
+    model = lab_net()
+    progression, optimizer = attached(model, steps, plan)
+    layers, zero = [model.get_submodule(s.weights[0]) for s in model.binarization.stages[1:]], {}
+    blind, frozen = [0] * 4, [torch.zeros_like(m.weight, dtype=torch.bool) for m in layers]
+    for t in range(steps):
+        progression.set_step(t)
+        for i, m in enumerate(layers):
+            b = m.binarizer
+            now = b.mask(m.weight) if b.mask else torch.full_like(frozen[i], b.p == 1)
+            if t:
+                blind[i] += int((now & ~frozen[i] & zero[i]).sum())
+            frozen[i] = now
+        train_step(model, progression, optimizer, tiny, t)
+        zero = {
+            i: torch.ones_like(frozen[i]) if m.weight.grad is None else m.weight.grad == 0
+            for i, m in enumerate(layers)
+        }
+    found = blind_commits(model, steps, plan)[1:]
+    assert [b / m.weight.numel() for b, m in zip(blind, layers)] == pytest.approx(found, abs=0.1)
+
+
 def test_weights_and_activations_have_orders_of_their_own():
     model = lab_net()
     plan = Plan(order="forward", activation_order="reverse", tail=0.0)
@@ -398,8 +464,12 @@ def test_hybrid_rules_are_combinations(tiny):
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(
-    "rules", [("stompp", "stompp"), ("stompp+ste",) * 2, ("ste", "stompp"), ("stompp", "ste")]
-)
+    "rules",
+    [
+        ("stompp", "stompp"), ("stompp+ste",) * 2, ("ste", "stompp"), ("stompp", "ste"),
+        ("stompp", "stompp-then-ste"),
+    ],
+)  # fmt: skip
 def test_a_run_is_equal_to_the_bit_to_the_slow_oracle(tiny, order, rules, monkeypatch):
     """The oracle computes every gradient through every mask and leaves nothing out."""
     settings = {"epochs": 12, "batch_size": 16, "seed": 3}

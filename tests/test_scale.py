@@ -221,6 +221,8 @@ def test_wrong_scales_are_named(tiny):
         lab_net("ste", Rule("ste", "clip", "layer"))
     with pytest.raises(ConfigError, match="for weights"):
         lab_net("ste", "random")
+    with pytest.raises(ConfigError, match="weights cannot follow"):
+        lab_net("stompp-then-ste", "ste")
     with pytest.raises(ConfigError, match="no use for a surrogate"):
         lab_net("random:clip", "ste")
     model = scaled()

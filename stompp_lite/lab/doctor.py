@@ -20,10 +20,11 @@ _PACKAGES = {
     "joblib": ("sweeps", True),
     "filelock": ("checkpoints", False),
     "jupyterlab": ("opening the notebooks", True),
+    "yaml": ("the ledger of claims", False),
     "jupyter_book": ("building the book", True),
     "pytest": ("the tests", True),
 }
-_PIP_NAMES = {"sklearn": "scikit-learn", "jupyter_book": "'jupyter-book<2'"}
+_PIP_NAMES = {"sklearn": "scikit-learn", "yaml": "pyyaml", "jupyter_book": "'jupyter-book<2'"}
 
 
 def examine(root: str | Path = "data") -> tuple[str, bool]:

@@ -61,6 +61,17 @@ RATES: dict[tuple[str, str], tuple[float, float]] = {
     ("adam", "hybrid"): (0.01, 0.01),
 }
 
+#: Methods that were not tuned -> whose rate they take.
+BORROWED = {
+    "random": "ste",
+    "weights-only": "stompp",
+    "ste-weights-only": "ste",
+    "hybrid-free": "hybrid",
+    "reverse-hybrid": "hybrid",
+    "reverse-hybrid-free": "hybrid",
+    "intervention": "stompp",
+}
+
 
 def arm_config(arm: str, method: str, blocks: int, seed: int, **changes: Any) -> Config:
     """The configuration of a method in an arm (a key of :data:`ARMS`).
@@ -73,7 +84,7 @@ def arm_config(arm: str, method: str, blocks: int, seed: int, **changes: Any) ->
         settings.pop("scale", None)  # nothing binary that could have one
     if settings["lr"] is None:
         near = min(range(len(TUNED)), key=lambda i: abs(TUNED[i] - blocks))
-        settings["lr"] = RATES[arm, method][near]
+        settings["lr"] = RATES[arm, BORROWED.get(method, method)][near]
     if blocks >= 12:
         settings.setdefault("epochs", 120)
     return replace(
@@ -136,8 +147,7 @@ def random() -> Iterator[tuple[str, Config]]:
     """Binary weights that are never trained, at 24 and 36 convolutions."""
     for seed, blocks in product(range(3), (6, 9)):
         for arm in ("minimal", "adam"):
-            config = replace(arm_config(arm, "ste", blocks, seed), weights="random")
-            yield f"n{blocks:02d}-{arm}-random-s{seed}", config
+            yield f"n{blocks:02d}-{arm}-random-s{seed}", arm_config(arm, "random", blocks, seed)
 
 
 def identity() -> Iterator[tuple[str, Config]]:
@@ -184,3 +194,4 @@ def tooth() -> Iterator[tuple[str, Config]]:
         config = arm_config("minimal", "stompp", blocks, seed, **changes)
         config = replace(config, weights="float")
         yield f"n{blocks:02d}-activations-s{seed}", config
+        yield f"n{blocks:02d}-ste-s{seed}", arm_config("minimal", "ste", blocks, seed, **changes)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stompp_lite.errors import CheckpointError, RecordError
+from stompp_lite.errors import CheckpointError, NoRecordsError, RecordError
 from stompp_lite.training.files import write_atomically
 
 SCHEMA = 1
@@ -240,7 +240,7 @@ def read_all(recipe: str, folder: str | Path | None = None) -> list[Record]:
     bundle that the wheel carries.
 
     Raises:
-        RecordError: there is none, or one of them is damaged.
+        NoRecordsError: there is none. RecordError: one of them is damaged.
     """
     root = Path(folder) if folder is not None else default_folder()
     if root is not None:
@@ -248,7 +248,7 @@ def read_all(recipe: str, folder: str | Path | None = None) -> list[Record]:
     else:
         found = [r for r in read_bundle() if r.recipe == recipe]
     if not found:
-        raise RecordError(
+        raise NoRecordsError(
             f"no records of recipe {recipe!r} in {root or 'the bundle'}; "
             f"make them with: python -m stompp_lite sweep {recipe}"
         )

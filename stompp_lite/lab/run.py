@@ -33,6 +33,12 @@ METHODS = {
     "stompp+ste": ("stompp+ste:identity", "stompp+ste:clip"),
     "hybrid": ("ste:identity", "stompp+ste:clip"),
     "random": ("random", "ste:clip"),
+    "weights-only": ("stompp", "float"),
+    "ste-weights-only": ("ste:identity", "float"),
+    "hybrid-free": ("ste:identity", "stompp"),
+    "reverse-hybrid": ("stompp+ste:identity", "ste:clip"),
+    "reverse-hybrid-free": ("stompp", "ste:clip"),
+    "intervention": ("stompp", "stompp-then-ste:clip"),
 }
 
 

@@ -68,6 +68,21 @@ def interval(scores: np.ndarray) -> Interval:
     return Interval(100 * float(scores.mean()), 100 * math.hypot(seed_half, image_half), n)
 
 
+def seeds_interval(values: Sequence[float]) -> Interval:
+    """Interval of the mean of one number a seed, in the numbers' own unit.
+
+    Raises:
+        ConfigError: fewer than two seeds.
+    """
+    from scipy.stats import t
+
+    n = len(values)
+    if n < 2:
+        raise ConfigError(f"an interval over seeds needs at least 2 seeds, got {n}")
+    spread = float(np.std(values, ddof=1))
+    return Interval(float(np.mean(values)), float(t.ppf(0.975, n - 1)) * spread / math.sqrt(n), n)
+
+
 def _same_images(records: Sequence[Record]) -> None:
     """Raise ConfigError unless all runs were judged on the same images."""
     judged = {

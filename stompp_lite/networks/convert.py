@@ -92,6 +92,11 @@ def binarize_model(
             f"activations cannot follow the rule '{rules[1]}': scales and random signs are for "
             "weights"
         )
+    if rules[0].name == "stompp-then-ste":
+        raise ConfigError(
+            f"weights cannot follow the rule '{rules[0]}': it lets gradient through committed "
+            "activations; weights='stompp' goes with it"
+        )
     keep = [keep_float] if isinstance(keep_float, str) else list(keep_float)
     for value, what in ((binary_shortcuts, "binary_shortcuts"), (real_inputs, "real_inputs")):
         flag(value, what)

@@ -2,15 +2,20 @@ r"""Rules by name, and a Binarizer at its place in a network.
 
 Rules differ only in who is frozen and in what gradient a frozen entry passes back:
 
-==============  ==========================  ======================================
-rule            frozen entries              gradient at a frozen entry
-==============  ==========================  ======================================
-``float``       none, ever                  --
-``ste``         all, always                 the surrogate's
-``stompp``      a growing random part       0
-``stompp+ste``  a growing random part       the surrogate's
-``random``      all, always (weights only)  0: the signs stay as they were drawn
-==============  ==========================  ======================================
+===================  ===============================  ======================================
+rule                 frozen entries                   gradient at a frozen entry
+===================  ===============================  ======================================
+``float``            none, ever                       --
+``ste``              all, always                      the surrogate's
+``stompp``           a growing random part            0
+``stompp+ste``       a growing random part            the surrogate's
+``stompp-then-ste``  a growing random part            0; once all are frozen, the surrogate's
+                     (activations only)
+``random``           all, always (weights only)       0: the signs stay as they were drawn
+===================  ===============================  ======================================
+
+``stompp-then-ste`` is no method but an intervention: it lets gradient through what is committed,
+and changes nothing else (chapter 9).
 
 An entry that is not frozen passes the gradient of clip, :math:`1[|u| \le 1]`.
 
@@ -36,8 +41,8 @@ from stompp_lite.errors import ConfigError, ShapeError
 from stompp_lite.method import SURROGATES, Binarizer, hard_sign
 
 #: How a tensor can become binary.
-RULES = ("float", "ste", "stompp", "stompp+ste", "random")
-USE_SURROGATES = ("ste", "stompp+ste")
+RULES = ("float", "ste", "stompp", "stompp+ste", "stompp-then-ste", "random")
+USE_SURROGATES = ("ste", "stompp+ste", "stompp-then-ste")
 #: Scales of binary weights. Alpha is the mean absolute latent weight of a layer, or of an output
 #: channel. It is a constant, taken when training starts, or live, measured anew at each use.
 SCALES = ("layer", "channel", "layer-live", "channel-live")
@@ -95,7 +100,7 @@ class Rule:
     @property
     def progressive(self) -> bool:
         """Whether the frozen fraction grows with a schedule."""
-        return self.name in ("stompp", "stompp+ste")
+        return self.name.startswith("stompp")
 
     @classmethod
     def parse(cls, rule: str | Rule, usual: str | None = None) -> Rule:
@@ -140,10 +145,16 @@ class Site(Binarizer):
 
     def __init__(self, rule: Rule, channels: int = 0) -> None:
         super().__init__()
-        self.rule, self.surrogate, self.channels = rule, rule.surrogate, channels
+        self.rule, self.channels = rule, channels
         self.p = self.resting_p(0)
         self.shape: tuple[int, ...] | None = None  # of an activation, without the batch axis
         self.register_buffer("alpha", None)
+
+    @property
+    def surrogate(self) -> str | None:  # type: ignore[override]
+        """The surrogate that frozen entries use now."""
+        waits = self.rule.name == "stompp-then-ste" and self.p < 1.0
+        return None if waits else self.rule.surrogate
 
     def resting_p(self, _step: int) -> float:
         """p of a rule that has no schedule, at any step."""

@@ -8,6 +8,7 @@ Taught in chapter 8, *Layer by layer*.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 
 import torch
@@ -221,6 +222,39 @@ class Progression(Walk):
         for name in self._done.cut:
             self._parameters[name].requires_grad_(True)
         self._done.cut.clear()
+
+
+def blind_commits(model: nn.Module, steps: int, plan: Plan | None = None) -> list[float]:
+    """Share of each stage's weights that freeze after the last gradient has reached them.
+
+    That is when everything behind them is already committed without a surrogate. It follows from
+    the plan: nothing is trained. Taught in chapter 9, *Order matters*.
+
+    Args:
+        model: a converted model; its parameters are trainable again afterwards.
+        steps, plan: as for :class:`Progression`.
+
+    Returns:
+        One share in [0, 1] a stage; NaN for a stage without weights.
+    """
+    walk = Progression(model, steps, plan)
+    latents = [
+        [w.weight for w in stage if w.weight is not None] for stage in walk.by_stage["weight"]
+    ]
+    shares = [0.0 if stage else math.nan for stage in latents]
+    before = walk.fractions()["weights"]
+    for t in range(1, steps):
+        cut = [[not w.requires_grad for w in stage] for stage in latents]  # in the step before t
+        walk.set_step(t)
+        now = walk.fractions()["weights"]
+        for k, stage in enumerate(latents):
+            entries = sum(w.numel() for w in stage)
+            blind = sum(w.numel() for w, lost in zip(stage, cut[k], strict=True) if lost)
+            shares[k] += (now[k] - before[k]) * blind / entries if stage else 0.0
+        before = now
+    walk.release()
+    walk.set_step(0)
+    return shares
 
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> None:

@@ -1,0 +1,262 @@
+"""The ledger of claims: what was said, what our runs say, and the rule between the two.
+
+The ledger is ``data/claims.yaml``. Its head states the rules that this module applies; claims,
+comparisons, seed counts and rules were committed before the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stompp_lite.checks import one_of
+from stompp_lite.errors import NoRecordsError, RecordError
+from stompp_lite.lab.record import Record, read_all
+from stompp_lite.lab.report import group, markdown, splits
+from stompp_lite.lab.stats import Interval, interval, seeds_interval
+from stompp_lite.lab.teeth import height
+
+EQUAL = 3.0  # percentage points within which two settings count as the same
+VERDICTS = ("reproduced", "partly", "not reproduced", "inconclusive")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``first`` minus ``second``, less ``minus_first`` minus ``minus_second`` where given."""
+
+    name: str
+    first: str
+    second: str
+    expect: str
+    by: float = 0.0
+    minus_first: str | None = None
+    minus_second: str | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement, where it is from, and the comparisons that decide it in each arm."""
+
+    id: str
+    says: str
+    source: str
+    certainty: str = ""
+    theirs: str = ""
+    recipe: str = ""
+    seeds: str = ""
+    measure: str = "accuracy"
+    arms: Mapping[str, Sequence[Comparison]] = field(default_factory=dict)
+    verdict: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the runs say of a comparison: ``holds``, ``against``, ``undecided``, ``not run``.
+
+    Attributes:
+        interval: the difference, None where runs split or are missing.
+        pairs: the differences of single pairs of runs, where runs split.
+    """
+
+    comparison: Comparison
+    said: str
+    interval: Interval | None = None
+    pairs: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        if self.interval is not None:
+            shown = (
+                f"{self.interval.mean:+.3g} ± {self.interval.half:.2g}, n = {self.interval.seeds}"
+            )
+        elif self.pairs:
+            shown = "runs split: " + ", ".join(f"{d:+.0f}" for d in self.pairs)
+        else:
+            shown = "no runs"
+        return f"{shown}: {self.said}"
+
+
+# ---- reading -------------------------------------------------------------------------------------
+def _file() -> Any:
+    """The repository's ledger, or the one that an installed package carries."""
+    here = Path(__file__).resolve().parents[2] / "data" / "claims.yaml"
+    return here if here.is_file() else resources.files("stompp_lite") / "claims.yaml"
+
+
+def _build(cls: type, content: Any, where: str) -> Any:
+    names = [f.name for f in fields(cls)]
+    if not isinstance(content, dict):
+        raise RecordError(f"{where} must be a mapping, got {content!r}")
+    for name in content:
+        if name not in names:
+            raise RecordError(f"{where}: unknown field {name!r}; there are {', '.join(names)}")
+    try:
+        return cls(**content)
+    except TypeError as err:
+        raise RecordError(f"{where}: {str(err).partition(') ')[2] or err}") from err
+
+
+def parse(text: str) -> dict[str, Claim]:
+    """The claims of a ledger, by id. ``ARM`` in a group's name stands for the arm.
+
+    Raises:
+        RecordError: it is no ledger, naming the claim and the field.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as err:
+        raise RecordError(f"the ledger is not YAML: {err}") from err
+    found: dict[str, Claim] = {}
+    for i, entry in enumerate(content if isinstance(content, list) else [content]):
+        where = (
+            f"claim {entry['id']}" if isinstance(entry, dict) and "id" in entry else f"entry {i}"
+        )
+        claim = _build(Claim, entry, where)
+        arms: dict[str, list[Comparison]] = {}
+        for arm, rows in claim.arms.items():
+            arms[arm] = []
+            for row in rows:
+                row = {
+                    k: v.replace("ARM", arm) if isinstance(v, str) else v for k, v in row.items()
+                }
+                comparison = _build(Comparison, row, f"{where}, {arm}")
+                if comparison.expect not in READERS:
+                    raise RecordError(f"{where}, {arm}: cannot expect {comparison.expect!r}")
+                arms[arm].append(comparison)
+        for arm, said in claim.verdict.items():
+            if said not in VERDICTS or arm not in arms:
+                raise RecordError(f"{where}: no verdict {said!r} for an arm {arm!r}")
+        if claim.id in found or claim.measure not in MEASURES:
+            raise RecordError(
+                f"{where}: a second one of that id, or unknown measure {claim.measure}"
+            )
+        found[claim.id] = _build(Claim, entry | {"arms": arms, "seeds": str(claim.seeds)}, where)
+    return found
+
+
+def read() -> dict[str, Claim]:
+    """The claims of this project's ledger.
+
+    Raises:
+        RecordError: it is damaged.
+    """
+    return parse(_file().read_text(encoding="utf-8"))
+
+
+# ---- judging -------------------------------------------------------------------------------------
+def _above(d: Interval, by: float) -> str:
+    return "holds" if d.low > by else "against" if d.high < 0 else "undecided"
+
+
+def _same(d: Interval, by: float) -> str:
+    inside = max(abs(d.low), abs(d.high)) < EQUAL
+    return "holds" if inside else "undecided" if d.low <= 0 <= d.high else "against"
+
+
+def _apart(d: Interval, by: float) -> str:
+    if max(abs(d.low), abs(d.high)) < EQUAL:
+        return "against"
+    return "holds" if abs(d.mean) > EQUAL and not d.low <= 0 <= d.high else "undecided"
+
+
+#: What a comparison can expect, and how an interval is read then.
+READERS = {"above": _above, "same": _same, "apart": _apart}
+#: What is compared, of a run: [images] or [1].
+MEASURES: dict[str, Callable[[Record], np.ndarray]] = {
+    "accuracy": lambda record: record.correct_bits().astype(float),
+    "tooth": lambda record: np.array([height(record)]),
+}
+
+
+@lru_cache(maxsize=32)
+def _recipe(name: str) -> dict[str, list[Record]]:
+    try:
+        return group(read_all(name))
+    except NoRecordsError:
+        return {}
+
+
+def runs_of(setting: str) -> dict[int, Record]:
+    """Seed to run of a group, or of groups joined by ``" & "``: empty if none is recorded."""
+    found: dict[int, Record] = {}
+    for part in setting.split(" & "):
+        recipe, _, name = part.partition("/")
+        found |= {r.seed: r for r in _recipe(recipe).get(name, [])}
+    return found
+
+
+def judge(comparison: Comparison, measure: str = "accuracy") -> Outcome:
+    """What the recorded runs say of a comparison.
+
+    Raises:
+        RecordError: a damaged record.
+    """
+    c = comparison
+    names = [c.first, c.second, c.minus_first, c.minus_second]
+    sides = [runs_of(name) for name in names if name is not None]
+    seeds = sorted(set.intersection(*(set(side) for side in sides)))
+    if len(seeds) < 2:
+        return Outcome(c, "not run")
+    terms = zip((1, -1, -1, 1), sides, strict=False)
+    scores = np.zeros((len(seeds), 1))
+    for sign, side in terms:
+        scores = scores + sign * np.stack([MEASURES[measure](side[seed]) for seed in seeds])
+    if measure != "accuracy":
+        d = seeds_interval(scores[:, 0].tolist())
+    elif any(splits([side[seed] for seed in seeds]) for side in sides):
+        pairs = tuple(100 * float(s) for s in scores.mean(1))
+        held = c.expect == "above" and min(pairs) > c.by
+        return Outcome(c, "holds" if held else "undecided", pairs=pairs)
+    else:
+        d = interval(scores)
+    return Outcome(c, READERS[c.expect](d, c.by), d)
+
+
+def verdict(outcomes: Sequence[Outcome]) -> str:
+    """The verdict of an arm from its comparisons: one of :data:`VERDICTS`, or ``not run``."""
+    said = [o.said for o in outcomes]
+    if not said or "not run" in said:
+        return "not run"
+    if "holds" in said:
+        return "reproduced" if set(said) == {"holds"} else "partly"
+    return "not reproduced" if "against" in said else "inconclusive"
+
+
+def judged(claim: Claim) -> dict[str, list[Outcome]]:
+    """Arm -> what the runs say of each comparison."""
+    return {
+        arm: [judge(c, claim.measure) for c in comparisons]
+        for arm, comparisons in claim.arms.items()
+    }
+
+
+# ---- showing -------------------------------------------------------------------------------------
+def card(name: str) -> str:
+    """A claim with its evidence (Markdown).
+
+    Raises:
+        ConfigError: there is no such claim. RecordError: a damaged record or ledger.
+    """
+    from stompp_lite.lab.recipes import RECIPES
+
+    ledger = read()
+    claim = ledger[one_of(name, ledger, "claim")]
+    lines = [f"**Claim {claim.id}.** {claim.says}", ""]
+    lines += [f"*{claim.source}* ({claim.certainty or 'ours'}). {claim.theirs}".rstrip(), ""]
+    if not claim.arms:
+        return "\n".join([*lines, "Not run at this scale."])
+    rows = []
+    for arm, outcomes in judged(claim).items():
+        for k, outcome in enumerate(outcomes):
+            first = [arm, verdict(outcomes)] if k == 0 else ["", ""]
+            rows.append([*first, outcome.comparison.name, str(outcome)])
+    lines += [markdown(["arm", "verdict", "comparison", "ours"], rows), ""]
+    cost = RECIPES[claim.recipe].cost
+    return "\n".join([*lines, f"Again: `python -m stompp_lite sweep {claim.recipe}` ({cost})."])
