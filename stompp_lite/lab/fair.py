@@ -160,7 +160,13 @@ def identity() -> Iterator[tuple[str, Config]]:
 FASHION: dict[str, Any] = {"data": "fashion-small", "epochs": 15, "eval_every": 5}
 FASHION_ARMS = ("minimal", "scale", "adam")
 #: Own rates on it, by arm and method, by the protocol's rule from recipe `fashion-tune`.
-FASHION_RATES: dict[tuple[str, str], float] = {}
+FASHION_RATES: dict[tuple[str, str], float] = {
+    ("adam", "float"): 0.03,
+    ("adam", "ste"): 0.003,
+    ("adam", "stompp"): 0.01,
+    ("adam", "stompp+ste"): 0.03,
+    ("adam", "hybrid"): 0.03,
+}
 
 
 def fashion_tune() -> Iterator[tuple[str, Config]]:
