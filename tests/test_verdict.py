@@ -161,7 +161,7 @@ def test_tuning_never_saw_the_test_images_nor_the_seeds_of_the_report():
 
 
 def test_methods_of_an_arm_differ_in_their_rules_and_rate_only(monkeypatch):
-    rates = {(a, m): (0.1, 0.2) for a in fair.GRIDS for m in fair.FIGHTERS}
+    rates = {(a, m): (0.05, 0.2) for a in fair.GRIDS for m in fair.FIGHTERS}
     monkeypatch.setattr(fair, "RATES", rates)
     for name in fair.ARMS:
         base = fair.arm_config(name, "ste", 6, 0).to_dict()
@@ -171,11 +171,22 @@ def test_methods_of_an_arm_differ_in_their_rules_and_rate_only(monkeypatch):
             assert differs <= {"weights", "activations"} | (
                 {"scale"} if method == "float" else set()
             )
-    assert fair.arm_config("adam", "ste", 4, 0).lr == 0.1  # 16 takes the rate of 24
+    assert fair.arm_config("adam", "ste", 4, 0).lr == 0.05  # 16 takes the rate of 24
     assert fair.arm_config("adam", "ste", 12, 0).lr == 0.2  # 48 that of 36
     assert fair.arm_config("adam", "ste", 12, 0).epochs == 120
     names = [n for n, _ in fair.fight()]
     assert len(names) == len(set(names)) == 5 * (5 * (5 + 1 + 5 + 5) + 2 * 5 + 3)
+
+
+def test_no_run_is_made_twice_and_arms_share_what_is_the_same():
+    for recipe in RECIPES.values():
+        configs = [config for _, config in recipe.runs()]
+        assert all(configs.count(config) == 1 for config in configs), recipe.name
+    arms = report.by_arm(record.read_all("fair", RUNS))
+    shared = [(m, n) for m in fair.FIGHTERS for n in fair.TUNED if fair.in_minimal(m, n)]
+    assert shared
+    for method, n in shared:
+        assert arms["sgd"][method][n] is arms["minimal"][method][n]
 
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if name.startswith("fair")])

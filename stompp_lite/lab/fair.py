@@ -115,13 +115,20 @@ def tune() -> Iterator[tuple[str, Config]]:
             yield name, arm_config(arm, method, blocks, seed, lr=lr, validation=True, eval_every=10)
 
 
+def in_minimal(method: str, blocks: int) -> bool:
+    """Whether a method's own rate in the arm ``sgd`` is 0.1: then its runs are in ``minimal``."""
+    return blocks in TUNED and RATES["sgd", method][TUNED.index(blocks)] == PAPER_RATE
+
+
 def fight() -> Iterator[tuple[str, Config]]:
     """Five seeds at five depths; the seeds in turn, so that a sweep can stop between them."""
     for seed in range(5):
         for blocks in DEPTHS:
             yield from _named(("minimal", "scale", "adam"), FIGHTERS, blocks, seed)
             yield from _named(("minimal+scale",), ("ste",), blocks, seed)
-            yield from _named(("sgd",), FIGHTERS if blocks in TUNED else ("float",), blocks, seed)
+            tuned = FIGHTERS if blocks in TUNED else ("float",)
+            others = [method for method in tuned if not in_minimal(method, blocks)]
+            yield from _named(("sgd",), others, blocks, seed)
 
 
 def deep() -> Iterator[tuple[str, Config]]:

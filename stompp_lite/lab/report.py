@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from itertools import product
 from pathlib import Path
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import RecordError
+from stompp_lite.lab.fair import FIGHTERS, TUNED, in_minimal
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, default_folder, read_all
 from stompp_lite.lab.stats import accuracy_interval, paired_difference
@@ -44,12 +46,17 @@ def by_arm(records: list[Record]) -> dict[str, Depths]:
     """Runs of the fair fight: ``{arm: {method: {n: runs}}}``, n being the blocks of a group.
 
     ``float`` has no binary weights to scale: in the arm ``scale`` it is what it is in ``sgd``.
+    Where a method's own rate in ``sgd`` is that of ``minimal``, the two arms share their runs.
     """
     out: dict[str, Depths] = {}
     for name, runs in group(records).items():
         _, arm, method = name.split("-", 2)
         n = runs[0].config["blocks"][0]
         out.setdefault(arm, {}).setdefault(method, {})[n] = sorted(runs, key=lambda r: r.seed)
+    if "sgd" in out and "minimal" in out:
+        for method, n in product(FIGHTERS, TUNED):
+            if in_minimal(method, n) and n in out["minimal"].get(method, {}):
+                out["sgd"].setdefault(method, {})[n] = out["minimal"][method][n]
     if "scale" in out and "float" in out.get("sgd", {}):
         out["scale"]["float"] = out["sgd"]["float"]
     return {
