@@ -16,16 +16,17 @@ COMPARISONS = [(c, arm, row) for c in LEDGER.values() for arm in c.arms for row 
 
 @pytest.fixture
 def runs(monkeypatch):
-    """Made-up groups in place of the records: name -> accuracies by seed."""
+    """Made-up groups in place of the records: name -> accuracies by seed; None: not run yet."""
     found = {}
 
     def recipe(name):
         return {
-            group: [made(group, seed, score) for seed, score in scores.items()]
+            group: [made(group, seed, score) for seed, score in scores.items() if score is not None]
             for group, scores in found.items()
         }
 
     monkeypatch.setattr(claims, "_recipe", recipe)
+    monkeypatch.setattr(claims, "_planned", lambda name: {g: set(s) for g, s in found.items()})
     return found
 
 
@@ -81,6 +82,10 @@ def test_what_is_not_recorded_is_not_run(runs):
     runs |= {"n06-a": level(90), "n06-b": {9: 90.0}}
     assert judge(Comparison("", "x/n06-a", "x/n06-none", "above")).said == "not run"
     assert judge(Comparison("", "x/n06-a", "x/n06-b", "above")).said == "not run"  # no common seed
+    runs["n06-b"] = level(80) | {4: None}  # four of the five that are planned
+    assert judge(Comparison("", "x/n06-a", "x/n06-b", "above")).said == "not run"
+    runs["n06-b"] = level(80)
+    assert judge(Comparison("", "x/n06-a", "x/n06-b", "above")).said == "holds"
 
 
 @pytest.mark.parametrize(

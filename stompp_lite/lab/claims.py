@@ -17,6 +17,7 @@ import numpy as np
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import NoRecordsError, RecordError
+from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, read_all
 from stompp_lite.lab.report import group, markdown, splits
 from stompp_lite.lab.stats import Interval, interval, seeds_interval
@@ -58,6 +59,8 @@ class Claim:
 @dataclass(frozen=True)
 class Outcome:
     """What the runs say of a comparison: ``holds``, ``against``, ``undecided``, ``not run``.
+
+    (Not run: not with all the seeds that its recipes plan.)
 
     Attributes:
         interval: the difference, None where runs split or are missing.
@@ -183,13 +186,23 @@ def _recipe(name: str) -> dict[str, list[Record]]:
         return {}
 
 
-def runs_of(setting: str) -> dict[int, Record]:
-    """Seed to run of a group, or of groups joined by ``" & "``: empty if none is recorded."""
+@lru_cache(maxsize=32)
+def _planned(name: str) -> dict[str, set[int]]:
+    seeds: dict[str, set[int]] = {}
+    for run, config in RECIPES[name].runs():
+        seeds.setdefault(run.rpartition("-s")[0], set()).add(config.seed)
+    return seeds
+
+
+def runs_of(setting: str) -> tuple[dict[int, Record], set[int]]:
+    """Runs of a group, or of groups joined by ``" & "``, by seed; and the seeds that are planned."""
     found: dict[int, Record] = {}
+    planned: set[int] = set()
     for part in setting.split(" & "):
         recipe, _, name = part.partition("/")
         found |= {r.seed: r for r in _recipe(recipe).get(name, [])}
-    return found
+        planned |= _planned(recipe).get(name, set())
+    return found, planned
 
 
 def judge(comparison: Comparison, measure: str = "accuracy") -> Outcome:
@@ -200,9 +213,10 @@ def judge(comparison: Comparison, measure: str = "accuracy") -> Outcome:
     """
     c = comparison
     names = [c.first, c.second, c.minus_first, c.minus_second]
-    sides = [runs_of(name) for name in names if name is not None]
-    seeds = sorted(set.intersection(*(set(side) for side in sides)))
-    if len(seeds) < 2:
+    groups = [runs_of(name) for name in names if name is not None]
+    sides = [found for found, _ in groups]
+    seeds = sorted(set.intersection(*(planned for _, planned in groups)))
+    if len(seeds) < 2 or not all(set(seeds) <= set(side) for side in sides):
         return Outcome(c, "not run")
     terms = zip((1, -1, -1, 1), sides, strict=False)
     scores = np.zeros((len(seeds), 1))
@@ -244,8 +258,6 @@ def card(name: str) -> str:
     Raises:
         ConfigError: there is no such claim. RecordError: a damaged record or ledger.
     """
-    from stompp_lite.lab.recipes import RECIPES
-
     ledger = read()
     claim = ledger[one_of(name, ledger, "claim")]
     lines = [f"**Claim {claim.id}.** {claim.says}", ""]
