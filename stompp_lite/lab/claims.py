@@ -195,7 +195,7 @@ def _planned(name: str) -> dict[str, set[int]]:
 
 
 def runs_of(setting: str) -> tuple[dict[int, Record], set[int]]:
-    """Runs of a group, or of groups joined by ``" & "``, by seed; and the seeds that are planned."""
+    """Runs of a group, or of groups joined by ``" & "``, by seed; and all planned seeds."""
     found: dict[int, Record] = {}
     planned: set[int] = set()
     for part in setting.split(" & "):
