@@ -17,7 +17,7 @@ from stompp_lite.errors import ConfigError, NonFiniteError, NotBinaryError
 from stompp_lite.method import MASK_RULES, ORDERS, SHAPES, Binarizer, Walk, Walker
 from stompp_lite.networks.layers import binary_layers
 from stompp_lite.training.data import batches
-from stompp_lite.training.progression import blind_commits
+from stompp_lite.training.progression import foresee
 from tests.conftest import lab_net, same_state
 from tests.oracle import OracleTensor, plain_forward, plain_training
 
@@ -404,10 +404,27 @@ def test_reversed_order_replays_the_same_masks():
 )
 def test_blind_commits_follow_from_the_plan(rules, plan, blind):
     model = lab_net(*rules)
-    found = blind_commits(model, 60, plan)
+    found = foresee(model, 60, plan)["blind"]
     assert math.isnan(found[0])  # the stem's activation
     assert found[1:] == pytest.approx(blind, abs=0.001)  # the first step of a window
     assert all(p.requires_grad for p in model.parameters())
+
+
+def test_learning_time_ends_with_the_weight_or_with_the_gradient():
+    model, linear = lab_net(), {"shape": "linear", "tail": 0.0}
+    windows = [
+        0.2,
+        0.4,
+        0.6,
+        0.8,
+    ]  # of five: when the windows of the four stages with weights begin
+    forward = foresee(model, 1000, Plan(**linear))["learning"][1:]
+    assert forward == pytest.approx([w + 0.1 for w in windows], abs=0.005)
+    late = foresee(model, 1000, Plan(order="global", activation_order="forward", **linear))
+    expected = [end - end**2 / 2 for end in (0.4, 0.6, 0.8, 1.0)]  # its activation cuts it off
+    assert late["learning"][1:] == pytest.approx(expected, abs=0.005)
+    kept = foresee(lab_net("ste", "ste"), 100)
+    assert kept["blind"][1:] == [0.0] * 4  # nothing is ever cut off
 
 
 def test_blind_commits_are_what_a_run_does(tiny):
@@ -430,7 +447,7 @@ def test_blind_commits_are_what_a_run_does(tiny):
             i: torch.ones_like(frozen[i]) if m.weight.grad is None else m.weight.grad == 0
             for i, m in enumerate(layers)
         }
-    found = blind_commits(model, steps, plan)[1:]
+    found = foresee(model, steps, plan)["blind"][1:]
     assert [b / m.weight.numel() for b, m in zip(blind, layers)] == pytest.approx(found, abs=0.1)
 
 

@@ -224,37 +224,41 @@ class Progression(Walk):
         self._done.cut.clear()
 
 
-def blind_commits(model: nn.Module, steps: int, plan: Plan | None = None) -> list[float]:
-    """Share of each stage's weights that freeze after the last gradient has reached them.
+def foresee(model: nn.Module, steps: int, plan: Plan | None = None) -> dict[str, list[float]]:
+    """What a plan will do to the weights of each stage. Nothing is trained: it follows from p.
 
-    That is when everything behind them is already committed without a surrogate. It follows from
-    the plan: nothing is trained. Taught in chapter 9, *Order matters*.
+    A weight is cut off once everything behind it is committed without a surrogate. (While that is
+    half frozen, gradient still comes, however little: see chapter 6.) Taught in chapter 9, *Order
+    matters*.
 
     Args:
         model: a converted model; its parameters are trainable again afterwards.
         steps, plan: as for :class:`Progression`.
 
     Returns:
-        One share in [0, 1] a stage; NaN for a stage without weights.
+        Lists with a number in [0, 1] for each stage, NaN for one without weights. ``blind``: share
+        of its weights that freeze when they are cut off already. ``learning``: share of the steps
+        in which one of its weights is free and not cut off, on average.
     """
     walk = Progression(model, steps, plan)
     latents = [
         [w.weight for w in stage if w.weight is not None] for stage in walk.by_stage["weight"]
     ]
-    shares = [0.0 if stage else math.nan for stage in latents]
-    before = walk.fractions()["weights"]
-    for t in range(1, steps):
-        cut = [[not w.requires_grad for w in stage] for stage in latents]  # in the step before t
+    blind = [0.0 if stage else math.nan for stage in latents]
+    learning, before, open_before = blind.copy(), [0.0] * len(latents), [1.0] * len(latents)
+    for t in range(steps):
         walk.set_step(t)
         now = walk.fractions()["weights"]
         for k, stage in enumerate(latents):
-            entries = sum(w.numel() for w in stage)
-            blind = sum(w.numel() for w, lost in zip(stage, cut[k], strict=True) if lost)
-            shares[k] += (now[k] - before[k]) * blind / entries if stage else 0.0
+            entries = sum(w.numel() for w in stage) or math.nan
+            reached = sum(w.numel() for w in stage if w.requires_grad) / entries
+            blind[k] += (now[k] - before[k]) * (1 - open_before[k])
+            learning[k] += (1 - now[k]) * reached / steps
+            open_before[k] = reached
         before = now
     walk.release()
     walk.set_step(0)
-    return shares
+    return {"blind": blind, "learning": learning}
 
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> None:
