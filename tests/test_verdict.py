@@ -144,6 +144,10 @@ def test_rates_are_those_that_the_rule_picks_and_not_at_the_edge():
         assert rates == tuple(found[n] for n in fair.TUNED), (name, method)
         grid = fair.GRIDS[name]
         assert not {min(grid), max(grid)} & set(rates), (name, method)
+    on_fashion = verdict.own_rates(record.read_all("fashion-tune", RUNS))
+    assert {key: found[9] for key, found in on_fashion.items()} == fair.FASHION_RATES
+    for (name, _), rate in fair.FASHION_RATES.items():
+        assert min(fair.GRIDS[name]) < rate < max(fair.GRIDS[name])
 
 
 def test_tuning_never_saw_the_test_images_nor_the_seeds_of_the_report():

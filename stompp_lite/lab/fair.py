@@ -168,6 +168,10 @@ FASHION: dict[str, Any] = {"data": "fashion-small", "epochs": 15, "eval_every": 
 FASHION_ARMS = ("minimal", "scale", "adam")
 #: Own rates on it, by arm and method, by the protocol's rule from recipe `fashion-tune`.
 FASHION_RATES: dict[tuple[str, str], float] = {
+    ("scale", "ste"): 0.4,
+    ("scale", "stompp"): 0.05,
+    ("scale", "stompp+ste"): 0.1,
+    ("scale", "hybrid"): 0.05,
     ("adam", "float"): 0.03,
     ("adam", "ste"): 0.003,
     ("adam", "stompp"): 0.01,

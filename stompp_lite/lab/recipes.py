@@ -75,13 +75,13 @@ _ALL = (
         "fair-tune",
         "Which learning rate suits each method in each arm, at 24 and 36 binary convolutions? "
         "Validation split, seeds 100 and 101.",
-        "about 4 core-hours on one AMD EPYC core",
+        "about 6 core-hours on one AMD EPYC core",
         fair.tune,
     ),
     Recipe(
         "fair",
         "A fair fight: five methods, five arms, five depths, five seeds.",
-        "about 4 core-hours on one AMD EPYC core",
+        "about 5 core-hours on one AMD EPYC core",
         fair.fight,
     ),
     Recipe(
@@ -94,7 +94,7 @@ _ALL = (
     Recipe(
         "fair-cosine",
         "Does a decaying learning rate change the picture at 24? Three seeds.",
-        "about 20 core-minutes on one AMD EPYC core",
+        "about 30 core-minutes on one AMD EPYC core",
         fair.cosine,
     ),
     Recipe(
