@@ -24,6 +24,7 @@ from stompp_lite.lab.stats import Interval, interval, seeds_interval
 from stompp_lite.lab.teeth import height
 
 EQUAL = 3.0  # percentage points within which two settings count as the same
+#: What the runs of an arm can say of a claim.
 VERDICTS = ("reproduced", "partly", "not reproduced", "inconclusive")
 
 
@@ -171,7 +172,7 @@ def _apart(d: Interval, by: float) -> str:
 
 #: What a comparison can expect, and how an interval is read then.
 READERS = {"above": _above, "same": _same, "apart": _apart}
-#: What is compared, of a run: [images] or [1].
+#: Numbers of a run that can be compared, each [images] or [1].
 MEASURES: dict[str, Callable[[Record], np.ndarray]] = {
     "accuracy": lambda record: record.correct_bits().astype(float),
     "tooth": lambda record: np.array([height(record)]),
