@@ -412,12 +412,7 @@ def test_blind_commits_follow_from_the_plan(rules, plan, blind):
 
 def test_learning_time_ends_with_the_weight_or_with_the_gradient():
     model, linear = lab_net(), {"shape": "linear", "tail": 0.0}
-    windows = [
-        0.2,
-        0.4,
-        0.6,
-        0.8,
-    ]  # of five: when the windows of the four stages with weights begin
+    windows = [0.2, 0.4, 0.6, 0.8]  # of five: when those of the stages with weights begin
     forward = foresee(model, 1000, Plan(**linear))["learning"][1:]
     assert forward == pytest.approx([w + 0.1 for w in windows], abs=0.005)
     late = foresee(model, 1000, Plan(order="global", activation_order="forward", **linear))
@@ -425,6 +420,8 @@ def test_learning_time_ends_with_the_weight_or_with_the_gradient():
     assert late["learning"][1:] == pytest.approx(expected, abs=0.005)
     kept = foresee(lab_net("ste", "ste"), 100)
     assert kept["blind"][1:] == [0.0] * 4  # nothing is ever cut off
+    foresee(model, 5, Plan(**linear))  # windows of one step: the stem is cut off in the first
+    assert all(p.requires_grad for p in model.parameters())
 
 
 def test_blind_commits_are_what_a_run_does(tiny):

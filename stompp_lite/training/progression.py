@@ -256,8 +256,8 @@ def foresee(model: nn.Module, steps: int, plan: Plan | None = None) -> dict[str,
             learning[k] += (1 - now[k]) * reached / steps
             open_before[k] = reached
         before = now
-    walk.release()
     walk.set_step(0)
+    walk.release()
     return {"blind": blind, "learning": learning}
 
 
