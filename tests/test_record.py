@@ -11,8 +11,8 @@ import torch
 
 from stompp_lite.errors import ConfigError, RecordError, ShapeError
 from stompp_lite.lab import record, report, stats
-from stompp_lite.lab.recipes import RECIPES, method_config
-from stompp_lite.lab.run import METHODS, Config, check_same
+from stompp_lite.lab.recipes import RECIPES
+from stompp_lite.lab.run import METHODS, Config, check_same, method_config
 from tests.conftest import ROOT
 
 RUNS = ROOT / "data" / "runs"

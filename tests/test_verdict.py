@@ -5,6 +5,7 @@ import pytest
 
 from stompp_lite.lab import fair, record, report, verdict
 from stompp_lite.lab.recipes import RECIPES
+from stompp_lite.lab.run import METHODS
 from stompp_lite.lab.stats import Interval
 from tests.conftest import ROOT
 
@@ -200,4 +201,4 @@ def test_names_tell_arm_method_and_depth(recipe):
         assert config.blocks == (int(n[1:]), int(n[1:]))
         for field, value in fair.ARMS[arm].items():
             assert value is None or getattr(config, field) == value
-        assert method.startswith(tuple(fair.METHODS))
+        assert method.startswith(tuple(METHODS))

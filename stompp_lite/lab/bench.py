@@ -22,9 +22,8 @@ import torch
 import torch.nn.functional as F
 
 from stompp_lite.checks import count
-from stompp_lite.lab.recipes import method_config
 from stompp_lite.lab.record import machine, versions
-from stompp_lite.lab.run import Config, build
+from stompp_lite.lab.run import Config, build, method_config
 from stompp_lite.training.data import load
 from stompp_lite.training.plan import Plan
 from stompp_lite.training.progression import Progression

@@ -7,10 +7,9 @@ comparisons, seed counts and rules were committed before the runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,12 @@ import numpy as np
 from stompp_lite.checks import one_of
 from stompp_lite.errors import NoRecordsError, RecordError
 from stompp_lite.lab.recipes import RECIPES
-from stompp_lite.lab.record import Record, read_all
+from stompp_lite.lab.record import Record, default_folder, read_all
 from stompp_lite.lab.report import group, markdown, splits
 from stompp_lite.lab.stats import Interval, interval, seeds_interval
 from stompp_lite.lab.teeth import height
+from stompp_lite.lab.verdict import NARROW
 
-EQUAL = 3.0  # percentage points within which two settings count as the same
 #: What the runs of an arm can say of a claim.
 VERDICTS = ("reproduced", "partly", "not reproduced", "inconclusive")
 
@@ -88,8 +87,8 @@ class Outcome:
 # ---- reading -------------------------------------------------------------------------------------
 def _file() -> Any:
     """The repository's ledger, or the one that an installed package carries."""
-    here = Path(__file__).resolve().parents[2] / "data" / "claims.yaml"
-    return here if here.is_file() else resources.files("stompp_lite") / "claims.yaml"
+    runs = default_folder()
+    return (runs.parent if runs else resources.files("stompp_lite")) / "claims.yaml"
 
 
 def _build(cls: type, content: Any, where: str) -> Any:
@@ -103,6 +102,16 @@ def _build(cls: type, content: Any, where: str) -> Any:
         return cls(**content)
     except TypeError as err:
         raise RecordError(f"{where}: {str(err).partition(') ')[2] or err}") from err
+
+
+def _comparison(row: Any, arm: str, where: str) -> Comparison:
+    found: Comparison = _build(Comparison, row, where)
+    if found.expect not in READERS:
+        raise RecordError(f"{where}: cannot expect {found.expect!r}")
+    texts: dict[str, Any] = {
+        k: v.replace("ARM", arm) for k, v in vars(found).items() if isinstance(v, str)
+    }
+    return replace(found, **texts)
 
 
 def parse(text: str) -> dict[str, Claim]:
@@ -123,25 +132,18 @@ def parse(text: str) -> dict[str, Claim]:
             f"claim {entry['id']}" if isinstance(entry, dict) and "id" in entry else f"entry {i}"
         )
         claim = _build(Claim, entry, where)
-        arms: dict[str, list[Comparison]] = {}
-        for arm, rows in claim.arms.items():
-            arms[arm] = []
-            for row in rows:
-                row = {
-                    k: v.replace("ARM", arm) if isinstance(v, str) else v for k, v in row.items()
-                }
-                comparison = _build(Comparison, row, f"{where}, {arm}")
-                if comparison.expect not in READERS:
-                    raise RecordError(f"{where}, {arm}: cannot expect {comparison.expect!r}")
-                arms[arm].append(comparison)
+        arms = {
+            arm: [_comparison(row, arm, f"{where}, {arm}") for row in rows]
+            for arm, rows in claim.arms.items()
+        }
         for arm, said in claim.verdict.items():
             if said not in VERDICTS or arm not in arms:
                 raise RecordError(f"{where}: no verdict {said!r} for an arm {arm!r}")
-        if claim.id in found or claim.measure not in MEASURES:
-            raise RecordError(
-                f"{where}: a second one of that id, or unknown measure {claim.measure}"
-            )
-        found[claim.id] = _build(Claim, entry | {"arms": arms, "seeds": str(claim.seeds)}, where)
+        if claim.id in found:
+            raise RecordError(f"{where}: a second one of that id")
+        if claim.measure not in MEASURES:
+            raise RecordError(f"{where}: unknown measure {claim.measure}")
+        found[claim.id] = replace(claim, arms=arms, seeds=str(claim.seeds))
     return found
 
 
@@ -160,14 +162,13 @@ def _above(d: Interval, by: float) -> str:
 
 
 def _same(d: Interval, by: float) -> str:
-    inside = max(abs(d.low), abs(d.high)) < EQUAL
-    return "holds" if inside else "undecided" if d.low <= 0 <= d.high else "against"
+    return "holds" if d.within(NARROW) else "undecided" if d.low <= 0 <= d.high else "against"
 
 
 def _apart(d: Interval, by: float) -> str:
-    if max(abs(d.low), abs(d.high)) < EQUAL:
+    if d.within(NARROW):
         return "against"
-    return "holds" if abs(d.mean) > EQUAL and not d.low <= 0 <= d.high else "undecided"
+    return "holds" if abs(d.mean) > NARROW and not d.low <= 0 <= d.high else "undecided"
 
 
 #: What a comparison can expect, and how an interval is read then.

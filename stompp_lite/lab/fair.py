@@ -23,7 +23,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from stompp_lite.lab.run import METHODS, Config
+from stompp_lite.lab.run import Config, method_config
 
 PAPER_RATE = 0.1  # reportedly the papers' learning rate, for every method
 #: Arm -> the settings that it changes; a rate of None is the method's own.
@@ -78,19 +78,15 @@ def arm_config(arm: str, method: str, blocks: int, seed: int, **changes: Any) ->
 
     ``changes`` are further fields; ``lr`` replaces the method's own rate.
     """
-    weights, activations = METHODS[method]
     settings: dict[str, Any] = {"eval_every": 4, "history": "epoch"} | ARMS[arm] | changes
-    if weights == "float":
+    if method == "float":
         settings.pop("scale", None)  # nothing binary that could have one
     if settings["lr"] is None:
         near = min(range(len(TUNED)), key=lambda i: abs(TUNED[i] - blocks))
         settings["lr"] = RATES[arm, BORROWED.get(method, method)][near]
     if blocks >= 12:
         settings.setdefault("epochs", 120)
-    return replace(
-        Config(), weights=weights, activations=activations, blocks=(blocks, blocks), seed=seed,
-        **settings,
-    )  # fmt: skip
+    return replace(method_config(method, blocks, seed), **settings)
 
 
 def _named(
@@ -200,13 +196,12 @@ def fashion() -> Iterator[tuple[str, Config]]:
 
 def tooth() -> Iterator[tuple[str, Config]]:
     """What of a tooth is scale? StoMPP, and its weights or activations alone, at rate 0.1."""
-    rules = {"both": ("stompp", "stompp"), "weights": ("stompp", "float")}
-    changes: dict[str, Any] = {"lr": PAPER_RATE, "history": "step", "eval_every": 60}
+    parts = {"both": "stompp", "weights": "weights-only"}
+    changes: dict[str, Any] = {"history": "step", "eval_every": 60}
     for seed, blocks in product(range(5), (2, 6)):
-        for part, (weights, activations) in rules.items():
+        for part, method in parts.items():
             for label, scale in (("one", None), ("alpha", "layer")):
-                config = arm_config("minimal", "stompp", blocks, seed, scale=scale, **changes)
-                config = replace(config, weights=weights, activations=activations)
+                config = arm_config("minimal", method, blocks, seed, scale=scale, **changes)
                 yield f"n{blocks:02d}-{part}-{label}-s{seed}", config
         config = arm_config("minimal", "stompp", blocks, seed, **changes)
         config = replace(config, weights="float")

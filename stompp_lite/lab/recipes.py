@@ -10,7 +10,7 @@ from typing import Any
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab import fair, orders
-from stompp_lite.lab.run import METHODS, Config
+from stompp_lite.lab.run import METHODS, Config, method_config
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,6 @@ class Recipe:
     cost: str
     runs: Callable[[], Iterator[tuple[str, Config]]]
     missing: str = ""
-
-
-def method_config(method: str, blocks: int, seed: int, base: Config | None = None) -> Config:
-    """The lab's configuration for a method of :data:`~stompp_lite.lab.run.METHODS`.
-
-    Raises:
-        ConfigError: unknown method.
-    """
-    one_of(method, METHODS, "method")
-    weights, activations = METHODS[method]
-    return replace(
-        base or Config(),
-        weights=weights,
-        activations=activations,
-        blocks=(blocks, blocks),
-        seed=seed,
-    )
 
 
 def _perceptron() -> Iterator[tuple[str, Config]]:

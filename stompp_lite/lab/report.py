@@ -119,8 +119,7 @@ def difference_table(methods: Depths, reference: str = "ste") -> str:
             elif splits(first) or splits(second):
                 row.append("split")
             else:
-                d = paired_difference(first, second)
-                row.append(f"{d.mean:+.1f} ± {d.half:.1f}")
+                row.append(paired_difference(first, second).signed)
         rows.append(row)
     titles = (f"{_title(m)} minus {_title(reference)}" for m in others)
     return markdown(["binary convolutions", *titles], rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -107,6 +107,23 @@ class Config(Settings):
         return out
 
 
+def method_config(method: str, blocks: int, seed: int, base: Config | None = None) -> Config:
+    """The lab's configuration for a method of :data:`METHODS`.
+
+    Raises:
+        ConfigError: unknown method.
+    """
+    one_of(method, METHODS, "method")
+    weights, activations = METHODS[method]
+    return replace(
+        base or Config(),
+        weights=weights,
+        activations=activations,
+        blocks=(blocks, blocks),
+        seed=seed,
+    )
+
+
 #: Models by name, each from a configuration and the data it is for.
 MODELS: dict[str, Callable[[Config, Data], nn.Module]] = {
     "lab": lambda c, d: LabResNet(d.train_x.shape[1], d.classes, c.width, c.blocks),
@@ -183,14 +200,19 @@ def run(
     )
 
 
+def config_of(record: records.Record) -> Config:
+    """The configuration that a run was made with."""
+    known = {f.name for f in fields(Config)}
+    return Config.from_dict({k: v for k, v in record.config.items() if k in known})
+
+
 def check_same(record: records.Record, config: Config, path: Path) -> None:
     """A finished run may be skipped only if it is the run that is wanted.
 
     Raises:
         RecordError: the record was made with another configuration.
     """
-    made = {k: v for k, v in record.config.items() if k in {f.name for f in fields(Config)}}
-    found = Config.from_dict(made).to_dict()
+    found = config_of(record).to_dict()
     for name, value in config.to_dict().items():
         if found[name] != value:
             raise RecordError(

@@ -42,30 +42,17 @@ class Interval:
         """Upper end."""
         return self.mean + self.half
 
+    def within(self, bound: float) -> bool:
+        """Whether all of it lies less than ``bound`` from zero."""
+        return max(abs(self.low), abs(self.high)) < bound
+
+    @property
+    def signed(self) -> str:
+        """A difference in words, its sign included."""
+        return f"{self.mean:+.1f} ± {self.half:.1f}"
+
     def __str__(self) -> str:
         return f"{self.mean:.1f} ± {self.half:.1f}"
-
-
-def interval(scores: np.ndarray) -> Interval:
-    """Interval of a mean score.
-
-    Args:
-        scores: [seeds, images]; for an accuracy 0 or 1, for a paired difference -1, 0 or 1.
-
-    Raises:
-        ConfigError: fewer than two seeds. ShapeError: not two axes.
-    """
-    from scipy.stats import t
-
-    if scores.ndim != 2:
-        raise ShapeError(f"scores must have axes [seeds, images], got shape {scores.shape}")
-    n, images = scores.shape
-    if n < 2:
-        raise ConfigError(f"an interval over seeds needs at least 2 seeds, got {n}")
-    per_seed, per_image = scores.mean(1), scores.mean(0)
-    seed_half = t.ppf(0.975, n - 1) * per_seed.std(ddof=1) / math.sqrt(n)
-    image_half = 1.96 * per_image.std(ddof=1) / math.sqrt(images)
-    return Interval(100 * float(scores.mean()), 100 * math.hypot(seed_half, image_half), n)
 
 
 def seeds_interval(values: Sequence[float]) -> Interval:
@@ -81,6 +68,23 @@ def seeds_interval(values: Sequence[float]) -> Interval:
         raise ConfigError(f"an interval over seeds needs at least 2 seeds, got {n}")
     spread = float(np.std(values, ddof=1))
     return Interval(float(np.mean(values)), float(t.ppf(0.975, n - 1)) * spread / math.sqrt(n), n)
+
+
+def interval(scores: np.ndarray) -> Interval:
+    """Interval of a mean score.
+
+    Args:
+        scores: [seeds, images]; for an accuracy 0 or 1, for a paired difference -1, 0 or 1.
+
+    Raises:
+        ConfigError: fewer than two seeds. ShapeError: not two axes.
+    """
+    if scores.ndim != 2:
+        raise ShapeError(f"scores must have axes [seeds, images], got shape {scores.shape}")
+    over_seeds, per_image = seeds_interval(scores.mean(1).tolist()), scores.mean(0)
+    image_half = 1.96 * per_image.std(ddof=1) / math.sqrt(len(per_image))
+    half = math.hypot(over_seeds.half, image_half)
+    return Interval(100 * float(scores.mean()), 100 * half, over_seeds.seeds)
 
 
 def _same_images(records: Sequence[Record]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from stompp_lite.errors import RecordError
 from stompp_lite.lab.record import Record
-from stompp_lite.lab.run import Config
+from stompp_lite.lab.run import config_of
 
 PARTS = 10  # of a window
 
@@ -27,10 +27,9 @@ def by_phase(record: Record) -> np.ndarray:
     """
     if "loss" not in record.steps:
         raise RecordError(f"{record.name}: the losses of single steps were not recorded")
-    plan = Config.from_dict({k: v for k, v in record.config.items() if k != "test_images"}).plan
-    losses = np.array(record.steps["loss"], float)
-    stages = 2 * sum(record.config["blocks"]) + 1
-    schedule = plan.schedules(stages, len(losses))["weight"]
+    config, losses = config_of(record), np.array(record.steps["loss"], float)
+    stages = 2 * sum(config.blocks) + 1
+    schedule = config.plan.schedules(stages, len(losses))["weight"]
     tau = schedule.windows * (np.arange(schedule.steps) + 1) / schedule.steps  # time in windows
     late, part = tau > 2, (PARTS * (tau % 1)).astype(int)
     return np.array([losses[: schedule.steps][late & (part == k)].mean() for k in range(PARTS)])

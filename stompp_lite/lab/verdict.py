@@ -46,8 +46,7 @@ def read(found: Mapping[int, Interval]) -> dict[int, str]:
         place = ALL_DEPTHS.index(n)
         neighbors = [sides.get(m) for m in ALL_DEPTHS[max(place - 1, 0) : place + 2] if m != n]
         if not sides[n]:
-            narrow = max(abs(d.low), abs(d.high)) < NARROW
-            said[n] = "no difference seen" if narrow else "undecided"
+            said[n] = "no difference seen" if d.within(NARROW) else "undecided"
         elif sides[n] in neighbors:
             said[n] = "above" if sides[n] > 0 else "below"
         else:
@@ -77,8 +76,7 @@ def _told(
     for n in depths:
         if n in found:
             split = any(splits(side[n]) for side in sides)
-            told = "runs split" if split else f"{found[n].mean:+.1f} ± {found[n].half:.1f}"
-            shown.append(f"{told} at {4 * n}")
+            shown.append(f"{'runs split' if split else found[n].signed} at {4 * n}")
     return ", ".join(shown)
 
 
@@ -95,7 +93,7 @@ def is_it_the_size(arms: Mapping[str, Depths]) -> Verdict:
         lifted.append(_all(gain, (6, 9), "above") and fall.mean < FALL)
         told.append(f"{arm}: STE against minimal {_told(gain, (6, 9), ste, minimal)}")
         if not splits(ste[9]):
-            told[-1] += f", its fall from 4 to 36 is {fall.mean:.1f} ± {fall.half:.1f}"
+            told[-1] += f", its fall from 4 to 36 is {fall}"
     answer = "yes" if all(lifted) else "in one arm" if any(lifted) else "not shown"
     return Verdict("Is it the size of the step?", answer, "; ".join(told))
 
