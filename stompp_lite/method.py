@@ -32,6 +32,8 @@ ORDERS: dict[str, Callable[[int, int], list[int]]] = {
     "reverse": lambda L, seed: list(range(L))[::-1],
     "random": rng.permutation,
     "global": lambda L, seed: [0] * L,
+    "forward-2": lambda L, seed: [min(2, L) * stage // L for stage in range(L)],  # in two groups
+    "forward-5": lambda L, seed: [min(5, L) * stage // L for stage in range(L)],
 }
 
 

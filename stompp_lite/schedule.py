@@ -11,7 +11,9 @@ A progression lasts :math:`T` steps, cut into :math:`N` windows, one for each st
 
 where the order decides the turn: forward gives :math:`l`, reverse :math:`L - 1 - l`, random a fixed
 permutation, all of them with :math:`N = L`. In the global order every stage follows
-:math:`\operatorname{shape}((t + 1)/T)` at once: one window, turn 0.
+:math:`\operatorname{shape}((t + 1)/T)` at once: one window, turn 0. Between the two, ``forward-2``
+and ``forward-5`` freeze two or five groups of neighboring stages, one after the other: :math:`N` is
+the number of groups.
 
 Source: StoMPP (arXiv 2601.22660), abstract and figure captions for the idea, order and
 shapes; where the text we could read is silent, the formula above is this project's definition.

@@ -32,8 +32,9 @@ def two_numbers(key, step, entry):
 
 
 def turns(order, stages, seed):
-    if order == "global":
-        return [0] * stages
+    groups = {"global": 1, "forward-2": min(2, stages), "forward-5": min(5, stages)}.get(order)
+    if groups:  # neighboring stages, whose groups differ in size by one at most
+        return [math.floor(groups * stage / stages) for stage in range(stages)]
     out = list(range(stages))
     if order == "reverse":
         out.reverse()
@@ -60,8 +61,8 @@ class OracleTensor:
         order = plan.order if kind == "weight" else plan.activation_order or plan.order
         rule = plan.mask_rule if kind == "weight" else plan.activation_mask_rule or plan.mask_rule
         late = max(-plan.lead, 0) if kind == "weight" else max(plan.lead, 0)
-        self.windows = 1 if order == "global" else stages + abs(plan.lead)
-        self.turn = turns(order, stages, seed)[stage] + late
+        taken = turns(order, stages, seed)
+        self.windows, self.turn = max(taken) + 1 + abs(plan.lead), taken[stage] + late
         self.shape, self.rule, self.rho, self.key = plan.shape, rule, plan.refresh, key
         self.start = math.floor(Fraction(self.turn * self.steps, self.windows))
         self.numbers = [None] * numel

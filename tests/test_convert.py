@@ -24,6 +24,7 @@ from stompp_lite.errors import ConfigError, ConversionError, ShapeError
 from stompp_lite.method import Binarizer
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.layers import BinaryConv2d, as_binary, sites
+from stompp_lite.networks.models import residual_mlp
 from stompp_lite.networks.rewrite import CallSites
 from stompp_lite.networks.trace import preserved
 from stompp_lite.training.measure import masks_at
@@ -175,6 +176,15 @@ def test_a_block_with_a_shared_relu_runs_alone():
     model = binarize_model(net, torch.randn(1, 3, 32, 32)).eval()
     model(torch.randn(1, 3, 32, 32))
     assert model.layer1(torch.randn(1, 64, 8, 8)).shape == (1, 64, 8, 8)
+
+
+def test_the_residual_perceptron_has_two_stages_a_block():
+    net = residual_mlp(6, 2, width=5, blocks=3)
+    model = binarize_model(net, torch.randn(4, 6))
+    assert len(model.binarization.stages) == 7
+    assert model(torch.randn(4, 6)).shape == (4, 2)
+    with pytest.raises(ConfigError, match="blocks must be an integer of at least 1"):
+        residual_mlp(6, 2, blocks=0)
 
 
 def tied():

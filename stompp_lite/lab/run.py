@@ -15,7 +15,7 @@ from stompp_lite.checks import checked, count, flag, one_of, text
 from stompp_lite.errors import ConfigError, NonFiniteError, RecordError
 from stompp_lite.lab import record as records
 from stompp_lite.networks.convert import binarize_model
-from stompp_lite.networks.models import LabResNet, mlp
+from stompp_lite.networks.models import LabResNet, mlp, residual_mlp
 from stompp_lite.networks.rules import SCALES
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.history import History
@@ -38,6 +38,8 @@ METHODS = {
     "hybrid-free": ("ste:identity", "stompp"),
     "reverse-hybrid": ("stompp+ste:identity", "ste:clip"),
     "reverse-hybrid-free": ("stompp", "ste:clip"),
+    "weight-surrogate": ("stompp+ste:identity", "stompp"),
+    "activation-surrogate": ("stompp", "stompp+ste:clip"),
     "intervention": ("stompp", "stompp-then-ste:clip"),
 }
 
@@ -49,7 +51,7 @@ class Config(Settings):
     Attributes:
         data: name of the data set.
         validation: judge on held-out training images.
-        model: ``"lab"`` or ``"mlp"``.
+        model: ``"lab"``, ``"mlp"`` or ``"residual-mlp"``, which have one number of blocks.
         width: channels of the first group, or units of a layer.
         blocks: residual blocks of each group; of an ``mlp`` its depth, for example (3,).
         weights, activations: rules, as
@@ -128,6 +130,9 @@ def method_config(method: str, blocks: int, seed: int, base: Config | None = Non
 MODELS: dict[str, Callable[[Config, Data], nn.Module]] = {
     "lab": lambda c, d: LabResNet(d.train_x.shape[1], d.classes, c.width, c.blocks),
     "mlp": lambda c, d: mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]),
+    "residual-mlp": lambda c, d: residual_mlp(
+        d.train_x[0].numel(), d.classes, c.width, c.blocks[0]
+    ),
 }
 
 
@@ -137,7 +142,7 @@ def build(config: Config, data: Data) -> nn.Module:
     Raises:
         ConfigError: an mlp with several depths.
     """
-    if config.model == "mlp" and len(config.blocks) != 1:
+    if config.model != "lab" and len(config.blocks) != 1:
         raise ConfigError(f"an mlp has one depth, for example (3,); got {config.blocks}")
     torch.manual_seed(config.seed)
     return binarize_model(

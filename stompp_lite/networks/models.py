@@ -1,6 +1,7 @@
 """The course's own networks, as ordinary float torch models: ``binarize_model`` does the rest.
 
-Taught in chapter 3 (the perceptron) and chapter 4 (the lab's residual network).
+Taught in chapter 3 (the perceptron), chapter 4 (the lab's residual network) and chapter 9 (the same
+without convolutions).
 """
 
 from __future__ import annotations
@@ -38,6 +39,42 @@ def mlp(inputs: int, classes: int, width: int = 64, depth: int = 3) -> nn.Sequen
             nn.Hardtanh(),
         ]
     return nn.Sequential(*layers, nn.Linear(width, classes))
+
+
+class DenseBlock(nn.Module):
+    """Residual block of linear layers: act(bn(linear(act(bn(linear(x))))) + x)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear1, self.bn1 = nn.Linear(width, width, bias=False), nn.BatchNorm1d(width)
+        self.linear2, self.bn2 = nn.Linear(width, width, bias=False), nn.BatchNorm1d(width)
+        self.act1, self.act2 = nn.Hardtanh(), nn.Hardtanh()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, width] to [N, width]."""
+        y = self.act1(self.bn1(self.linear1(x)))
+        out: Tensor = self.act2(self.bn2(self.linear2(y)) + x)
+        return out
+
+
+def residual_mlp(inputs: int, classes: int, width: int = 32, blocks: int = 8) -> nn.Sequential:
+    """The lab's residual network without convolutions: two binary linear layers a block.
+
+    Args:
+        inputs: features of a flattened sample; images [N, C, H, W] are flattened first.
+
+    Returns:
+        Model from [N, ...] to logits [N, classes].
+
+    Raises:
+        ConfigError: a size below one.
+    """
+    sizes = {"inputs": inputs, "classes": classes, "width": width, "blocks": blocks}
+    for what, value in sizes.items():
+        count(value, what)
+    stem = [nn.Flatten(), nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width)]
+    middle = [DenseBlock(width) for _ in range(blocks)]
+    return nn.Sequential(*stem, nn.Hardtanh(), *middle, nn.Linear(width, classes))
 
 
 class Block(nn.Module):

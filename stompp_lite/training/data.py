@@ -38,7 +38,7 @@ IDX = ("mnist", "fashion-mnist")
 CLASSES = {"mnist": 10, "fashion-mnist": 10, "cifar10": 10, "cifar100": 100}
 #: Reduced data set -> the whole one, the side of the squares of pixels that are averaged, and the
 #: number of training images of each class, the first ones, that are kept.
-REDUCED = {"fashion-small": ("fashion-mnist", 4, 600)}
+REDUCED = {"fashion-small": ("fashion-mnist", 4, 600), "cifar10-small": ("cifar10", 2, 1024)}
 #: Data sets that can be loaded.
 NAMES = ("digits", *VISION, *REDUCED)
 

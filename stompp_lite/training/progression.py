@@ -224,7 +224,9 @@ class Progression(Walk):
         self._done.cut.clear()
 
 
-def foresee(model: nn.Module, steps: int, plan: Plan | None = None) -> dict[str, list[float]]:
+def foresee(
+    model: nn.Module, steps: int, plan: Plan | None = None, *, seed: int = 0
+) -> dict[str, list[float]]:
     """What a plan will do to the weights of each stage. Nothing is trained: it follows from p.
 
     A weight is cut off once everything behind it is committed without a surrogate. (While that is
@@ -233,14 +235,14 @@ def foresee(model: nn.Module, steps: int, plan: Plan | None = None) -> dict[str,
 
     Args:
         model: a converted model; its parameters are trainable again afterwards.
-        steps, plan: as for :class:`Progression`.
+        steps, plan, seed: as for :class:`Progression` (a random order depends on the seed).
 
     Returns:
         Lists with a number in [0, 1] for each stage, NaN for one without weights. ``blind``: share
         of its weights that freeze when they are cut off already. ``learning``: share of the steps
         in which one of its weights is free and not cut off, on average.
     """
-    walk = Progression(model, steps, plan)
+    walk = Progression(model, steps, plan, seed=seed)
     latents = [
         [w.weight for w in stage if w.weight is not None] for stage in walk.by_stage["weight"]
     ]
