@@ -27,7 +27,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     methods = (
         "float, ste, ste-identity, stompp, stompp+ste, hybrid, random, weights-only, "
-        "ste-weights-only, hybrid-free, reverse-hybrid, reverse-hybrid-free, intervention"
+        "ste-weights-only, hybrid-free, reverse-hybrid, reverse-hybrid-free, weight-surrogate, "
+        "activation-surrogate, intervention"
     )
     run.add_argument("--method", help=f"rules by name: {methods}")
     run.add_argument("--out", type=Path, default=Path("run.json"), help="the record")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stompp_lite.lab import fair, record, report, verdict
+from stompp_lite.lab import fair, orders, record, report, verdict
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.run import METHODS
 from stompp_lite.lab.stats import Interval
@@ -149,6 +149,11 @@ def test_rates_are_those_that_the_rule_picks_and_not_at_the_edge():
     assert {key: found[9] for key, found in on_fashion.items()} == fair.FASHION_RATES
     for (name, _), rate in fair.FASHION_RATES.items():
         assert min(fair.GRIDS[name]) < rate < max(fair.GRIDS[name])
+    of_orders = verdict.own_rates(record.read_all("orders-tune", RUNS))
+    found = {(arm, m.removeprefix("stompp-")): r[6] for (arm, m), r in of_orders.items()}
+    assert found == orders.RATES
+    for (name, _), rate in orders.RATES.items():
+        assert min(orders.GRIDS[name]) < rate < max(orders.GRIDS[name])
 
 
 def test_tuning_never_saw_the_test_images_nor_the_seeds_of_the_report():

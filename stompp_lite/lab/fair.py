@@ -69,6 +69,8 @@ BORROWED = {
     "hybrid-free": "hybrid",
     "reverse-hybrid": "hybrid",
     "reverse-hybrid-free": "hybrid",
+    "weight-surrogate": "stompp+ste",
+    "activation-surrogate": "stompp+ste",
     "intervention": "stompp",
 }
 
@@ -100,6 +102,11 @@ def _named(
         yield name, arm_config(arm, method, blocks, seed, **changes)
 
 
+def _tuning(arm: str, method: str, blocks: int, lr: float, seed: int) -> tuple[str, Config]:
+    name = f"n{blocks:02d}-{arm}-{method}-lr{lr}-s{seed}"
+    return name, arm_config(arm, method, blocks, seed, lr=lr, validation=True, eval_every=10)
+
+
 def tune() -> Iterator[tuple[str, Config]]:
     """Validation runs: every method, every rate of its arm's grid, seeds 100 and 101."""
     for arm, blocks, lr, method, seed in product(
@@ -107,8 +114,7 @@ def tune() -> Iterator[tuple[str, Config]]:
         FIGHTERS, (100, 101),
     ):  # fmt: skip
         if lr in GRIDS[arm] and (arm, method) != ("scale", "float"):
-            name = f"n{blocks:02d}-{arm}-{method}-lr{lr}-s{seed}"
-            yield name, arm_config(arm, method, blocks, seed, lr=lr, validation=True, eval_every=10)
+            yield _tuning(arm, method, blocks, lr, seed)
 
 
 def in_minimal(method: str, blocks: int) -> bool:
@@ -157,6 +163,13 @@ def identity() -> Iterator[tuple[str, Config]]:
     """STE whose activations pass identity, too: the better angle of chapter 2, trained."""
     for seed, blocks in product(range(3), DEPTHS):
         yield from _named(("minimal",), ("ste-identity",), blocks, seed)
+
+
+def identity_tune() -> Iterator[tuple[str, Config]]:
+    """The same surrogate at every rate of the fair arms, on held-out images, at 24 convolutions."""
+    for arm, seed in product(("scale", "adam"), (100, 101)):
+        for lr in GRIDS[arm]:
+            yield _tuning(arm, "ste-identity", 6, lr, seed)
 
 
 #: Settings on the second data set, about as many steps as on digits.

@@ -11,6 +11,7 @@ Taught in chapters 5 to 12.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -25,7 +26,10 @@ FIVE, TEN = range(5), range(10)
 #: Learning rates tried for the orders that are not forward, at 24 convolutions.
 GRIDS = {"scale": (0.05, 0.1, 0.2, 0.4), "adam": (0.003, 0.01, 0.03)}
 #: (arm, order) -> own rate, from recipe `orders-tune`. Forward has StoMPP's, random takes that.
-RATES: dict[tuple[str, str], float] = {}
+RATES: dict[tuple[str, str], float] = {
+    ("scale", "reverse"): 0.2, ("scale", "global"): 0.1,
+    ("adam", "reverse"): 0.01, ("adam", "global"): 0.01,
+}  # fmt: skip
 
 
 def _runs(
@@ -67,6 +71,27 @@ def orders() -> Runs:
             yield from _runs(FIVE, "stompp", f"{order}-redraw", arm=arm, plan=redraw, **own)
 
 
+def dense() -> Runs:
+    """The orders in residual networks without convolutions, 17 and 25 stages."""
+    for blocks, order in product((8, 12), ORDERS):
+        config = arm_config("minimal", "stompp", blocks, 0, plan=Plan(order=order))
+        config = replace(
+            config, model="residual-mlp", width=32, batch_size=32, blocks=(blocks,), epochs=60
+        )
+        for seed in FIVE:
+            yield f"d{blocks:02d}-minimal-stompp-{order}-s{seed}", replace(config, seed=seed)
+
+
+def cifar() -> Runs:
+    """Three orders on reduced CIFAR-10: 19 stages in three groups, as many steps as on digits."""
+    for seed, order in product(range(3), ("forward", "global", "reverse")):
+        config = arm_config(
+            "minimal", "stompp", 3, seed, plan=Plan(order=order), data="cifar10-small", epochs=8,
+            eval_every=8,
+        )  # fmt: skip
+        yield f"n03x3-minimal-stompp-{order}-s{seed}", replace(config, blocks=(3, 3, 3))
+
+
 def weights_only() -> Runs:
     """Binary weights, float activations: does progressive freezing work, and does order matter?"""
     for arm in ("minimal", "adam"):
@@ -99,22 +124,45 @@ def lead() -> Runs:
     for d in (-24, -12, -4, -1, 1, 4, 12, 24):
         seeds = TEN if abs(d) == 24 else FIVE
         yield from _runs(seeds, "stompp", f"lead{d:+d}", plan=Plan(lead=d))
+        if abs(d) == 24:  # 118 epochs for 49 windows: each as long as one of 25 in 60 epochs
+            yield from _runs(FIVE, "stompp", f"lead{d:+d}-epochs118", plan=Plan(lead=d), epochs=118)
     for d in (-24, -4, 4, 24):
         yield from _runs(FIVE, "stompp+ste", f"lead{d:+d}", plan=Plan(lead=d))
 
 
 def schedules() -> Runs:
-    """One choice at a time: shape, refresh, masks, momentum, window length, learning rate."""
+    """One choice at a time: shape, refresh, masks, momentum, tail, epochs, learning rate.
+
+    Shape and refresh again at 15 epochs, where a window has 12 steps in place of 50.
+    """
     for shape in ("linear", "quadratic", "cosine", "flipped-quadratic"):
-        yield from _runs(FIVE, "stompp", shape, plan=Plan(shape=shape))
+        seeds = TEN if shape == "flipped-quadratic" else FIVE
+        yield from _runs(seeds, "stompp", shape, plan=Plan(shape=shape))
+        yield from _runs(FIVE, "stompp", f"{shape}-epochs15", plan=Plan(shape=shape), epochs=15)
+    for shape in ("linear", "flipped-quadratic"):  # one window, as long as the run
+        plan = Plan(order="global", shape=shape)
+        yield from _runs(FIVE, "stompp", f"global-{shape}", plan=plan)
     for refresh in (0.0, 0.001, 0.1, 1.0):
         yield from _runs(FIVE, "stompp", f"refresh{refresh:g}", plan=Plan(refresh=refresh))
+    for refresh in (0.0, 1.0):
+        plan = Plan(refresh=refresh)
+        yield from _runs(FIVE, "stompp", f"refresh{refresh:g}-epochs15", plan=plan, epochs=15)
+    for tail in (0.0, 0.55):
+        yield from _runs(FIVE, "stompp", f"tail{tail:g}", plan=Plan(tail=tail))
     yield from _runs(FIVE, "stompp", "per-sample", plan=Plan(activation_mask_rule="per-sample"))
     yield from _runs(FIVE, "stompp", "momentum", plan=Plan(frozen_momentum=True))
     for epochs in (15, 30, 120):
         yield from _runs(FIVE, "stompp", f"epochs{epochs}", epochs=epochs)
     for method, lr in product(("ste", "stompp"), (0.05, 0.2)):
         yield from _runs(FIVE, method, f"lr{lr:g}", lr=lr)
+
+
+def groups() -> Runs:
+    """Between forward (a window a stage) and global (one): five windows and two."""
+    settings = ((6, "cubic"), (6, "flipped-quadratic"), (9, "cubic"))
+    for order, (blocks, shape) in product(("forward-5", "forward-2"), settings):
+        plan = Plan(order=order, shape=shape)
+        yield from _runs(FIVE, "stompp", f"{order}-{shape}", blocks=blocks, plan=plan)
 
 
 def epochs() -> Runs:
@@ -125,7 +173,7 @@ def epochs() -> Runs:
 
 def hybrids() -> Runs:
     """Weights and activations by different rules."""
-    for arm, method in product(
-        ("minimal", *FAIR), ("hybrid-free", "reverse-hybrid", "reverse-hybrid-free")
-    ):
+    mixed = ("hybrid-free", "reverse-hybrid", "reverse-hybrid-free", "weight-surrogate",
+             "activation-surrogate")  # fmt: skip
+    for arm, method in product(("minimal", *FAIR), mixed):
         yield from _runs(FIVE, method, arm=arm)

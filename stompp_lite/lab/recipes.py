@@ -45,7 +45,7 @@ def _quick() -> Iterator[tuple[str, Config]]:
         yield f"n01-{method}-s0", config
 
 
-PLANNED = "planned, not run yet"
+PLANNED = "not all of its runs have been made yet"
 _ALL = (
     Recipe(
         "perceptron",
@@ -105,74 +105,90 @@ _ALL = (
         fair.identity,
     ),
     Recipe(
+        "identity-tune",
+        "And in the fair arms, at any learning rate? Validation split, seeds 100 and 101.",
+        "about 10 core-minutes on one AMD EPYC core",
+        fair.identity_tune,
+    ),
+    Recipe(
         "tooth",
         "Frozen weights of size 1 against alpha, weights or activations alone. Five seeds.",
         "about 20 core-minutes on one AMD EPYC core",
         fair.tooth,
-        missing=PLANNED,
     ),
     Recipe(
         "orders-tune",
         "Which learning rate suits reverse and global order? Validation split, seeds 100 and 101.",
         "about 20 core-minutes on one AMD EPYC core",
         orders.tune,
-        missing=PLANNED,
     ),
     Recipe(
         "orders",
         "Forward, random, global, reverse: two mask rules, three arms, 8, 24 and 36 convolutions.",
         "about 2 core-hours on one AMD EPYC core",
         orders.orders,
+    ),
+    Recipe(
+        "orders-dense",
+        "The same orders in a residual network without convolutions. Two depths, five seeds.",
+        "about 15 core-minutes on one AMD EPYC core",
+        orders.dense,
+    ),
+    Recipe(
+        "orders-cifar",
+        "Three orders on reduced CIFAR-10, 18 binary convolutions in three groups. Three seeds.",
+        "about 30 core-minutes on one AMD EPYC core",
+        orders.cifar,
         missing=PLANNED,
     ),
     Recipe(
         "weights-only",
         "Binary weights alone: does freezing work, and does the order matter? Five seeds.",
-        "about 30 core-minutes on one AMD EPYC core",
+        "about 1 core-hour on one AMD EPYC core",
         orders.weights_only,
-        missing=PLANNED,
     ),
     Recipe(
         "interventions",
         "Does accuracy return when gradient passes what is committed? Ten seeds.",
-        "about 45 core-minutes on one AMD EPYC core",
+        "about 1 core-hour on one AMD EPYC core",
         orders.interventions,
-        missing=PLANNED,
     ),
     Recipe(
         "factorial",
         "The order of the weights against the order of the activations. Five and ten seeds.",
         "about 30 core-minutes on one AMD EPYC core",
         orders.factorial,
-        missing=PLANNED,
     ),
     Recipe(
         "lead",
         "Weights that freeze ahead of the activations, or behind. Five and ten seeds.",
-        "about 50 core-minutes on one AMD EPYC core",
+        "about 70 core-minutes on one AMD EPYC core",
         orders.lead,
         missing=PLANNED,
     ),
     Recipe(
         "schedules",
-        "Shape, refresh, masks, momentum, window length, learning rate, one at a time. Five seeds.",
-        "about 1 core-hour on one AMD EPYC core",
+        "Shape, refresh, masks, momentum, tail, epochs, learning rate, one at a time. Five seeds.",
+        "about 90 core-minutes on one AMD EPYC core",
         orders.schedules,
-        missing=PLANNED,
+    ),
+    Recipe(
+        "groups",
+        "How many stages may freeze at once, and how much does the shape matter then? Five seeds.",
+        "about 30 core-minutes on one AMD EPYC core",
+        orders.groups,
     ),
     Recipe(
         "epochs",
         "How many epochs does each method need with Adam? Three seeds.",
         "about 30 core-minutes on one AMD EPYC core",
         orders.epochs,
-        missing=PLANNED,
     ),
     Recipe(
         "hybrids",
         "Weights and activations by different rules, in three arms. Five seeds.",
-        "about 30 core-minutes on one AMD EPYC core",
+        "about 70 core-minutes on one AMD EPYC core",
         orders.hybrids,
-        missing=PLANNED,
     ),
     Recipe("quick", "Does everything run? Two runs of three epochs.", "seconds", _quick),
 )

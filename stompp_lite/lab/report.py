@@ -72,9 +72,10 @@ def splits(runs: list[Record]) -> bool:
 
 
 def common_seeds(a: list[Record], b: list[Record]) -> tuple[list[Record], list[Record]]:
-    """The runs of both lists whose seed is in both (a sweep may still be under way)."""
-    both = {r.seed for r in a} & {r.seed for r in b}
-    return [r for r in a if r.seed in both], [r for r in b if r.seed in both]
+    """The runs whose seed is in both lists (a sweep may still be under way), in its order."""
+    a_by, b_by = {r.seed: r for r in a}, {r.seed: r for r in b}
+    both = sorted(a_by.keys() & b_by.keys())
+    return [a_by[seed] for seed in both], [b_by[seed] for seed in both]
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
@@ -86,7 +87,7 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
 def depth_table(methods: Depths) -> str:
     """Test accuracy of an arm, one row a depth, one column a method (Markdown)."""
     depths = sorted({n for runs in methods.values() for n in runs})
-    rows = [[f"{4 * n}"] + [_cell(m.get(n, [])) for m in methods.values()] for n in depths]
+    rows = [[f"{4 * n}"] + [told(m.get(n, [])) for m in methods.values()] for n in depths]
     return markdown(["binary convolutions", *map(_title, methods)], rows)
 
 
@@ -94,7 +95,8 @@ def _title(method: str) -> str:
     return method.replace("+", " + ")
 
 
-def _cell(runs: list[Record]) -> str:
+def told(runs: list[Record]) -> str:
+    """Accuracy of a setting in words: mean and interval; each run, where they split."""
     lost = sum(r.diverged for r in runs)
     if lost:
         return f"{lost} of {len(runs)} diverged"
@@ -153,7 +155,7 @@ def table(recipe: str, folder: Path | None = None) -> str:
     rows = []
     for name, runs in group(records).items():
         alone = len(runs) == 1 and not runs[0].diverged  # no interval: not a finding
-        shown = f"{runs[0].final['test_acc']:.1f}, one seed" if alone else _cell(runs)
+        shown = f"{runs[0].final['test_acc']:.1f}, one seed" if alone else told(runs)
         rows.append([name, str(len(runs)), shown, f"{sum(r.wall_s for r in runs) / len(runs):.0f}"])
     split = "validation" if records[0].config["validation"] else "test"
     return markdown(["runs", "seeds", f"{split} accuracy, %", "seconds a run"], rows)
