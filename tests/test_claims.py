@@ -154,12 +154,16 @@ def test_every_group_that_a_claim_names_is_one_of_its_recipe(claim, arm, row):
 
 
 def test_a_card_tells_statement_evidence_and_command():
-    text = claims.card("C1")
+    text = claims.claim("C1")
     assert text.startswith("**Claim C1.** Without a surrogate gradient")
     assert "sweep fair` (about" in text and "| minimal | reproduced | at 24 | +" in text
-    assert "Not run at this scale" in claims.card("C9")
+    assert "Not run at this scale" in claims.claim("C9")
+    assert claims.claim("C1")._repr_markdown_() == text
+    page = claims.page()
+    assert all(f"## {name}\n" in page and c.says in page for name, c in LEDGER.items())
+    assert text in page
     with pytest.raises(ConfigError, match="unknown claim 'C99'"):
-        claims.card("C99")
+        claims.claim("C99")
 
 
 def test_a_tooth_is_found_where_it_is():

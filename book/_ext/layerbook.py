@@ -77,7 +77,7 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
-    from stompp_lite.lab import bench, report, zoo
+    from stompp_lite.lab import bench, claims, report, zoo
     from stompp_lite.lab.recipes import RECIPES
 
     def summary(recipe: str) -> str:
@@ -86,6 +86,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
 
     make = {
         "summary": summary,
+        "ledger": lambda _: claims.page(),
         "zoo": lambda _: zoo.table(zoo.read(ZOO)),
         "bench": lambda _: (
             "```text\n" + bench.text(json.loads(BENCH.read_text(encoding="utf-8"))) + "\n```"

@@ -74,9 +74,9 @@ class Outcome:
 
     def __str__(self) -> str:
         if self.interval is not None:
-            shown = (
-                f"{self.interval.mean:+.3g} ± {self.interval.half:.2g}, n = {self.interval.seeds}"
-            )
+            d = self.interval
+            places = 1 if d.half > 0.5 else 3  # points of accuracy, or a loss
+            shown = f"{d.mean:+.{places}f} ± {d.half:.{places}f}, n = {d.seeds}"
         elif self.pairs:
             shown = "runs split: " + ", ".join(f"{d:+.0f}" for d in self.pairs)
         else:
@@ -254,23 +254,50 @@ def judged(claim: Claim) -> dict[str, list[Outcome]]:
 
 
 # ---- showing -------------------------------------------------------------------------------------
-def card(name: str) -> str:
-    """A claim with its evidence (Markdown).
+class Card(str):
+    """Markdown that a notebook shows as such."""
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def claim(name: str) -> Card:
+    """A claim with its evidence: what was said, our comparisons, the verdict of each arm.
 
     Raises:
         ConfigError: there is no such claim. RecordError: a damaged record or ledger.
     """
     ledger = read()
-    claim = ledger[one_of(name, ledger, "claim")]
+    found = ledger[one_of(name, ledger, "claim")]
+    return _card(found, judged(found))
+
+
+def _card(claim: Claim, found: Mapping[str, Sequence[Outcome]]) -> Card:
     lines = [f"**Claim {claim.id}.** {claim.says}", ""]
-    lines += [f"*{claim.source}* ({claim.certainty or 'ours'}). {claim.theirs}".rstrip(), ""]
+    theirs = f" Theirs: {claim.theirs}." if claim.theirs else ""
+    lines += [f"*{claim.source}* ({claim.certainty or 'ours'}).{theirs}", ""]
     if not claim.arms:
-        return "\n".join([*lines, "Not run at this scale."])
+        return Card("\n".join([*lines, "Not run at this scale."]))
     rows = []
-    for arm, outcomes in judged(claim).items():
+    for arm, outcomes in found.items():
         for k, outcome in enumerate(outcomes):
             first = [arm, verdict(outcomes)] if k == 0 else ["", ""]
             rows.append([*first, outcome.comparison.name, str(outcome)])
     lines += [markdown(["arm", "verdict", "comparison", "ours"], rows), ""]
     cost = RECIPES[claim.recipe].cost
-    return "\n".join([*lines, f"Again: `python -m stompp_lite sweep {claim.recipe}` ({cost})."])
+    again = f"Again: `python -m stompp_lite sweep {claim.recipe}` ({cost})."
+    return Card("\n".join([*lines, again]))
+
+
+def page() -> str:
+    """The whole ledger: a table of verdicts, then every card (Markdown)."""
+    ledger = read()
+    arms = list(dict.fromkeys(arm for claim in ledger.values() for arm in claim.arms))
+    rows, cards = [], []
+    for claim in ledger.values():
+        found = judged(claim)
+        verdicts = (verdict(found[arm]) if arm in found else "" for arm in arms)
+        link = f'<a href="#{claim.id.lower()}">{claim.id}</a>'
+        rows.append([link, claim.says, *verdicts])
+        cards.append(f"## {claim.id}\n\n{_card(claim, found)}")
+    return "\n\n".join([markdown(["", "claim", *arms], rows), *cards])

@@ -6,16 +6,32 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab.report import Depths, splits
-from stompp_lite.lab.stats import accuracy_interval
+from stompp_lite.lab.record import Record
+from stompp_lite.lab.report import Depths, common_seeds, splits
+from stompp_lite.lab.stats import Interval, accuracy_interval, paired_difference
 from stompp_lite.schedule import Schedule
 from stompp_lite.viz import style
 
 FREEZE = LinearSegmentedColormap.from_list("freeze", [style.FREE, style.FROZEN])
+
+
+def _mean(runs: list[Record]) -> Interval | None:
+    """Mean and interval, None where no mean describes the runs."""
+    if len(runs) < 2 or splits(runs) or any(r.diverged for r in runs):
+        return None
+    return accuracy_interval(runs)
+
+
+def _row(ax: Axes, y: int, scores: list[float], told: Interval | None, color: str) -> None:
+    """A setting's runs as dots, and above them the mean with its interval, if there is one."""
+    ax.plot(scores, [y + 0.16] * len(scores), "o", color=color, ms=4, alpha=0.5, mew=0)
+    if told:
+        ax.errorbar(told.mean, y - 0.16, xerr=told.half, fmt="|", color=color, capsize=2, ms=9)
 
 
 def depth(panels: Mapping[str, Depths], methods: Sequence[str], low: float = 0.0) -> Figure:
@@ -44,11 +60,7 @@ def depth(panels: Mapping[str, Depths], methods: Sequence[str], low: float = 0.0
             for n, found in scores.items():
                 x = [4 * n * shift * 0.975] * len(found)
                 ax.plot(x, found, "o", color=look.color, ms=3, alpha=0.5, mew=0)
-            told = {
-                n: accuracy_interval(r)
-                for n, r in runs.items()
-                if len(r) > 1 and not splits(r) and not any(x.diverged for x in r)
-            }
+            told = {n: d for n, r in runs.items() if (d := _mean(r))}
             mean = [told[n].mean if n in told else np.nan for n in runs]
             half = [told[n].half if n in told else np.nan for n in runs]
             x = np.array([4 * n for n in runs]) * shift
@@ -66,6 +78,75 @@ def depth(panels: Mapping[str, Depths], methods: Sequence[str], low: float = 0.0
     else:  # panels that show different methods
         axes[0][0].legend(loc="lower left")
     axes[0][0].set_ylabel("test accuracy, %")
+    return fig
+
+
+def dots(
+    panels: Mapping[str, Mapping[str, Sequence[Record]]],
+    colors: Mapping[str, str] | None = None,
+    low: float = 0.0,
+) -> Figure:
+    """Test accuracy of settings, one a row: every run a dot, mean and 95 % interval above them.
+
+    Runs that split have dots only: no mean describes them.
+
+    Args:
+        panels: title to the settings of a panel, each a label and its runs.
+        colors: of the labels; ink where there is none.
+        low: lower end of the axis, in percent.
+
+    Raises:
+        ConfigError: no settings to draw.
+    """
+    labels = list(dict.fromkeys(label for rows in panels.values() for label in rows))
+    if not labels:
+        raise ConfigError("no settings to draw; give at least one panel with a label and its runs")
+    size = (2.0 + 2.8 * len(panels), 0.9 + 0.32 * len(labels))
+    fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    for ax, (title, rows) in zip(axes[0], panels.items(), strict=True):
+        for label, records in rows.items():
+            runs, y = list(records), labels.index(label)
+            scores = [r.final["test_acc"] for r in runs if not r.diverged]
+            _row(ax, y, scores, _mean(runs), (colors or {}).get(label, style.INK))
+        ax.set(title=title, xlabel="test accuracy, %", xlim=(low, 101.5))
+        ax.set_ylim(len(labels) - 0.4, -0.6)
+        ax.grid(axis="y", visible=False)
+    axes[0][0].set_yticks(range(len(labels)), labels)
+    return fig
+
+
+def differences(
+    rows: Mapping[str, tuple[Sequence[Record], Sequence[Record]]], band: float = 3.0
+) -> Figure:
+    """First minus second, one pair of settings a row: every seed a dot, mean and 95 % interval.
+
+    Where runs of a setting split or diverge there are dots only. The band is what the ledger calls
+    the same.
+
+    Args:
+        rows: label to the two settings, which are paired by the seeds that both have.
+        band: half the width of the shaded band around zero, in percentage points.
+
+    Raises:
+        ConfigError: no settings to draw, or a pair with fewer than two common seeds.
+    """
+    if not rows:
+        raise ConfigError("no differences to draw; give at least one label and two settings")
+    fig, ax = plt.subplots(figsize=(6.4, 0.9 + 0.3 * len(rows)))
+    ax.axvspan(-band, band, color=style.FAINT, alpha=0.4, lw=0)
+    ax.axvline(0, color=style.INK, lw=0.8)
+    for y, pair in enumerate(rows.values()):
+        first, second = common_seeds(*(list(runs) for runs in pair))
+        told = paired_difference(first, second)
+        each = [
+            a.final["test_acc"] - b.final["test_acc"]
+            for a, b in zip(first, second, strict=True)
+            if not (a.diverged or b.diverged)
+        ]
+        _row(ax, y, each, told if _mean(first) and _mean(second) else None, style.INK)
+    ax.set(xlabel="difference in test accuracy, points", ylim=(len(rows) - 0.4, -0.6))
+    ax.grid(axis="y", visible=False)
+    ax.set_yticks(range(len(rows)), list(rows))
     return fig
 
 
