@@ -51,6 +51,10 @@ def normalize(notebook: Any, before: Any = None) -> None:
             if "execution_count" in output:
                 output.execution_count = count
             output.pop("transient", None)
+            same = bool(kept) and kept[-1].get("name") == output.get("name", "")
+            if same and output.output_type == "stream":  # lines with a pause between
+                kept[-1].text += output.text
+                continue
             kept.append(output)
         cell.outputs = kept
 
