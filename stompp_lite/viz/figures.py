@@ -101,9 +101,14 @@ def dots(
     labels = list(dict.fromkeys(label for rows in panels.values() for label in rows))
     if not labels:
         raise ConfigError("no settings to draw; give at least one panel with a label and its runs")
-    size = (2.0 + 2.8 * len(panels), 0.9 + 0.32 * len(labels))
-    fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
-    for ax, (title, rows) in zip(axes[0], panels.items(), strict=True):
+    columns = len(panels) if len(panels) < 4 else 2
+    lines = -(-len(panels) // columns)
+    # no wider than the page, else it shrinks the figure and its letters
+    size = (min(2.0 + 2.8 * columns, 7.8), (0.9 + 0.32 * len(labels)) * lines)
+    fig, axes = plt.subplots(lines, columns, figsize=size, sharey=True, squeeze=False)
+    for ax in axes.flat[len(panels) :]:
+        ax.remove()
+    for ax, (title, rows) in zip(axes.flat, panels.items(), strict=False):
         for label, records in rows.items():
             runs, y = list(records), labels.index(label)
             scores = [r.final["test_acc"] for r in runs if not r.diverged]
@@ -111,6 +116,7 @@ def dots(
         ax.set(title=title, xlabel="test accuracy, %", xlim=(low, 101.5))
         ax.set_ylim(len(labels) - 0.4, -0.6)
         ax.grid(axis="y", visible=False)
+        ax.set_xticks(np.linspace(np.ceil(low / 20) * 20, 100, 3 if columns > 2 else 6).round())
     axes[0][0].set_yticks(range(len(labels)), labels)
     return fig
 
