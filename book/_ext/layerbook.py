@@ -59,6 +59,18 @@ def copy_mathjax(app: Any, exception: Exception | None) -> None:
     shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
 
 
+def write_components(app: Any) -> None:
+    """One script and one style sheet for the interactive figures of all pages."""
+    from stompp_lite.viz import components
+
+    static = Path(app.outdir) / "_static"
+    static.mkdir(parents=True, exist_ok=True)
+    (static / "components.js").write_text(components.page_script(), encoding="utf-8")
+    (static / "components.css").write_text(components.css(), encoding="utf-8")
+    app.add_js_file("components.js", loading_method="defer")
+    app.add_css_file("components.css")
+
+
 def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """In API pages, the first "chapter 8" of a docstring line becomes a link to it."""
     pages = {
@@ -101,6 +113,7 @@ def setup(app: Any) -> dict[str, Any]:
     """Connect the pieces."""
     app.connect("config-inited", hide_launch_buttons, priority=900)
     app.connect("config-inited", count_lines, priority=100)
+    app.connect("builder-inited", write_components)
     app.connect("source-read", recorded_tables)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)

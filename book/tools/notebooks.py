@@ -9,6 +9,7 @@ output while its source stays the same.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -19,6 +20,12 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDGET = "application/vnd.jupyter.widget-view+json"
+COMPONENT = re.compile(r'<div class="lbl-component".*?</div>', re.DOTALL)
+
+
+def _component(output: Any) -> bool:
+    """Whether an output is an interactive figure of the package."""
+    return bool(COMPONENT.match(output.get("data", {}).get("text/html", "")))
 
 
 def normalize(notebook: Any, before: Any = None) -> None:
@@ -44,8 +51,11 @@ def normalize(notebook: Any, before: Any = None) -> None:
             continue
         kept = []
         for output in cell.outputs:
-            if WIDGET in output.get("data", {}):
+            if output.get("data", {}).pop(WIDGET, None) and not _component(output):
                 continue  # a progress bar: dead without a kernel
+            if _component(output):  # its data alone: pages bring the script
+                output.data.pop("text/plain", None)
+                output.data["text/html"] = COMPONENT.match(output.data["text/html"])[0]
             if output.output_type == "stream" and output.name == "stderr" and "it/s" in output.text:
                 continue
             if "execution_count" in output:

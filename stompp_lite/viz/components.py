@@ -1,0 +1,157 @@
+"""Interactive figures: ES modules that compute and draw in the browser; Python seeds their data.
+
+Each file in ``web/`` is a module with anywidget's ``render({model, el})``. In a notebook with a kernel
+a component is an ipywidget (where anywidget is installed; without it, the same figure as HTML). A
+stored notebook keeps its data alone, and the book's pages share one script that draws them all
+(:func:`page_script`), without a kernel and without a network.
+
+A reader's position is in ``component.state`` while the kernel runs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from stompp_lite.checks import one_of
+from stompp_lite.viz import style
+
+#: Components that there are, in the order in which the book meets them.
+NAMES = ("predict", "bits", "smoothing", "step", "schedule", "reach", "film", "results")
+_SHARED = ("kit", "method", "network")  # modules that others import, each after what it imports
+_IMPORT = re.compile(r'^import \{ (.+) \} from "\./(\w+)\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+
+
+# ---- one script from several modules -------------------------------------------------------------
+@lru_cache
+def _source(name: str) -> str:
+    web = resources.files("stompp_lite.viz") / "web"
+    return (web / name).read_text(encoding="utf-8")
+
+
+def _module(name: str) -> str:
+    """A module as an expression: its imports become names of other modules, its exports a value."""
+    source = _source(f"{name}.js")
+    exported = _EXPORT.findall(source)
+    body = _EXPORT.sub("", _IMPORT.sub(r"const { \1 } = $\2;\n", source))
+    return f"const ${name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"
+
+
+def _looks() -> str:
+    def dash(line: Any) -> list[float] | None:
+        named = {"-": None, "--": [7, 4], ":": [2, 3], "-.": [8, 3, 2, 3]}
+        return named[line] if isinstance(line, str) else [2 * x for x in line[1]]
+
+    looks = {
+        name: {"label": m.label, "color": m.color, "dash": dash(m.line)}
+        for name, m in style.METHODS.items()
+    }
+    return f"const LOOKS = {json.dumps(looks)};\n"
+
+
+def _bundle(names: Sequence[str]) -> str:
+    """The chosen components with all that they need, as statements of one script."""
+    parts = [_source("vendor/uPlot.js"), "\n", _looks()]
+    return "".join([*parts, *(_module(name) for name in (*_SHARED, *names))])
+
+
+def esm(name: str) -> str:
+    """A component as one ES module with a default export, as anywidget wants it.
+
+    Raises:
+        ConfigError: there is no such component.
+    """
+    one_of(name, NAMES, "component")
+    return (
+        f"{_bundle([name])}\nexport default {{ render: $kit.guarded(${name}.render) }};\n"
+    )
+
+
+def css() -> str:
+    """The style of all components."""
+    return _source("vendor/uPlot.css") + _source("components.css")
+
+
+def page_script() -> str:
+    """One classic script that draws every component of a page: for pages that run no kernel."""
+    return f"(() => {{\n{_page(NAMES)}\n}})();\n"
+
+
+def _page(names: Sequence[str]) -> str:
+    listed = ", ".join(f"{name}: ${name}" for name in names)
+    return f"{_bundle(names)}\nconst components = {{ {listed} }};\n{_source('host.js')}"
+
+
+# ---- what a notebook shows -----------------------------------------------------------------------
+def _json(data: Any) -> str:
+    """JSON that can stand in a script element: no tag can end it."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+class Component:
+    """An interactive figure. The last expression of a cell shows it.
+
+    Args:
+        name: one of :data:`NAMES`.
+        data: what it draws; anything that JSON can hold.
+
+    Raises:
+        ConfigError: there is no such component.
+        ValueError: the data holds NaN or an infinite number.
+    """
+
+    def __init__(self, name: str, data: Mapping[str, Any]) -> None:
+        self.name, self.data = one_of(name, NAMES, "component"), dict(data)
+        self._stored = _json(self.data)
+        self._widget: Any = None
+
+    @property
+    def widget(self) -> Any:
+        """The live figure, an ipywidget; None where anywidget is not installed."""
+        if self._widget is None:
+            try:
+                import anywidget
+                import traitlets
+            except ImportError:
+                return None
+            traits = {
+                "_esm": esm(self.name),
+                "_css": css(),
+                "data": traitlets.Dict(self.data).tag(sync=True),
+                "state": traitlets.Dict({}).tag(sync=True),
+            }
+            self._widget = type(f"Live_{self.name}", (anywidget.AnyWidget,), traits)()
+        return self._widget
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the reader has set; empty before anything moved, or without a live figure."""
+        return dict(self._widget.state) if self._widget is not None else {}
+
+    def html(self, script: bool = True) -> str:
+        """The figure as HTML. Without ``script``: its data alone, for pages that bring the script."""
+        stored = (
+            f'<div class="lbl-component" data-component="{self.name}">'
+            f'<script type="application/json">{self._stored}</script>'
+            "<p>This figure moves in the book, and here when you run the cell.</p></div>"
+        )
+        if not script:
+            return stored
+        return (
+            f"{stored}<style>{css()}</style>"
+            f'<script type="module">{_page([self.name])}</script>'
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        if self.widget is None:
+            return {"text/html": self.html()}
+        live = self.widget._repr_mimebundle_()
+        bundle = live[0] if isinstance(live, tuple) else live
+        return {**bundle, "text/html": self.html(script=False)}
+
