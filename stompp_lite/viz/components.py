@@ -148,6 +148,9 @@ class Component:
             f'<script type="module">{_page([self.name])}</script>'
         )
 
+    def __repr__(self) -> str:
+        return f"<interactive figure {self.name!r}>"
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         if self.widget is None:
             return {"text/html": self.html()}

@@ -55,18 +55,27 @@ export function render({ model, el }) {
     URL.revokeObjectURL(link.href);
   }
   for (const node of hidden) node.classList.add("lbl-hidden");
+  const asked = () => { // a link into what is hidden shows it
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target && hidden.some((node) => node.contains(target) && node.classList.contains("lbl-hidden"))) {
+      reveal(false);
+      target.scrollIntoView();
+    }
+  };
+  addEventListener("hashchange", asked);
+  asked();
   says.textContent = hidden.length ? "What comes next is hidden until you commit." : "";
   ready();
   if (earlier) reveal(true);
 }
 
-/** The next blocks of a stored page after the cell of `el`; in a live notebook nothing is hidden. */
+/** The next blocks of a stored page: after the cell of `el` in its section, then the sections after it.
+ * In a live notebook nothing is hidden. */
 function following(el, count) {
   const found = [];
-  if (!el.classList.contains("lbl-component")) return found;
-  let node = el.closest("div.cell");
+  let node = el.classList.contains("lbl-component") ? el.closest("div.cell") : null;
   while (node && found.length < count) {
-    node = node.nextElementSibling;
+    node = node.nextElementSibling ?? node.closest("section")?.nextElementSibling;
     if (node) found.push(node);
   }
   return found;
