@@ -55,7 +55,7 @@ export function render({ model, el }) {
     const run = runs[name], now = at(run, s.k), L = now.p.length, step = (width - 66) / L;
     const largest = Math.max(...run.gradient.flat());
     network(c, width, 26, now, largest, f.stage);
-    const most = Math.max(...run.flips.slice(1).flat(), 1e-9); // shares of a layer's signs; bars above the boxes
+    const most = Math.max(...[s.a, s.b].flatMap((n) => runs[n].flips.slice(1).flat()), 1e-9); // one scale for both runs
     c.fillStyle = color("frozen-line", f.stage);
     now.flips.forEach((share, l) => {
       const tall = share > 0 ? Math.max(1, 20 * Math.sqrt(Math.min(share / most, 1))) : 0;

@@ -1,5 +1,5 @@
 // Predict, then reveal: choose, commit, then what follows on the page appears.
-import { h, frame, button, need } from "./kit.js";
+import { h, button, need } from "./kit.js";
 
 const STORE = "layer-by-layer predictions";
 

@@ -15,8 +15,8 @@ export function render({ model, el }) {
   const s = { along: start.along, by: start.by, fixed: { ...usual }, picked: null };
   for (const key of [s.along, s.by]) need(keys.includes(key), `unknown field ${key}; there are ${keys.join(", ")}`);
   const names = keys.map((key) => [key, fields[key].label]);
-  choice(f.controls, { label: "along the axis", options: names, value: s.along, on: (v) => { s.along = v; make(); } });
-  choice(f.controls, { label: "compare", options: names, value: s.by, on: (v) => { s.by = v; make(); } });
+  choice(f.controls, { label: "along the axis", options: names, value: s.along, on: (v) => { s.along = v; settle(); make(); } });
+  choice(f.controls, { label: "compare", options: names, value: s.by, on: (v) => { s.by = v; settle(); make(); } });
   const rest = h("div", { class: "lbl-controls" }), marks = h("div"), picked = h("p", { class: "lbl-picked" });
   f.controls.after(rest);
   let shown = [], ticks = [], chart;
@@ -27,10 +27,17 @@ export function render({ model, el }) {
     for (const key of keys) {
       if (key === s.along || key === s.by) continue;
       const options = values(key);
-      if (!options.includes(s.fixed[key])) s.fixed[key] = options[0];
-      choice(rest, { label: fields[key].label, options, value: s.fixed[key], on: (v) => { s.fixed[key] = options.find((o) => String(o) === v); draw(); } });
+      choice(rest, { label: fields[key].label, options, value: s.fixed[key], on: (v) => { s.fixed[key] = options.find((o) => String(o) === v); settle(key); make(); } });
     }
     draw();
+  }
+
+  const free = (key) => key === s.along || key === s.by;
+  function settle(last) { // where no run has these settings, the others give way to those of the nearest run
+    const agrees = (g) => keys.filter((key) => !free(key) && g[key] === s.fixed[key]).length;
+    const candidates = last && !free(last) ? groups.filter((g) => g[last] === s.fixed[last]) : groups;
+    const near = candidates.reduce((best, g) => (agrees(g) > agrees(best) ? g : best));
+    for (const key of keys) if (!free(key)) s.fixed[key] = near[key];
   }
 
   function draw() {
@@ -44,12 +51,6 @@ export function render({ model, el }) {
       return { ...g, x: ticks.indexOf(g[s.along]) + spread, color: paint(g[s.by], k) };
     });
     f.stage.replaceChildren(marks);
-    if (!shown.length) {
-      marks.replaceChildren();
-      f.say("No run has been recorded with these settings. Change one of them.");
-      f.data(() => [["no runs"]]);
-      return;
-    }
     chart = plot(f.stage, {
       x: { label: fields[s.along].label, range: [-0.6, ticks.length - 0.4] }, y: { label: "test accuracy, %", range: [0, 101] }, height: 300,
       label: `Test accuracy along ${fields[s.along].label}`, series: [{ label: "runs" }], over: paintRuns,
@@ -106,5 +107,6 @@ export function render({ model, el }) {
     picked.replaceChildren(`${g.name}: ${told}. Again: `, h("code", {}, g.command));
     if (g.href) picked.append(" ", h("a", { href: g.href }, "records"));
   }
+  settle();
   make();
 }

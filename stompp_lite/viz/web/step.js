@@ -40,14 +40,14 @@ export function film({ rate, used, optimizer }) {
 
 export function render({ model, el }) {
   const f = frame(el, "Step explorer");
-  const s = { rate: 0.1, used: "one", optimizer: "sgd", t: 0, ...model.get("data") };
+  const s = { rate: 0.1, used: "one", optimizer: "sgd", t: 200, ...model.get("data") };
   need(s.rate > 0 && Number.isFinite(s.rate), `the rate must be positive, got ${s.rate}`);
   const RATES = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
   let frames, flips;
   choice(f.controls, { label: "binary weights are", options: [["one", "±1"], ["alpha", "±α, the size of the latents"]], value: s.used, on: (v) => { s.used = v; make(); } });
   choice(f.controls, { label: "optimizer", options: [["sgd", "SGD, momentum 0.9"], ["adam", "Adam, rate / 20"]], value: s.optimizer, on: (v) => { s.optimizer = v; make(); } });
   slider(f.controls, { label: "learning rate", min: 0, max: RATES.length - 1, value: RATES.indexOf(s.rate), show: (i) => String(RATES[i]), on: (i) => { s.rate = RATES[i]; make(); } });
-  const time = slider(f.controls, { label: "time", min: 0, max: STEPS, value: 0, show: (t) => `step ${t}`, on: (t) => { s.t = t; draw(); } });
+  const time = slider(f.controls, { label: "time", min: 0, max: STEPS, value: s.t, show: (t) => `step ${t}`, on: (t) => { s.t = t; draw(); } });
   player(f.controls, time, 8);
   const dots = canvas(f.stage, { height: 150, label: "Latent weights between −1 and 1", draw: paint });
   const count = plot(f.stage, {

@@ -1,0 +1,70 @@
+"""A Chromium for the tests: on the PATH, else Playwright's own, else the system's package.
+
+Where none can be had the tests that need one fail in CI; elsewhere they are skipped and say so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+from look import FLAGS  # noqa: E402
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def _on_the_path() -> str | None:
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def executable() -> str | None:
+    """Path of a browser, installed first if that can be done; None means Playwright's own."""
+    from playwright.sync_api import sync_playwright
+
+    if found := _on_the_path():
+        return found
+    with sync_playwright() as p:
+        if Path(p.chromium.executable_path).exists():
+            return None
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        fonts = ("fonts-dejavu-core", "fonts-noto-core")
+        for command in (
+            ["apt-get", "update", "-qq"],
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", *fonts],
+        ):
+            subprocess.run(command, capture_output=True, timeout=600)
+        if found := _on_the_path():
+            return found
+    install = [sys.executable, "-m", "playwright", "install", "chromium"]
+    if subprocess.run(install, capture_output=True, timeout=600).returncode == 0:
+        return None
+    message = "no Chromium: install one (on Debian or Ubuntu: apt-get install chromium)"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def launch(playwright: Any, path: str | None) -> Any:
+    return playwright.chromium.launch(executable_path=path, args=FLAGS)
+
+
+class Watched:
+    """A page without a network that remembers what went wrong."""
+
+    def __init__(self, context: Any) -> None:
+        self.page, self.wrong = context.new_page(), []
+        self.page.on("console", lambda m: self.wrong.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda e: self.wrong.append(str(e)))
+        self.page.on("requestfailed", lambda r: self.wrong.append(f"failed: {r.url}"))
+        self.page.on(
+            "request", lambda r: self.wrong.append(r.url) if r.url.startswith("http") else None
+        )

@@ -1,0 +1,341 @@
+"""The built book in a real browser, with the network cut off: every page, every interactive figure."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stompp_lite import rng
+from stompp_lite.method import ORDERS, SHAPES, Walker, fraction
+from stompp_lite.networks.layers import binary_layers
+from stompp_lite.schedule import Schedule
+from stompp_lite.viz import components
+from stompp_lite.viz.components import Component
+from tests.browser import Watched, executable, launch
+from tests.conftest import lab_net
+from tests.test_book import HTML
+
+pytestmark = pytest.mark.slow
+PAGES = sorted(p.relative_to(HTML) for p in HTML.glob("**/*.html")) if HTML.exists() else []
+FIGURE = ".lbl-figure"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
+    found = launch(playwright, executable())
+    yield found
+    found.close()
+    playwright.stop()
+
+
+@pytest.fixture
+def context(browser):
+    found = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def script(context):
+    """Evaluate an expression where the modules kit, method and network are $kit, $method, $network."""
+    page = context.new_page()
+    page.goto("about:blank")
+    bundle = components._bundle([])
+    page.evaluate(f"(0, eval)({json.dumps(bundle.replace('const $', 'var $'))})")
+    return page.evaluate
+
+
+def show(context, component):
+    """A page with one figure."""
+    watched = Watched(context)
+    watched.page.set_content(f"<!doctype html><html><body>{component.html()}</body></html>")
+    watched.page.wait_for_selector(".lbl")
+    return watched
+
+
+def picture(page, k):
+    """All that figure k shows: text, and each canvas as an image."""
+    return page.locator(FIGURE).nth(k).evaluate(
+        "el => el.textContent + [...el.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
+        " + [...el.querySelectorAll('input')].map(i => i.checked).join()"
+    )
+
+
+# ---- every page ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", [str(p) for p in PAGES if p.parts[0] in ("notebooks", "book")])
+def test_a_page_works_offline_with_all_its_figures(context, name):
+    watched = Watched(context)
+    page = watched.page
+    page.goto((HTML / name).as_uri())
+    page.wait_for_load_state("load")
+    for skip in page.get_by_text("Show me without").all():
+        skip.click()
+    stored, drawn = page.locator(".lbl-component").count(), page.locator(FIGURE).count()
+    assert stored == drawn and not page.locator(".lbl-error").count()
+    for k in range(drawn):
+        controls = page.locator(FIGURE).nth(k).locator("select, input[type=range], input[type=radio]")
+        for i in range(controls.count()):
+            page.evaluate("localStorage.clear()")
+            page.reload()
+            for skip in page.get_by_text("Show me without").all():
+                skip.click()
+            before, control = picture(page, k), controls.nth(i)
+            kind = control.evaluate("el => el.type")
+            if kind == "radio":
+                control.check()
+            else:  # by keyboard; away from an end that it may be at
+                control.focus()
+                page.keyboard.press("ArrowUp" if kind == "range" else "ArrowDown")
+                if picture(page, k) == before:
+                    page.keyboard.press("ArrowDown" if kind == "range" else "ArrowUp")
+            label = control.evaluate("el => el.closest('label').textContent")
+            if control.evaluate("el => el.options?.length ?? 2") > 1:
+                assert picture(page, k) != before, f"{label!r} does nothing"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1281
+    assert not watched.wrong, watched.wrong
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_figures_are_accessible(browser, theme):
+    """WCAG 2.1 A and AA by axe-core, on every figure of every chapter."""
+    spec = importlib.util.find_spec("axe_playwright_python")
+    axe = (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
+    context = browser.new_context(offline=True, color_scheme=theme)
+    found = []
+    for name in sorted((HTML / "notebooks").glob("*.html")):
+        page = context.new_page()
+        page.goto(name.as_uri())
+        for skip in page.get_by_text("Show me without").all():
+            skip.click()
+        for summary in page.locator(".lbl-data > summary").all():
+            summary.click()
+        page.evaluate(axe)
+        result = page.evaluate(
+            "axe.run({include: ['.lbl-figure']}, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
+        )
+        found += [
+            f"{name.stem}: {v['id']}: {v['nodes'][0]['html'][:120]} "
+            f"{v['nodes'][0].get('failureSummary', '')[:200]}"
+            for v in result["violations"]
+        ]
+        page.close()
+    context.close()
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("name", ["09_order_matters", "12_a_fair_fight"])
+def test_figures_fit_a_phone_and_print_as_a_still(browser, name):
+    context = browser.new_context(offline=True, viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    page.goto((HTML / "notebooks" / f"{name}.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 361
+    page.emulate_media(media="print")
+    assert page.locator(".lbl-hidden").first.evaluate("el => getComputedStyle(el).display") != "none"
+    assert page.locator(".lbl-controls").last.evaluate("el => getComputedStyle(el).display") == "none"
+    context.close()
+
+
+def test_what_waits_for_a_prediction_appears_with_it_and_the_answer_stays(context):
+    watched = Watched(context)
+    page = watched.page
+    address = (HTML / "notebooks" / "09_order_matters.html").as_uri()
+    page.goto(address)
+    result = page.locator("#what-the-order-does")
+    assert not result.is_visible()
+    commit = page.get_by_role("button", name="Commit")
+    assert commit.is_disabled()
+    for group in page.locator("fieldset").all():
+        group.locator("input").first.check()
+    commit.click()
+    assert result.is_visible()
+    assert "0 of 3 as you predicted" in page.locator(".lbl-predict .lbl-says").text_content()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save my answers as a file").click()
+    assert json.loads(Path(download.value.path()).read_text())["answers"]["9"] == [0, 0, 0]
+    page.reload()
+    assert page.locator("#what-the-order-does").is_visible()
+    assert not watched.wrong
+
+
+def test_a_link_into_what_is_hidden_shows_it(context):
+    page = context.new_page()
+    page.goto((HTML / "notebooks" / "09_order_matters.html").as_uri() + "#what-the-order-does")
+    page.wait_for_timeout(200)
+    assert page.locator("#what-the-order-does").is_visible()
+
+
+def test_reduced_motion_has_no_film_but_steps(browser):
+    context = browser.new_context(offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto((HTML / "notebooks" / "10_the_sawtooth.html").as_uri())
+    step = page.get_by_role("button", name="Next step").first
+    before = page.locator(".lbl-says").first.text_content()
+    step.click()
+    assert page.locator(".lbl-says").first.text_content() != before
+    context.close()
+
+
+def test_a_slider_redraws_within_a_frame(context):
+    """Median time of a move, script and painting commands: 16 ms, 50 for the masks."""
+    watched = Watched(context)
+    for name, limit in (
+        ("02_the_missing_derivative", 16), ("08_layer_by_layer", 50), ("09_order_matters", 16),
+        ("10_the_sawtooth", 16),
+    ):  # fmt: skip
+        watched.page.goto((HTML / "notebooks" / f"{name}.html").as_uri())
+        times = watched.page.evaluate(
+            """() => [...document.querySelectorAll('.lbl-slider input')].map(input => {
+                const took = [];
+                for (let k = 0; k < 15; k++) {
+                    input.value = Number(input.min) + ((k * 7) % 15) / 15 * (input.max - input.min);
+                    const start = performance.now();
+                    input.dispatchEvent(new Event('input'));
+                    took.push(performance.now() - start);
+                }
+                return [input.closest('label').textContent, took.sort((a, b) => a - b)[7]];
+            })"""
+        )
+        assert times and all(t <= limit for _, t in times), times
+
+
+# ---- the same numbers as Python ------------------------------------------------------------------
+def test_schedules_are_pythons(script):
+    for order in ORDERS:
+        for shape in SHAPES:
+            plan = Schedule(7, 83, order, shape, seed=3)
+            asked = [order, 7, rng.permutation(7, 3), plan.windows, 83, shape]
+            found = script(
+                "([order, L, permutation, windows, T, shape]) => {"
+                "const turn = $method.turns(order, L, permutation);"
+                "return [turn, turn.map((n) => $method.begin(n, windows, T)),"
+                "Array.from({length: 83}, (_, t) => turn.map((n) => $method.fraction(t, n, windows, T, shape)))]}",
+                asked,
+            )
+            assert found[0] == list(plan.turns)
+            assert found[1] == [plan.window(k)[0] for k in range(7)]
+            assert found[2] == [
+                pytest.approx(plan.fractions(t), abs=0 if shape != "cosine" else 1e-15)
+                for t in range(83)
+            ]
+
+
+def test_draws_are_pythons(script):
+    for key in (0, 1, 2**64 - 1, rng.make_key(5, "blocks.0.conv1", "weight")):
+        for step in (0, 1, 1241):
+            high, low = rng.uniform_pair(key, step, rng.counters((50,)))
+            found = script(
+                "([key, step]) => Array.from({length: 50}, (_, i) => $method.uniformPair(key, step, i))",
+                [[key >> 32, key & 0xFFFFFFFF], step],
+            )
+            assert found == [list(pair) for pair in zip(high.tolist(), low.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("rule", ["threshold", "redraw"])
+@pytest.mark.parametrize("rho", [0.0, 0.01, 0.3, 1.0])
+def test_masks_are_pythons(script, rule, rho):
+    key, T = rng.make_key(0, "conv", "weight"), 40
+    layer = next(iter(binary_layers(lab_net()).values()))
+    walker = Walker(
+        layer.binarizer, lambda t: fraction(t, 0, 1, T, "cubic"), 0, key, rule, rho, layer.weight
+    )
+    entries = layer.weight.numel()
+    expected = []
+    for t in range(T - 1):
+        walker.to(t)
+        expected.append(walker.mask(t, layer.weight).flatten().int().tolist())
+    p = [fraction(t, 0, 1, T, "cubic") for t in range(T - 1)]
+    found = script(
+        "([key, n, p, rule, rho]) => $method.masks(key, n, p, rule, rho).map((row) => [...row])",
+        [[key >> 32, key & 0xFFFFFFFF], entries, p, rule, rho],
+    )
+    assert found == expected
+    assert np.mean(found) < 1 and (np.mean(found) > 0 or (rule, rho) == ("redraw", 0))
+
+
+# ---- bad input -----------------------------------------------------------------------------------
+RUN = {
+    "method": "ste", "epoch": [1, 2], "test": [10, 20], "hard": [10, 20], "p": [[0, 1]] * 2,
+    "gradient": [[1, 2]] * 2, "flips": [[0, 0.1]] * 2,
+}  # fmt: skip
+FRAME = {"at": 1, "p": [0.5, 1], "gradient": [1, 0]}
+ROW = {"name": "x", "runs": [90.0], "method": "ste", "depth": 4}
+FIELDS = {"method": {"label": "method"}, "depth": {"label": "depth"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("film", {"runs": {}}, "there is no run to show"),
+        ("film", {"runs": {"a": {**RUN, "test": [10, 101]}}}, "holds 101, outside [0, 100]"),
+        ("film", {"runs": {"a": {**RUN, "test": [10]}}}, "2 epochs and 1 accuracies"),
+        ("film", {"runs": {"a": {**RUN, "test": [10, "x"]}}}, "holds x, which is no number"),
+        ("film", {"runs": {"a": {**RUN, "epoch": []}}}, "the epochs of a is empty"),
+        ("film", {"runs": {"a": RUN}, "start": ["b", "a"]}, "there is no run b"),
+        ("reach", {"axis": "p", "choices": {}}, "there is nothing to choose from"),
+        ("reach", {"axis": "p", "choices": {"a": [{**FRAME, "p": [2, 1]}]}}, "outside [0, 1]"),
+        ("reach", {"axis": "p", "choices": {"a": [{**FRAME, "p": [1]}]}}, "1 stages and 2 grad"),
+        ("reach", {"axis": "p", "choices": {"a": [{**FRAME, "gradient": [0, 0]}]}}, "no gradient"),
+        ("results", {"groups": []}, "there are no records"),
+        (
+            "results", {"fields": FIELDS, "groups": [{**ROW, "runs": [120]}], "usual": {},
+            "start": {"along": "depth", "by": "method"}}, "120, which is no accuracy",
+        ),
+        ("schedule", {"start": {"stages": 0}, "keys": [[0, 0]], "permutations": [[0]]}, "0 stages"),
+        ("schedule", {"start": {"order": "up"}, "keys": [], "permutations": []}, "unknown order up"),
+        ("bits", {"n": 5, "x": [], "w": []}, "no 5 bits"),
+        ("smoothing", {"scale": 0}, "must be a number other than 0"),
+        ("step", {"rate": -1}, "the rate must be positive"),
+        ("predict", {"id": "1", "questions": []}, "there is no question"),
+        ("film", {}, "there is no run to show"),
+        ("results", {}, "there are no records"),
+    ],
+)  # fmt: skip
+def test_bad_input_draws_a_message_and_no_blank(context, name, data, said):
+    watched = show(context, Component(name, data))
+    assert said in watched.page.locator(".lbl-error").text_content()
+    assert not watched.wrong
+
+
+def test_one_stage_and_one_run_are_enough(context):
+    one = {**RUN, "p": [[0], [1]], "gradient": [[1], [0]], "flips": [[0], [0]]}
+    assert show(context, Component("film", {"runs": {"a": one}})).page.locator(FIGURE).count() == 1
+    data = {"start": {"stages": 1}, "keys": [[0, 0]], "permutations": [[0]]}
+    assert show(context, Component("schedule", data)).page.locator(FIGURE).count() == 1
+
+
+def test_strings_are_text_never_markup(context):
+    bad = "<img src=x onerror='window.hurt = 1'>"
+    for component in (
+        Component("film", {"runs": {bad: {**RUN, "method": bad}}}),
+        Component("reach", {"axis": bad, "choices": {bad: [{**FRAME, "at": bad, "note": bad}]}}),
+        Component(
+            "predict", {"id": bad, "questions": [{"text": bad, "options": [bad, bad], "answer": 0}]}
+        ),
+        Component(
+            "results",
+            {
+                "fields": {**FIELDS, "data": {"label": bad}},
+                "groups": [{**ROW, "name": bad, "command": bad, "data": bad}],
+                "usual": {}, "start": {"along": "depth", "by": "method"},
+            },
+        ),
+    ):  # fmt: skip
+        watched = show(context, component)
+        watched.page.wait_for_timeout(50)
+        for summary in watched.page.locator("summary").all():
+            summary.click()
+        assert watched.page.evaluate("window.hurt") is None
+        assert bad in watched.page.locator("body").text_content()
+        assert not watched.page.locator("img").count()
+
+
+def test_every_chapter_has_a_question_to_answer_and_something_to_drag():
+    for path in sorted((HTML / "notebooks").glob("*.html")):
+        source = path.read_text(encoding="utf-8")
+        assert 'data-component="predict"' in source, path.stem
+        assert path.stat().st_size < 1.5e6
+    shared = sum(p.stat().st_size for p in (HTML / "_static").rglob("*") if p.suffix in (".js", ".css"))
+    assert shared < 2.5e6 + 2.2e6, shared  # and MathJax

@@ -1,0 +1,142 @@
+"""Interactive figures, as far as Python goes; tests/test_browser.py drives them."""
+
+import json
+import re
+import sys
+
+import pytest
+
+from stompp_lite.errors import ConfigError, RecordError
+from stompp_lite.lab.record import read_all
+from stompp_lite.lab.report import group
+from stompp_lite.viz import components, explore
+from stompp_lite.viz.components import NAMES, Component
+from tests.conftest import ROOT
+
+WEB = ROOT / "stompp_lite" / "viz" / "web"
+MODULES = sorted(p for p in WEB.glob("*.js") if p.name != "host.js")
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return group(read_all("fair"))
+
+
+def data_of(html):
+    return json.loads(re.search(r'json">(.*?)</script>', html, re.DOTALL)[1])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
+def test_modules_import_and_export_only_in_the_way_that_the_bundle_understands(path):
+    source = path.read_text(encoding="utf-8")
+    taken = components._IMPORT.findall(source)
+    assert len(taken) == len(re.findall(r"^\s*import\b", source, re.MULTILINE))
+    assert len(components._EXPORT.findall(source)) == len(re.findall(r"\bexport\b", source))
+    for names, other in taken:  # nothing is imported that is not there, or not used
+        exported = components._EXPORT.findall((WEB / f"{other}.js").read_text(encoding="utf-8"))
+        for name in names.split(", "):
+            assert name in exported, f"{path.name}: {name} is not in {other}.js"
+            assert len(re.findall(rf"\b{name}\b", source)) > 1, f"{path.name} does not use {name}"
+    assert len(source.splitlines()) <= 350
+
+
+def test_every_component_has_a_module_and_every_module_a_use():
+    assert {p.stem for p in MODULES} == {*NAMES, *components._SHARED}
+
+
+def test_the_page_script_is_small_and_holds_all_components():
+    script = components.page_script()
+    assert len(script) < 200_000
+    assert all(f"{name}: ${name}" in script for name in NAMES)
+    assert "import {" not in script and "\nexport " not in script
+    assert components.esm("bits").rstrip().endswith("export default { render: $kit.guarded($bits.render) };")
+
+
+def test_no_data_can_end_the_script_element_that_holds_it():
+    hostile = "</script><script>alert(1)</script><!-- & \u2028"
+    html = Component("predict", {"id": hostile}).html(script=False)
+    assert html.count("<script") == html.count("</script>") == 1
+    assert data_of(html) == {"id": hostile}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_json_has_not_are_refused(value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Component("film", {"x": value})
+
+
+def test_an_unknown_component_is_named():
+    with pytest.raises(ConfigError, match="unknown component 'fillm'"):
+        Component("fillm", {})
+
+
+def test_live_it_is_a_widget_and_stored_it_is_html():
+    figure = explore.step_explorer()
+    bundle = figure._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "<script type=\"module\"" not in bundle["text/html"]
+    assert figure.widget.data == figure.data and figure.state == {}
+    figure.widget.state = {"t": 3}
+    assert figure.state == {"t": 3}
+
+
+def test_without_anywidget_it_is_html_that_draws_itself(monkeypatch):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    bundle = explore.step_explorer()._repr_mimebundle_()
+    assert set(bundle) == {"text/html"}
+    assert '<script type="module">' in bundle["text/html"] and ".lbl-figure" in bundle["text/html"]
+
+
+# ---- what the chapters call ----------------------------------------------------------------------
+def test_a_film_tells_what_its_record_tells(runs):
+    stompp, ste = runs["n06-minimal-stompp"][0], runs["n06-minimal-ste"][0]
+    data = explore.film({"a": stompp, "b": ste}).data["runs"]
+    assert data["a"]["test"] == stompp.curves["test_acc"]
+    assert [len(v) for v in data["a"]["p"]] == [25] * len(data["a"]["epoch"])
+    assert data["a"]["p"][-1] == [1.0] * 25 and data["a"]["p"][0][-1] == 0.0
+    assert data["b"]["p"][0] == [1.0] * 25  # STE is binary from the first step
+    assert 0 < max(map(max, data["a"]["flips"][1:])) <= 1
+    assert (data["a"]["method"], data["b"]["method"]) == ("stompp", "ste")
+
+
+def test_frozen_fractions_are_those_that_the_run_saw():
+    record = group(read_all("orders"))["n06-minimal-stompp-reverse"][0]
+    frames = explore.gradient_explorer({"reverse": record}).data["choices"]["reverse"]
+    for frame, gradient in zip(frames, record.curves["gradient"], strict=True):
+        assert frame["p"] == sorted(frame["p"])  # the last stages first
+        for g, kept in zip(gradient, frame["gradient"], strict=True):
+            assert kept == pytest.approx(g or 0.0, rel=0.06)
+
+
+def test_results_hold_each_setting_once_and_the_intervals_of_the_tables(runs):
+    data = explore.results(["fair", "orders", "schedules"]).data
+    fields = list(data["fields"])
+    seen = [tuple(g[f] for f in fields) for g in data["groups"]]
+    assert len(seen) == len(set(seen))
+    found = next(g for g in data["groups"] if g["name"] == "fair/n06-minimal-ste")
+    assert found["runs"] == [round(r.final["test_acc"], 2) for r in runs["n06-minimal-ste"]]
+    assert (found["mean"], found["half"]) == (81.3, 4.7)
+    assert found["depth"] == 24 and found["method"] == "ste" and found["rate"] == "usual"
+    split = next(g for g in data["groups"] if g["name"] == "orders/n06-minimal-stompp-reverse")
+    assert split["mean"] is None and len(split["runs"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: explore.film({}), ConfigError, "no run to show"),
+        (lambda: explore.gradient_explorer({}), ConfigError, "no run to show"),
+        (lambda: explore.results(["fare"]), ConfigError, "unknown recipe 'fare'"),
+        (lambda: explore.results(["fair"], along="dept"), ConfigError, "unknown field 'dept'"),
+        (lambda: explore.predict("9"), ConfigError, "no question"),
+        (lambda: explore.question("Which?", ["a"], 0), ConfigError, "at least two options"),
+        (lambda: explore.question("Which?", ["a", "b"], 2), ConfigError, "has 2 options, so no 2"),
+        (
+            lambda: explore.film({"a": read_all("perceptron")[0]}), RecordError,
+            "did not measure its gradients",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_shown_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
