@@ -282,7 +282,9 @@ def _card(claim: Claim, found: Mapping[str, Sequence[Outcome]]) -> Card:
     for arm, outcomes in found.items():
         for k, outcome in enumerate(outcomes):
             first = [arm, verdict(outcomes)] if k == 0 else ["", ""]
-            rows.append([*first, outcome.comparison.name, str(outcome)])
+            c = outcome.comparison
+            asked = f" (more than {c.by:g} asked)" if c.by else ""
+            rows.append([*first, c.name + asked, str(outcome)])
     lines += [markdown(["arm", "verdict", "comparison", "ours"], rows), ""]
     cost = RECIPES[claim.recipe].cost
     again = f"Again: `python -m stompp_lite sweep {claim.recipe}` ({cost})."
