@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "tools"))
-from look import FLAGS  # noqa: E402
+from look import FLAGS
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 

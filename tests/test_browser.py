@@ -1,15 +1,18 @@
-"""The built book in a real browser, with the network cut off: every page, every interactive figure."""
+"""The built book in a real browser, with the network cut off: every page, every figure."""
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from stompp_lite import rng
+from stompp_lite import Plan, Progression, binarize_model, load, rng
 from stompp_lite.method import ORDERS, SHAPES, Walker, fraction
 from stompp_lite.networks.layers import binary_layers
+from stompp_lite.networks.models import residual_mlp
 from stompp_lite.schedule import Schedule
 from stompp_lite.viz import components
 from stompp_lite.viz.components import Component
@@ -40,10 +43,10 @@ def context(browser):
 
 @pytest.fixture
 def script(context):
-    """Evaluate an expression where the modules kit, method and network are $kit, $method, $network."""
+    """Evaluate an expression where the module ``method`` is ``$method``, and so on."""
     page = context.new_page()
     page.goto("about:blank")
-    bundle = components._bundle([])
+    bundle = components._bundle([]) + components._module("engine")
     page.evaluate(f"(0, eval)({json.dumps(bundle.replace('const $', 'var $'))})")
     return page.evaluate
 
@@ -58,9 +61,14 @@ def show(context, component):
 
 def picture(page, k):
     """All that figure k shows: text, and each canvas as an image."""
-    return page.locator(FIGURE).nth(k).evaluate(
-        "el => el.textContent + [...el.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
-        " + [...el.querySelectorAll('input')].map(i => i.checked).join()"
+    return (
+        page.locator(FIGURE)
+        .nth(k)
+        .evaluate(
+            "el => el.textContent"
+            " + [...el.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
+            " + [...el.querySelectorAll('input')].map(i => i.checked).join()"
+        )
     )
 
 
@@ -76,7 +84,11 @@ def test_a_page_works_offline_with_all_its_figures(context, name):
     stored, drawn = page.locator(".lbl-component").count(), page.locator(FIGURE).count()
     assert stored == drawn and not page.locator(".lbl-error").count()
     for k in range(drawn):
-        controls = page.locator(FIGURE).nth(k).locator("select, input[type=range], input[type=radio]")
+        if page.locator(FIGURE).nth(k).get_attribute("aria-label") == "Playground":
+            continue  # has tests of its own
+        controls = (
+            page.locator(FIGURE).nth(k).locator("select, input[type=range], input[type=radio]")
+        )
         for i in range(controls.count()):
             page.evaluate("localStorage.clear()")
             page.reload()
@@ -114,7 +126,8 @@ def test_figures_are_accessible(browser, theme):
             summary.click()
         page.evaluate(axe)
         result = page.evaluate(
-            "axe.run({include: ['.lbl-figure']}, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
+            "axe.run({include: ['.lbl-figure']},"
+            " {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
         )
         found += [
             f"{name.stem}: {v['id']}: {v['nodes'][0]['html'][:120]} "
@@ -133,8 +146,12 @@ def test_figures_fit_a_phone_and_print_as_a_still(browser, name):
     page.goto((HTML / "notebooks" / f"{name}.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 361
     page.emulate_media(media="print")
-    assert page.locator(".lbl-hidden").first.evaluate("el => getComputedStyle(el).display") != "none"
-    assert page.locator(".lbl-controls").last.evaluate("el => getComputedStyle(el).display") == "none"
+    assert (
+        page.locator(".lbl-hidden").first.evaluate("el => getComputedStyle(el).display") != "none"
+    )
+    assert (
+        page.locator(".lbl-controls").last.evaluate("el => getComputedStyle(el).display") == "none"
+    )
     context.close()
 
 
@@ -154,7 +171,11 @@ def test_what_waits_for_a_prediction_appears_with_it_and_the_answer_stays(contex
     assert "0 of 3 as you predicted" in page.locator(".lbl-predict .lbl-says").text_content()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save my answers as a file").click()
-    assert json.loads(Path(download.value.path()).read_text())["answers"]["9"] == [0, 0, 0]
+    assert json.loads(Path(download.value.path()).read_text(encoding="utf-8"))["answers"]["9"] == [
+        0,
+        0,
+        0,
+    ]
     page.reload()
     assert page.locator("#what-the-order-does").is_visible()
     assert not watched.wrong
@@ -211,7 +232,8 @@ def test_schedules_are_pythons(script):
                 "([order, L, permutation, windows, T, shape]) => {"
                 "const turn = $method.turns(order, L, permutation);"
                 "return [turn, turn.map((n) => $method.begin(n, windows, T)),"
-                "Array.from({length: 83}, (_, t) => turn.map((n) => $method.fraction(t, n, windows, T, shape)))]}",
+                "Array.from({length: 83}, (_, t) =>"
+                " turn.map((n) => $method.fraction(t, n, windows, T, shape)))]}",
                 asked,
             )
             assert found[0] == list(plan.turns)
@@ -227,7 +249,8 @@ def test_draws_are_pythons(script):
         for step in (0, 1, 1241):
             high, low = rng.uniform_pair(key, step, rng.counters((50,)))
             found = script(
-                "([key, step]) => Array.from({length: 50}, (_, i) => $method.uniformPair(key, step, i))",
+                "([key, step]) => Array.from({length: 50},"
+                " (_, i) => $method.uniformPair(key, step, i))",
                 [[key >> 32, key & 0xFFFFFFFF], step],
             )
             assert found == [list(pair) for pair in zip(high.tolist(), low.tolist(), strict=True)]
@@ -236,17 +259,23 @@ def test_draws_are_pythons(script):
 @pytest.mark.parametrize("rule", ["threshold", "redraw"])
 @pytest.mark.parametrize("rho", [0.0, 0.01, 0.3, 1.0])
 def test_masks_are_pythons(script, rule, rho):
-    key, T = rng.make_key(0, "conv", "weight"), 40
+    key, steps = rng.make_key(0, "conv", "weight"), 40
     layer = next(iter(binary_layers(lab_net()).values()))
     walker = Walker(
-        layer.binarizer, lambda t: fraction(t, 0, 1, T, "cubic"), 0, key, rule, rho, layer.weight
+        layer.binarizer,
+        lambda t: fraction(t, 0, 1, steps, "cubic"),
+        0,
+        key,
+        rule,
+        rho,
+        layer.weight,
     )
     entries = layer.weight.numel()
     expected = []
-    for t in range(T - 1):
+    for t in range(steps - 1):
         walker.to(t)
         expected.append(walker.mask(t, layer.weight).flatten().int().tolist())
-    p = [fraction(t, 0, 1, T, "cubic") for t in range(T - 1)]
+    p = [fraction(t, 0, 1, steps, "cubic") for t in range(steps - 1)]
     found = script(
         "([key, n, p, rule, rho]) => $method.masks(key, n, p, rule, rho).map((row) => [...row])",
         [[key >> 32, key & 0xFFFFFFFF], entries, p, rule, rho],
@@ -284,7 +313,7 @@ FIELDS = {"method": {"label": "method"}, "depth": {"label": "depth"}}
             "start": {"along": "depth", "by": "method"}}, "120, which is no accuracy",
         ),
         ("schedule", {"start": {"stages": 0}, "keys": [[0, 0]], "permutations": [[0]]}, "0 stages"),
-        ("schedule", {"start": {"order": "up"}, "keys": [], "permutations": []}, "unknown order up"),
+        ("schedule", {"start": {"order": "up"}, "keys": [], "permutations": []}, "order up"),
         ("bits", {"n": 5, "x": [], "w": []}, "no 5 bits"),
         ("smoothing", {"scale": 0}, "must be a number other than 0"),
         ("step", {"rate": -1}, "the rate must be positive"),
@@ -337,5 +366,178 @@ def test_every_chapter_has_a_question_to_answer_and_something_to_drag():
         source = path.read_text(encoding="utf-8")
         assert 'data-component="predict"' in source, path.stem
         assert path.stat().st_size < 1.5e6
-    shared = sum(p.stat().st_size for p in (HTML / "_static").rglob("*") if p.suffix in (".js", ".css"))
+    shared = sum(
+        p.stat().st_size for p in (HTML / "_static").rglob("*") if p.suffix in (".js", ".css")
+    )
     assert shared < 2.5e6 + 2.2e6, shared  # and MathJax
+
+
+# ---- the playground's engine beside the package --------------------------------------------------
+STEPS = 100
+BOTH = ("stompp+ste:identity", "stompp+ste:clip")
+
+
+@pytest.fixture
+def playground(context):
+    watched = Watched(context)
+    watched.page.goto((HTML / "book" / "playground.html").as_uri())
+    watched.page.wait_for_function(
+        "document.querySelector('.lbl-says').textContent.startsWith('Step 0')"
+    )
+    yield watched
+    assert not watched.wrong, watched.wrong
+
+
+def says(page):
+    return page.locator(".lbl-says").first.text_content()
+
+
+def train(page, preset):
+    page.get_by_label("start from").select_option(label=preset)
+    page.wait_for_function("document.querySelector('.lbl-says').textContent.startsWith('Step 0')")
+    page.locator(".lbl-go").click()
+    page.wait_for_function(
+        "document.querySelector('.lbl-says').textContent.includes('finished')", timeout=120_000
+    )
+    return float(re.search(r"hardened now ([\d.]+) %", says(page))[1])
+
+
+def test_order_decides_in_the_playground(playground):
+    forward = train(playground.page, "two spirals, forward")
+    reverse = train(playground.page, "two spirals, reverse")
+    assert forward > reverse + 15, (forward, reverse)
+    assert (
+        "StoMPP, forward, 0.1, 8 blocks, seed 0" in playground.page.locator(FIGURE).text_content()
+    )
+
+
+def test_the_playground_trains_two_hundred_steps_a_second_and_can_be_paused(playground):
+    page = playground.page
+    page.get_by_label("start from").select_option(label="digits, forward")
+    page.get_by_label("blocks (two").select_option("4")
+    page.get_by_role("button", name="One step").click()
+    page.wait_for_function(
+        "document.querySelector('.lbl-says').textContent.startsWith('Step 1 of')"
+    )
+    page.locator(".lbl-go").click()
+    page.wait_for_timeout(4000)
+    speed = int(re.search(r"(\d+) a second", says(page))[1])
+    page.locator(".lbl-go").click()
+    page.wait_for_timeout(300)
+    stopped = says(page)
+    page.wait_for_timeout(300)
+    assert says(page) == stopped
+    assert speed >= 200, speed
+
+
+def test_settings_that_diverge_are_named_and_the_page_lives_on(playground):
+    page = playground.page
+    page.get_by_label("start from").select_option(label="digits, forward")
+    page.get_by_label("method").select_option("ste")
+    page.get_by_label("order").select_option("random")
+    page.get_by_label("optimizer").select_option("adam")
+    page.get_by_label("learning rate").select_option("0.4")
+    page.locator(".lbl-go").click()
+    page.wait_for_timeout(1000)
+    assert "Step" in says(page) or "too large" in says(page)
+    page.get_by_role("button", name="Start over").click()
+    page.wait_for_function("document.querySelector('.lbl-says').textContent.startsWith('Step 0')")
+
+
+def trained(weights, activations, order, optimizer, scale, rule="threshold"):
+    """100 steps of the package in float64: what it takes to repeat them, and the outcome."""
+    torch.manual_seed(0)
+    data = load("digits")
+    x, y = data.train_x.flatten(1).double()[:320], data.train_y[:320]
+    model = binarize_model(
+        residual_mlp(64, 10, 8, 2).double(), x[:1], weights=weights, activations=activations,
+        scale=scale,
+    )  # fmt: skip
+    linear = [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
+    init = [m.weight.detach().flatten().tolist() for m in linear]
+    start = {
+        "stem": init[0], "blocks": [init[1:3], init[3:5]], "head": init[5],
+        "bias": linear[-1].bias.tolist(),
+    }  # fmt: skip
+    walk = Progression(model, STEPS, Plan(order=order, mask_rule=rule, refresh=0.05), seed=3)
+    keys = {}
+    for stage in model.binarization.stages:
+        named = [(f"act{stage.index}", n, "activation") for n in stage.activations]
+        for short, name, kind in [
+            *named,
+            *((f"w{stage.index}", n, "weight") for n in stage.weights),
+        ]:
+            key = rng.make_key(3, name, kind)
+            keys[short] = [key >> 32, key & 0xFFFFFFFF]
+    lr = 0.1 if optimizer == "sgd" else 0.01
+    make = {
+        "sgd": lambda p: torch.optim.SGD(p, lr, momentum=0.9),
+        "adam": lambda p: torch.optim.Adam(p, lr),
+    }
+    step = make[optimizer](model.parameters())
+    walk.attach(step)
+    losses = []
+    for t in range(STEPS):
+        walk.set_step(t)
+        batch = slice(32 * (t % 10), 32 * (t % 10) + 32)
+        loss = torch.nn.functional.cross_entropy(model(x[batch]), y[batch])
+        step.zero_grad()
+        loss.backward()
+        step.step()
+        losses.append(loss.item())
+    model.eval()
+    schedule = walk.schedules.get("weight") or Schedule(5, 90, order)
+    asked = {
+        "init": start, "keys": keys, "x": x.flatten().tolist(), "y": y.tolist(), "lr": lr,
+        "optimizer": optimizer, "scale": bool(scale), "steps": STEPS,
+        "plan": {
+            "turns": list(schedule.turns), "windows": schedule.windows, "T": schedule.steps,
+            "shape": "cubic", "rule": rule, "rho": 0.05,
+        },
+    }  # fmt: skip
+    state = [p.detach().flatten().tolist() for m in linear for p in m.parameters()]
+    return asked, losses, state, model(x[:32]).flatten().tolist()
+
+
+REPEAT = """(a) => {
+  const net = new $engine.Network({inputs: 64, classes: 10, width: 8, blocks: 2, method: a.method,
+    scale: a.scale, init: a.init, keys: a.keys});
+  const optimizer = new $engine.Optimizer(a.optimizer, a.lr), losses = [];
+  for (let t = 0; t < a.steps; t++) {
+    const k = 32 * (t % 10);
+    net.setStep(t, a.plan);
+    const x = Float64Array.from(a.x.slice(64 * k, 64 * (k + 32)));
+    losses.push(net.train(x, a.y.slice(k, k + 32), 32, optimizer));
+  }
+  const linear = [net.stem, ...net.binary, net.head];
+  return [losses, linear.flatMap((l) => l.b ? [[...l.w], [...l.b]] : [[...l.w]]),
+    [...net.forward(Float64Array.from(a.x.slice(0, 64 * 32)), 32, false)]];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("method", "rules", "order", "optimizer", "scale", "rule"),
+    [
+        ("float", ("float", "float"), "forward", "sgd", None, "threshold"),
+        ("ste", ("ste:identity", "ste:clip"), "forward", "sgd", None, "threshold"),
+        ("ste", ("ste:identity", "ste:clip"), "forward", "sgd", "layer", "threshold"),
+        ("ste", ("ste:identity", "ste:clip"), "forward", "adam", None, "threshold"),
+        ("stompp", ("stompp", "stompp"), "forward", "sgd", None, "threshold"),
+        ("stompp", ("stompp", "stompp"), "reverse", "sgd", None, "threshold"),
+        ("stompp", ("stompp", "stompp"), "global", "sgd", None, "threshold"),
+        ("stompp", ("stompp", "stompp"), "random", "adam", "layer", "threshold"),
+        ("stompp", ("stompp", "stompp"), "forward", "sgd", None, "redraw"),
+        ("stompp+ste", BOTH, "forward", "sgd", None, "threshold"),
+        ("stompp+ste", BOTH, "reverse", "adam", "layer", "threshold"),
+    ],
+)  # fmt: skip
+def test_the_playground_trains_as_the_package_does(
+    script, method, rules, order, optimizer, scale, rule
+):
+    asked, losses, state, logits = trained(*rules, order, optimizer, scale, rule)
+    found = script(REPEAT, asked | {"method": method})
+    assert losses[-1] != losses[0]
+    assert found[0] == pytest.approx(losses, abs=1e-9)
+    for mine, theirs in zip(found[1], state, strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-9)
+    assert found[2] == pytest.approx(logits, abs=1e-8)

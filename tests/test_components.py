@@ -9,12 +9,14 @@ import pytest
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.record import read_all
 from stompp_lite.lab.report import group
+from stompp_lite.lab.run import METHODS, config_of
+from stompp_lite.training.data import load
 from stompp_lite.viz import components, explore
 from stompp_lite.viz.components import NAMES, Component
 from tests.conftest import ROOT
 
 WEB = ROOT / "stompp_lite" / "viz" / "web"
-MODULES = sorted(p for p in WEB.glob("*.js") if p.name != "host.js")
+MODULES = sorted(p for p in WEB.glob("*.js") if p.name not in ("host.js", "worker.js"))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def test_modules_import_and_export_only_in_the_way_that_the_bundle_understands(p
 
 
 def test_every_component_has_a_module_and_every_module_a_use():
-    assert {p.stem for p in MODULES} == {*NAMES, *components._SHARED}
+    assert {p.stem for p in MODULES} == {*NAMES, *components._SHARED, "engine"}
 
 
 def test_the_page_script_is_small_and_holds_all_components():
@@ -49,7 +51,11 @@ def test_the_page_script_is_small_and_holds_all_components():
     assert len(script) < 200_000
     assert all(f"{name}: ${name}" in script for name in NAMES)
     assert "import {" not in script and "\nexport " not in script
-    assert components.esm("bits").rstrip().endswith("export default { render: $kit.guarded($bits.render) };")
+    assert (
+        components.esm("bits")
+        .rstrip()
+        .endswith("export default { render: $kit.guarded($bits.render) };")
+    )
 
 
 def test_no_data_can_end_the_script_element_that_holds_it():
@@ -74,7 +80,7 @@ def test_live_it_is_a_widget_and_stored_it_is_html():
     figure = explore.step_explorer()
     bundle = figure._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert "<script type=\"module\"" not in bundle["text/html"]
+    assert '<script type="module"' not in bundle["text/html"]
     assert figure.widget.data == figure.data and figure.state == {}
     figure.widget.state = {"t": 3}
     assert figure.state == {"t": 3}
@@ -119,6 +125,27 @@ def test_results_hold_each_setting_once_and_the_intervals_of_the_tables(runs):
     assert found["depth"] == 24 and found["method"] == "ste" and found["rate"] == "usual"
     split = next(g for g in data["groups"] if g["name"] == "orders/n06-minimal-stompp-reverse")
     assert split["mean"] is None and len(split["runs"]) == 10
+
+
+def test_the_playground_holds_the_data_and_what_recorded_runs_gave():
+    data = explore.playground().data
+    digits, spirals = load("digits"), load("spirals")
+    pixels = [(ord(c) - 97) / 8 - 1 for c in data["sets"]["digits"]["x"][:64]]
+    assert pixels == digits.train_x[0].flatten().tolist()
+    assert len(data["sets"]["digits"]["x"]) == 64 * 1797
+    assert data["sets"]["spirals"]["x"][:2] == pytest.approx(spirals.train_x[0].tolist(), abs=1e-4)
+    assert len(data["sets"]["spirals"]["y"]) == 600 and data["sets"]["spirals"]["train"] == 400
+    for preset, (name, settings, recipe, run) in zip(data["presets"], explore.PRESETS, strict=True):
+        record = group(read_all(recipe))[run][0]
+        c = config_of(record)
+        assert preset["name"] == name and "5 seeds" in preset["note"]
+        same = {
+            "set": c.data, "order": c.plan.order, "shape": c.plan.shape, "rho": c.plan.refresh,
+            "blocks": c.blocks[0], "width": c.width, "scale": c.scale == "layer",
+            "optimizer": c.optimizer, "rate": c.lr, "epochs": c.epochs,
+        }  # fmt: skip
+        assert {k: settings[k] for k in same} == same
+        assert (c.weights, c.activations) == METHODS[settings["method"]] and c.batch_size == 32
 
 
 @pytest.mark.parametrize(

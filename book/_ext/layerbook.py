@@ -11,6 +11,16 @@ from typing import Any
 
 PLACEHOLDER = "OWNER"
 ROOT = Path(__file__).resolve().parents[2]
+EXPLORED = (
+    "fair",
+    "orders",
+    "schedules",
+    "groups",
+    "hybrids",
+    "fashion",
+    "orders-dense",
+    "orders-cifar",
+)
 BENCH, ZOO = ROOT / "data" / "bench.json", ROOT / "data" / "zoo.json"
 _CHAPTER = re.compile(r"chapters? (\d+)")
 
@@ -91,6 +101,10 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
     from stompp_lite.lab import bench, claims, report, zoo
     from stompp_lite.lab.recipes import RECIPES
+    from stompp_lite.viz import explore
+
+    def figure(component: Any) -> str:
+        return f"```{{raw}} html\n{component.html(script=False)}\n```"
 
     def summary(recipe: str) -> str:
         table, missing = report.table(recipe), RECIPES[recipe].missing
@@ -99,6 +113,8 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     make = {
         "summary": summary,
         "ledger": lambda _: claims.page(),
+        "playground": lambda _: figure(explore.playground()),
+        "results": lambda _: figure(explore.results(EXPLORED)),
         "zoo": lambda _: zoo.table(zoo.read(ZOO)),
         "bench": lambda _: (
             "```text\n" + bench.text(json.loads(BENCH.read_text(encoding="utf-8"))) + "\n```"

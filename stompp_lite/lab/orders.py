@@ -73,13 +73,16 @@ def orders() -> Runs:
 
 def dense() -> Runs:
     """The orders in residual networks without convolutions, 17 and 25 stages."""
-    for blocks, order in product((8, 12), ORDERS):
-        config = arm_config("minimal", "stompp", blocks, 0, plan=Plan(order=order))
-        config = replace(
-            config, model="residual-mlp", width=32, batch_size=32, blocks=(blocks,), epochs=60
-        )
-        for seed in FIVE:
-            yield f"d{blocks:02d}-minimal-stompp-{order}-s{seed}", replace(config, seed=seed)
+    for blocks, order, seed in product((8, 12), ORDERS, FIVE):
+        yield f"d{blocks:02d}-minimal-stompp-{order}-s{seed}", _dense("stompp", seed, order, blocks)
+
+
+def _dense(
+    method: str, seed: int, order: str = "forward", blocks: int = 8, **changes: Any
+) -> Config:
+    config = arm_config("minimal", method, blocks, seed, plan=Plan(order=order))
+    usual: dict[str, Any] = {"model": "residual-mlp", "width": 32, "batch_size": 32, "epochs": 60}
+    return replace(config, blocks=(blocks,), **(usual | changes))
 
 
 def cifar() -> Runs:
@@ -177,3 +180,21 @@ def hybrids() -> Runs:
              "activation-surrogate")  # fmt: skip
     for arm, method in product(("minimal", *FAIR), mixed):
         yield from _runs(FIVE, method, arm=arm)
+
+
+def playground() -> Runs:
+    """What the playground's presets promise: the same networks, trained here."""
+    for seed in FIVE:
+        for method in ("ste", "stompp+ste"):
+            yield f"d08-minimal-{method}-s{seed}", _dense(method, seed)
+        for arm, scale in (("minimal", None), ("minimal+scale", "layer")):
+            yield f"d08-{arm}-ste-lr0.01-s{seed}", _dense("ste", seed, lr=0.01, scale=scale)
+        for method in ("ste", "stompp+ste", "stompp"):
+            yield f"d08-minimal-{method}-spirals-s{seed}", _spirals(method, seed, "forward")
+        for order in ("global", "reverse"):
+            name = f"d08-minimal-stompp-{order}-spirals-s{seed}"
+            yield name, _spirals("stompp", seed, order)
+
+
+def _spirals(method: str, seed: int, order: str) -> Config:
+    return _dense(method, seed, order, data="spirals", epochs=100)

@@ -134,6 +134,12 @@ _ALL = (
         orders.dense,
     ),
     Recipe(
+        "playground",
+        "Do the playground's presets show what they promise? Eight dense blocks, five seeds.",
+        "about 10 core-minutes on one AMD EPYC core",
+        orders.playground,
+    ),
+    Recipe(
         "orders-cifar",
         "Three orders on reduced CIFAR-10, 18 binary convolutions in three groups. Three seeds.",
         "about 30 core-minutes on one AMD EPYC core",

@@ -9,6 +9,7 @@ Taught in chapter 3, *A first binary network*.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import pickle
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ CLASSES = {"mnist": 10, "fashion-mnist": 10, "cifar10": 10, "cifar100": 100}
 #: number of training images of each class, the first ones, that are kept.
 REDUCED = {"fashion-small": ("fashion-mnist", 4, 600), "cifar10-small": ("cifar10", 2, 1024)}
 #: Data sets that can be loaded.
-NAMES = ("digits", *VISION, *REDUCED)
+NAMES = ("digits", "spirals", *VISION, *REDUCED)
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def load(
 
     Args:
         name: one of :data:`NAMES`.
-        root: folder of the downloaded sets (``digits`` needs none).
+        root: folder of the downloaded sets (``digits`` and ``spirals`` need none).
         validation: hold out a fifth of the training images, and use them in place of the test
             images. For choosing settings.
         download: fetch a missing set with torchvision.
@@ -137,7 +138,8 @@ def load(
     if name in REDUCED:
         data = _reduced(name, Path(root), download)
     else:
-        data = _digits() if name == "digits" else _vision(name, Path(root), download)
+        made = {"digits": _digits, "spirals": _spirals}.get(name)
+        data = made() if made else _vision(name, Path(root), download)
     return _hold_out(data) if validation else data
 
 
@@ -158,6 +160,19 @@ def _digits() -> Data:
     y = torch.from_numpy(labels).long()
     train, test = _split(labels, held_out=360, seed=0)
     return Data("digits", x[train], y[train], x[test], y[test], classes=10)
+
+
+def _spirals(points: int = 600, noise: float = 0.05) -> Data:
+    """Two interleaved spirals in the plane, one turn each: [400, 2] to train, [200, 2] to test."""
+    n = torch.arange(points)
+    y, t = n % 2, ((n // 2) + 0.5) / (points // 2)
+    angle, radius = 2 * math.pi * t.sqrt() + math.pi * y, t.sqrt()
+    x = radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
+    shifts = rng.uniform_pair(rng.make_key(0, "spirals"), 0, rng.counters((points,)))
+    x = x + noise * (2 * torch.stack(shifts, 1) - 1)
+    mixed = torch.tensor(rng.permutation(points, 0))
+    x, y, held = x[mixed], y[mixed], points // 3
+    return Data("spirals", x[held:], y[held:], x[:held], y[:held], classes=2)
 
 
 def _hold_out(data: Data) -> Data:

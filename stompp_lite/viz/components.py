@@ -1,9 +1,9 @@
 """Interactive figures: ES modules that compute and draw in the browser; Python seeds their data.
 
-Each file in ``web/`` is a module with anywidget's ``render({model, el})``. In a notebook with a kernel
-a component is an ipywidget (where anywidget is installed; without it, the same figure as HTML). A
-stored notebook keeps its data alone, and the book's pages share one script that draws them all
-(:func:`page_script`), without a kernel and without a network.
+Each file in ``web/`` is a module with anywidget's ``render({model, el})``. In a notebook with a
+kernel a component is an ipywidget (where anywidget is installed; without it, the same figure as
+HTML). A stored notebook keeps its data alone, and the book's pages share one script that draws them
+all (:func:`page_script`), without a kernel and without a network.
 
 A reader's position is in ``component.state`` while the kernel runs.
 """
@@ -21,7 +21,9 @@ from stompp_lite.checks import one_of
 from stompp_lite.viz import style
 
 #: Components that there are, in the order in which the book meets them.
-NAMES = ("predict", "bits", "smoothing", "step", "schedule", "reach", "film", "results")
+NAMES = (
+    "predict", "bits", "smoothing", "step", "schedule", "reach", "film", "results", "playground",
+)  # fmt: skip
 _SHARED = ("kit", "method", "network")  # modules that others import, each after what it imports
 _IMPORT = re.compile(r'^import \{ (.+) \} from "\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
@@ -44,8 +46,12 @@ def _module(name: str) -> str:
 
 def _looks() -> str:
     def dash(line: Any) -> list[float] | None:
+        named: dict[str, list[float] | None]
         named = {"-": None, "--": [7, 4], ":": [2, 3], "-.": [8, 3, 2, 3]}
-        return named[line] if isinstance(line, str) else [2 * x for x in line[1]]
+        found: list[float] | None = (
+            named[line] if isinstance(line, str) else [2 * x for x in line[1]]
+        )
+        return found
 
     looks = {
         name: {"label": m.label, "color": m.color, "dash": dash(m.line)}
@@ -57,7 +63,14 @@ def _looks() -> str:
 def _bundle(names: Sequence[str]) -> str:
     """The chosen components with all that they need, as statements of one script."""
     parts = [_source("vendor/uPlot.js"), "\n", _looks()]
+    if "playground" in names:  # a worker starts from the text of its script
+        parts.append(f"const WORKER = {_json(worker())};\n")
     return "".join([*parts, *(_module(name) for name in (*_SHARED, *names))])
+
+
+def worker() -> str:
+    """The script of the playground's worker: the engine, without any drawing."""
+    return _module("method") + _module("engine") + _source("worker.js")
 
 
 def esm(name: str) -> str:
@@ -67,9 +80,7 @@ def esm(name: str) -> str:
         ConfigError: there is no such component.
     """
     one_of(name, NAMES, "component")
-    return (
-        f"{_bundle([name])}\nexport default {{ render: $kit.guarded(${name}.render) }};\n"
-    )
+    return f"{_bundle([name])}\nexport default {{ render: $kit.guarded(${name}.render) }};\n"
 
 
 def css() -> str:
@@ -135,7 +146,7 @@ class Component:
         return dict(self._widget.state) if self._widget is not None else {}
 
     def html(self, script: bool = True) -> str:
-        """The figure as HTML. Without ``script``: its data alone, for pages that bring the script."""
+        """The figure as HTML; without ``script`` its data alone, for pages that bring that."""
         stored = (
             f'<div class="lbl-component" data-component="{self.name}">'
             f'<script type="application/json">{self._stored}</script>'
@@ -143,10 +154,7 @@ class Component:
         )
         if not script:
             return stored
-        return (
-            f"{stored}<style>{css()}</style>"
-            f'<script type="module">{_page([self.name])}</script>'
-        )
+        return f'{stored}<style>{css()}</style><script type="module">{_page([self.name])}</script>'
 
     def __repr__(self) -> str:
         return f"<interactive figure {self.name!r}>"
@@ -157,4 +165,3 @@ class Component:
         live = self.widget._repr_mimebundle_()
         bundle = live[0] if isinstance(live, tuple) else live
         return {**bundle, "text/html": self.html(script=False)}
-

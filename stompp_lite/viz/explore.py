@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from stompp_lite import rng
 from stompp_lite.checks import count
@@ -17,9 +18,11 @@ from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.fair import ARMS
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, read_all
-from stompp_lite.lab.report import group, splits
+from stompp_lite.lab.report import group, splits, told
 from stompp_lite.lab.run import METHODS, build, config_of
 from stompp_lite.lab.stats import accuracy_interval
+from stompp_lite.networks.convert import conversion
+from stompp_lite.networks.layers import binary_layers
 from stompp_lite.training.data import load
 from stompp_lite.training.plan import Plan
 from stompp_lite.viz.components import Component
@@ -36,7 +39,7 @@ def bit_calculator(x: Sequence[int], w: Sequence[int], shown: int = 12) -> Compo
 
 
 def smoothing_explorer(scale: float = 0.8) -> Component:
-    """One weight with the loss (scale · sign(w) - 1)²: blurred, and with the slope of STE (chapter 2)."""
+    """One weight, loss (scale · sign(w) - 1)²: blurred, and with the slope of STE (chapter 2)."""
     return Component("smoothing", {"scale": scale})
 
 
@@ -147,20 +150,19 @@ def film(runs: Mapping[str, Record], start: Sequence[str] = ()) -> Component:
     """
     if not runs:
         raise ConfigError("no run to show; give at least one label and its record")
-    told = {rules: name for name, rules in METHODS.items()}
+    named = {rules: name for name, rules in METHODS.items()}
     reels = {}
     for label, record in runs.items():
         gradient = _measured(record)
         model = build(config_of(record), load(record.config["data"]))
+        layers = binary_layers(model)
         sizes = [
-            sum(model.get_submodule(w).weight.numel() for w in stage.weights) or 1
-            for stage in model.binarization.stages
+            sum(layers[w].weight.numel() for w in stage.weights) or 1
+            for stage in conversion(model).stages
         ]
-        flips = [
-            [f / n for f, n in zip(row, sizes, strict=True)] for row in record.curves["flips"]
-        ]
+        flips = [[f / n for f, n in zip(row, sizes, strict=True)] for row in record.curves["flips"]]
         reels[label] = {
-            "method": _look(record, told),
+            "method": _look(record, named),
             "epoch": record.curves["epoch"],
             "test": record.curves["test_acc"],
             "hard": record.curves["test_acc_binary"],
@@ -171,10 +173,10 @@ def film(runs: Mapping[str, Record], start: Sequence[str] = ()) -> Component:
     return Component("film", {"runs": reels, "start": list(start)})
 
 
-def _look(record: Record, told: Mapping[tuple[str, str], str]) -> str:
+def _look(record: Record, named: Mapping[tuple[str, str], str]) -> str:
     """Whose color a run has: its order's where that is not forward, else its method's."""
     config = config_of(record)
-    order, method = config.plan.order, told[config.weights, config.activations]
+    order, method = config.plan.order, named[config.weights, config.activations]
     return order if method == "stompp" and order in ("reverse", "global") else method
 
 
@@ -197,23 +199,23 @@ _LABELS = {
     "rate": "learning rate",
 }
 _USUAL = {
-    "data": "digits, residual convolutions", "depth": 24, "method": "stompp", "arm": "minimal", "order": "forward",
-    "shape": "cubic", "rule": "threshold", "refresh": 0.01, "epochs": 60,
+    "data": "digits, residual convolutions", "depth": 24, "method": "stompp", "arm": "minimal",
+    "order": "forward", "shape": "cubic", "rule": "threshold", "refresh": 0.01, "epochs": 60,
     "rate": "usual",
 }  # fmt: skip
 _NETWORKS = {"lab": "residual convolutions", "residual-mlp": "residual linear layers"}
 
 
-def _row(recipe: str, name: str, runs: list[Record], told: Mapping[Any, str]) -> dict[str, Any]:
+def _row(recipe: str, name: str, runs: list[Record], named: Mapping[Any, str]) -> dict[str, Any]:
     c = config_of(runs[0])
     scored = [None if r.diverged else round(r.final["test_acc"], 2) for r in runs]
     whole = len(runs) > 1 and not splits(runs) and None not in scored
-    told_mean = accuracy_interval(runs) if whole else None
+    mean = accuracy_interval(runs) if whole else None
     parts = name.split("-")
     return {
         "data": f"{c.data}, {_NETWORKS[c.model]}",
         "depth": 2 * sum(c.blocks),
-        "method": told[c.weights, c.activations],
+        "method": named[c.weights, c.activations],
         "arm": parts[1],
         "order": c.plan.order,
         "shape": c.plan.shape,
@@ -223,8 +225,8 @@ def _row(recipe: str, name: str, runs: list[Record], told: Mapping[Any, str]) ->
         "rate": f"{c.lr:g}" if "-lr" in name else "usual",
         "name": f"{recipe}/{name}",
         "runs": scored,
-        "mean": round(told_mean.mean, 1) if told_mean else None,
-        "half": round(told_mean.half, 1) if told_mean else None,
+        "mean": round(mean.mean, 1) if mean else None,
+        "half": round(mean.half, 1) if mean else None,
         "command": f"python -m stompp_lite sweep {recipe} --only {name}",
         "href": f"../book/recorded_runs.html#{recipe}",
     }
@@ -258,14 +260,14 @@ def results(
     for name in (along, by, *fixed):
         if name not in _LABELS:
             raise ConfigError(f"unknown field {name!r}; there are {', '.join(_LABELS)}")
-    told = {rules: name for name, rules in METHODS.items()}
+    named = {rules: name for name, rules in METHODS.items()}
     rows: dict[Any, dict[str, Any]] = {}
     for recipe in recipes:
         if recipe not in RECIPES:
             raise ConfigError(f"unknown recipe {recipe!r}; there are {', '.join(RECIPES)}")
         for name, runs in group(read_all(recipe)).items():
             if all(map(_plain, runs)):
-                row = _row(recipe, name, sorted(runs, key=lambda r: r.seed), told)
+                row = _row(recipe, name, sorted(runs, key=lambda r: r.seed), named)
                 key = tuple(row[field] for field in _LABELS)
                 if key not in rows or len(row["runs"]) > len(rows[key]["runs"]):
                     rows[key] = row
@@ -279,6 +281,60 @@ def results(
             "start": {"along": along, "by": by},
         },
     )
+
+
+# ---- the playground ------------------------------------------------------------------------------
+_DENSE = {
+    "set": "digits", "method": "stompp", "order": "forward", "shape": "cubic", "rho": 0.01,
+    "blocks": 8, "width": 32, "scale": False, "optimizer": "sgd", "rate": 0.1, "epochs": 60,
+    "seed": 0,
+}  # fmt: skip
+_SPIRALS = {**_DENSE, "set": "spirals", "epochs": 100}
+#: Presets of the playground, each with its settings and with recipe and name of recorded runs.
+PRESETS: tuple[tuple[str, dict[str, Any], str, str], ...] = (
+    ("two spirals, forward", _SPIRALS, "playground", "d08-minimal-stompp-spirals"),
+    ("two spirals, reverse", {**_SPIRALS, "order": "reverse"}, "playground",
+     "d08-minimal-stompp-reverse-spirals"),
+    ("two spirals, STE", {**_SPIRALS, "method": "ste"}, "playground", "d08-minimal-ste-spirals"),
+    ("two spirals, StoMPP + STE", {**_SPIRALS, "method": "stompp+ste"}, "playground",
+     "d08-minimal-stompp+ste-spirals"),
+    ("digits, forward", _DENSE, "orders-dense", "d08-minimal-stompp-forward"),
+    ("digits, reverse", {**_DENSE, "order": "reverse"}, "orders-dense",
+     "d08-minimal-stompp-reverse"),
+    ("digits, all at once", {**_DENSE, "order": "global"}, "orders-dense",
+     "d08-minimal-stompp-global"),
+    ("digits, STE, steps too small", {**_DENSE, "method": "ste", "rate": 0.01}, "playground",
+     "d08-minimal-ste-lr0.01"),
+    ("digits, STE, the same rate with a scale",
+     {**_DENSE, "method": "ste", "rate": 0.01, "scale": True}, "playground",
+     "d08-minimal+scale-ste-lr0.01"),
+)  # fmt: skip
+
+
+def playground() -> Component:
+    """Train a small binary network in the browser. Its presets tell what recorded runs gave."""
+    presets = []
+    for name, settings, recipe, run in PRESETS:
+        runs = group(read_all(recipe))[run]
+        note = f"Recorded runs in Python with these settings, {len(runs)} seeds: {told(runs)} %."
+        presets.append({"name": name, "settings": settings, "note": note})
+    digits, spirals = load("digits"), load("spirals")
+    letters = {k: chr(97 + k) for k in range(17)}  # a pixel is a whole number from 0 to 16
+    pixels = torch.cat([digits.train_x, digits.test_x]).flatten()
+    points = torch.cat([spirals.train_x, spirals.test_x]).flatten()
+    sets = {
+        "spirals": {
+            "label": "two spirals in the plane", "inputs": 2, "classes": 2,
+            "train": len(spirals.train_y), "x": [round(v, 4) for v in points.tolist()],
+            "y": torch.cat([spirals.train_y, spirals.test_y]).tolist(),
+        },
+        "digits": {
+            "label": "digits, 8 × 8", "inputs": 64, "classes": 10, "train": len(digits.train_y),
+            "x": "".join(letters[int(8 * (v + 1))] for v in pixels.tolist()),
+            "y": "".join(map(str, torch.cat([digits.train_y, digits.test_y]).tolist())),
+        },
+    }  # fmt: skip
+    return Component("playground", {"sets": sets, "presets": presets})
 
 
 # ---- questions -----------------------------------------------------------------------------------

@@ -30,8 +30,9 @@ export function fraction(t, turn, windows, T, shape) {
 /** First step at which that stage can be partly frozen: draws are counted from here. */
 export const begin = (turn, windows, T) => Math.floor((turn * T) / windows);
 
-// ---- draws: SplitMix64's finalizer on pairs of 32-bit halves ------------------------------------
+// ---- draws: SplitMix64's finalizer on pairs of 32-bit halves (BigInt would be many times slower) --
 const M1 = [0xbf58476d, 0x1ce4e5b9], M2 = [0x94d049bb, 0x133111eb], GOLDEN = [0x9e3779b9, 0x7f4a7c15];
+let H = 0, L = 0; // the 64 bits at work: a pair returned from each function would be garbage to collect
 
 function high32(a, b) { // upper half of the 64-bit product of two 32-bit numbers
   const a1 = a >>> 16, a0 = a & 0xffff, b1 = b >>> 16, b0 = b & 0xffff;
@@ -39,38 +40,55 @@ function high32(a, b) { // upper half of the 64-bit product of two 32-bit number
   const other = a0 * b1 + (middle & 0xffff);
   return (a1 * b1 + Math.floor(middle / 65536) + Math.floor(other / 65536)) >>> 0;
 }
+function times(m) {
+  const h = (high32(L, m[1]) + Math.imul(H, m[1]) + Math.imul(L, m[0])) >>> 0;
+  L = Math.imul(L, m[1]) >>> 0;
+  H = h;
+}
+function xorShift(bits) { // x ^ (x >>> bits), 0 < bits < 32
+  L = (L ^ ((L >>> bits) | (H << (32 - bits)))) >>> 0;
+  H = (H ^ (H >>> bits)) >>> 0;
+}
+function mix(key, step, entry) { // key: [high, low]
+  H = 0;
+  L = step >>> 0;
+  times(M1);
+  const kh = (key[0] ^ H) >>> 0, kl = (key[1] ^ L) >>> 0;
+  H = 0;
+  L = entry >>> 0;
+  times(GOLDEN);
+  const low = L + kl;
+  H = (H + kh + (low > 0xffffffff ? 1 : 0)) >>> 0;
+  L = low >>> 0;
+  xorShift(30);
+  times(M1);
+  xorShift(27);
+  times(M2);
+  xorShift(31);
+}
 
-const times = (h, l, [H, L]) =>
-  [(high32(l, L) + Math.imul(h, L) + Math.imul(l, H)) >>> 0, Math.imul(l, L) >>> 0];
-const xorShift = (h, l, bits) => // x ^ (x >>> bits), 0 < bits < 32
-  [(h ^ (h >>> bits)) >>> 0, (l ^ ((l >>> bits) | (h << (32 - bits)))) >>> 0];
-
-/** Two uniform numbers in [0, 1) for an entry: multiples of 2**-24. `key`: [high, low]. */
+/** Two uniform numbers in [0, 1) for an entry: multiples of 2**-24. */
 export function uniformPair(key, step, entry) {
-  const [sh, sl] = times(0, step >>> 0, M1);
-  const [eh, el] = times(0, entry >>> 0, GOLDEN);
-  const kl = (key[1] ^ sl) >>> 0, kh = (key[0] ^ sh) >>> 0;
-  const low = el + kl;
-  let h = (eh + kh + (low > 0xffffffff ? 1 : 0)) >>> 0, l = low >>> 0;
-  [h, l] = xorShift(h, l, 30);
-  [h, l] = times(h, l, M1);
-  [h, l] = xorShift(h, l, 27);
-  [h, l] = times(h, l, M2);
-  [h, l] = xorShift(h, l, 31);
-  return [(h >>> 8) * 2 ** -24, (l & 0xffffff) * 2 ** -24];
+  mix(key, step, entry);
+  return [(H >>> 8) * 2 ** -24, (L & 0xffffff) * 2 ** -24];
+}
+
+/** One step of a window: draw numbers anew, where it is an entry's turn. kept: all 1 before the first. */
+export function refresh(kept, key, age, p, rule, rho) {
+  const chance = rule === "threshold" && age === 0 ? 1 : Math.fround(rho);
+  for (let i = 0; i < kept.length; i++) {
+    mix(key, age, i);
+    if ((H >>> 8) * 2 ** -24 >= chance) continue;
+    const fresh = (L & 0xffffff) * 2 ** -24;
+    kept[i] = rule === "redraw" ? (fresh >= Math.fround(p) ? 1 : 0) : fresh;
+  }
 }
 
 /** Which of `entries` entries are frozen at each step of a window, as [steps][entries] bytes. */
 export function masks(key, entries, p, rule, rho) { // p: frozen fraction at each step of the window
   const kept = new Float64Array(entries).fill(1);
   return p.map((now, age) => {
-    const row = new Uint8Array(entries);
-    for (let i = 0; i < entries; i++) {
-      const [coin, fresh] = uniformPair(key, age, i);
-      const chance = rule === "threshold" && age === 0 ? 1 : rho;
-      if (coin < Math.fround(chance)) kept[i] = rule === "redraw" ? (fresh >= Math.fround(now) ? 1 : 0) : fresh;
-      row[i] = kept[i] < Math.fround(now) ? 1 : 0;
-    }
-    return row;
+    refresh(kept, key, age, now, rule, rho);
+    return Uint8Array.from(kept, (u) => (u < Math.fround(now) ? 1 : 0));
   });
 }
