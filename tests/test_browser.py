@@ -3,8 +3,14 @@
 import importlib.util
 import json
 import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -370,6 +376,68 @@ def test_every_chapter_has_a_question_to_answer_and_something_to_drag():
         p.stat().st_size for p in (HTML / "_static").rglob("*") if p.suffix in (".js", ".css")
     )
     assert shared < 2.5e6 + 2.2e6, shared  # and MathJax
+
+
+# ---- with a kernel -------------------------------------------------------------------------------
+CELLS = (
+    "from stompp_lite.viz.explore import step_explorer\nfigure = step_explorer()\nfigure",
+    "from stompp_lite.viz.live import TrainItYourself\nTrainItYourself(blocks=(1,))",
+    "import sys\nsys.modules['anywidget'] = None\nstep_explorer()",
+)
+
+
+@pytest.fixture
+def jupyterlab(tmp_path):
+    """Address of a JupyterLab with one notebook, on this machine only."""
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
+    notebook.cells = [nbformat.v4.new_code_cell(c) for c in CELLS]
+    nbformat.write(notebook, tmp_path / "figures.ipynb")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            Path(sys.executable).with_name("jupyter"), "lab", "--no-browser", "--allow-root",
+            "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path}",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{address}/api", timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.5)
+    yield address
+    server.terminate()
+    server.wait(20)
+
+
+def test_figures_and_training_live_in_jupyterlab(browser, jupyterlab):
+    """As a widget, as HTML where anywidget is missing, by keyboard; and a network trains there."""
+    page = browser.new_page(viewport={"width": 1300, "height": 1600})
+    page.goto(f"{jupyterlab}/lab/tree/figures.ipynb")
+    page.wait_for_selector(".jp-Notebook", timeout=60_000)
+    page.wait_for_timeout(2000)
+    page.get_by_text("Run", exact=True).first.click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.wait_for_function("document.querySelectorAll('.lbl-figure').length == 2", timeout=90_000)
+    for k in range(2):
+        figure = page.locator(FIGURE).nth(k)
+        before = figure.locator(".lbl-says").text_content()
+        figure.locator("input[type=range]").last.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(200)
+        assert figure.locator(".lbl-says").text_content() != before
+    page.get_by_role("button", name="Train").click()
+    page.wait_for_function(
+        "[...document.querySelectorAll('td')].some((td) => /^[0-9.]+ %$/.test(td.textContent))",
+        timeout=120_000,
+    )
+    page.close()
 
 
 # ---- the playground's engine beside the package --------------------------------------------------

@@ -51,8 +51,9 @@ def normalize(notebook: Any, before: Any = None) -> None:
             continue
         kept = []
         for output in cell.outputs:
-            if output.get("data", {}).pop(WIDGET, None) and not _component(output):
-                continue  # a progress bar: dead without a kernel
+            live = output.get("data", {}).pop(WIDGET, None)
+            if live and "text/html" not in output.data:
+                continue  # a progress bar: dead without a kernel, and nothing stands in for it
             if _component(output):  # its data alone: pages bring the script
                 output.data.pop("text/plain", None)
                 output.data["text/html"] = COMPONENT.match(output.data["text/html"])[0]

@@ -22,6 +22,8 @@ export function numbers(list, what, low = -Infinity, high = Infinity) {
 /** A DOM element. Strings become text, never markup. */
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
+  if (["input", "select", "button", "summary"].includes(tag))
+    node.setAttribute("data-lm-suppress-shortcuts", "true"); // else JupyterLab takes its keys
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (value === true) node.setAttribute(key, "");

@@ -1,0 +1,177 @@
+"""Widgets that need a kernel: choose a network, train it here, see its curves grow, compare.
+
+Training runs in a thread, so that the stop button is heard. Taught in chapter 8, *Layer by layer*.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+
+from stompp_lite.errors import ConfigError, StomppError
+from stompp_lite.lab.fair import ARMS, arm_config
+from stompp_lite.lab.run import build
+from stompp_lite.method import ORDERS, SHAPES
+from stompp_lite.training.data import Data, load
+from stompp_lite.training.loop import Run, fit
+from stompp_lite.training.plan import Plan
+from stompp_lite.viz import style
+from stompp_lite.viz.figures import smooth
+
+_SHOWN = ("float", "ste", "stompp", "stompp+ste", "hybrid")
+
+
+class _StopError(Exception):
+    """The reader pressed Stop."""
+
+
+class TrainItYourself:
+    """Choose a method, train the lab's network, add the result to the comparison.
+
+    The last expression of a cell shows it. Without a kernel a link to the playground stands there.
+
+    Args:
+        data: what to train on; default the digits.
+        blocks: depths to choose from: residual blocks of a group, four binary convolutions each.
+
+    Raises:
+        ConfigError: ipywidgets is not installed, or no depth is given.
+    """
+
+    def __init__(self, data: Data | None = None, blocks: Sequence[int] = (1, 2, 4, 6)) -> None:
+        if not blocks:
+            raise ConfigError("no depth to choose from; give at least one, such as blocks=(2,)")
+        try:
+            import ipywidgets as w
+        except ImportError as err:
+            raise ConfigError("this needs ipywidgets: pip install ipywidgets") from err
+        self.data = data or load("digits")
+        depths = [(f"{4 * n} convolutions", n) for n in blocks]
+        arms = [arm for arm in ARMS if arm != "sgd"]  # its rates were chosen at two depths only
+        self.choices = {
+            "method": w.Dropdown(options=list(_SHOWN), value="stompp", description="method"),
+            "order": w.Dropdown(options=list(ORDERS), value="forward", description="order"),
+            "shape": w.Dropdown(options=list(SHAPES), value="cubic", description="shape"),
+            "arm": w.Dropdown(options=arms, value="minimal", description="arm"),
+            "blocks": w.Dropdown(options=depths, value=blocks[0], description="depth"),
+            "epochs": w.IntSlider(value=20, min=2, max=60, description="epochs"),
+            "seed": w.IntSlider(value=0, min=0, max=9, description="seed"),
+        }
+        self.run_button = w.Button(description="Train", button_style="primary")
+        self.stop_button = w.Button(description="Stop", disabled=True)
+        self.bar = w.FloatProgress(value=0.0, min=0.0, max=1.0, layout=w.Layout(width="20rem"))
+        self.says = w.Label("")
+        self.picture = w.Image(format="png", value=b"")
+        self.table = w.HTML("")
+        self.run_button.on_click(lambda _: self.start())
+        self.stop_button.on_click(lambda _: self.stop())
+        boxes = list(self.choices.values())
+        rows = [w.HBox(boxes[:4]), w.HBox(boxes[4:])]
+        row = w.HBox([self.run_button, self.stop_button, self.bar, self.says])
+        self.widget = w.VBox([*rows, row, self.picture, self.table])
+        self.results: list[tuple[str, str, list[float]]] = []  # name, accuracy, loss of each step
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    # ---- a run -----------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Train with the present choices, in a thread; does nothing while a run is under way."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        chosen = {key: box.value for key, box in self.choices.items()}
+        self._stop.clear()
+        self._busy(True)
+        self._thread = threading.Thread(target=self._train, args=(chosen,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the run under way after its present step."""
+        self._stop.set()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until the run under way has ended."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _busy(self, busy: bool) -> None:
+        self.run_button.disabled, self.stop_button.disabled = busy, not busy
+
+    def _train(self, chosen: dict[str, Any]) -> None:
+        torch.set_num_threads(1)
+        losses: list[float] = []
+        name = "{method}, {order}, {shape}, {arm}, seed {seed}".format(**chosen)
+
+        def watch(run: Run) -> None:
+            losses.append(run.loss)
+            if self._stop.is_set():
+                raise _StopError
+            if run.step % 10 == 0 or run.step == run.total:
+                self.bar.value = run.step / run.total
+                self.says.value = f"epoch {run.epoch}, loss {run.loss:.3f}"
+            if run.step % 50 == 0:
+                self._draw(name, losses)
+
+        try:
+            config = arm_config(
+                chosen["arm"], chosen["method"], chosen["blocks"], chosen["seed"],
+                plan=Plan(order=chosen["order"], shape=chosen["shape"]), epochs=chosen["epochs"],
+                eval_every=chosen["epochs"], diagnose=False,
+            )  # fmt: skip
+            history = fit(
+                build(config, self.data), self.data, config, callbacks=[watch], progress=False
+            )
+            told = f"{history.final['test_acc']:.1f} %"
+        except _StopError:
+            told = f"stopped at step {len(losses)}"
+        except StomppError as err:  # a diverged run is a result, too
+            told = f"ended: {err}"
+        except Exception as err:  # a thread has nobody else to tell
+            told = f"failed: {type(err).__name__}: {err}"
+        self.says.value = told
+        self.results.append((name, told, losses))
+        self._draw()
+        self._tell()
+        self._busy(False)
+
+    # ---- what is seen ----------------------------------------------------------------------------
+    def _draw(self, name: str = "", losses: Sequence[float] = ()) -> None:
+        fig = Figure(figsize=(7.2, 3.0), layout="constrained")
+        ax = fig.subplots()
+        drawn = [(n, told, x) for n, told, x in self.results[-5:] if x]
+        for label, told, x in [*drawn, *([(name, "now", list(losses))] if losses else [])]:
+            color = style.look(label.split(",")[0]).color
+            ax.plot(smooth(x, min(20, len(x))), color=color, lw=1.2, label=f"{label}: {told[:30]}")
+        ax.set(xlabel="training step", ylabel="training loss", yscale="log")
+        if ax.lines:
+            ax.legend(fontsize=7)
+        target = io.BytesIO()
+        fig.savefig(target, format="png", dpi=110)
+        self.picture.value = target.getvalue()
+
+    def _tell(self) -> None:
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{html.escape(told)}</td></tr>"
+            for name, told, _ in self.results
+        )
+        self.table.value = f"<table><tr><th>run</th><th>test accuracy</th></tr>{rows}</table>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        bundle = self.widget._repr_mimebundle_()
+        found: dict[str, Any] = dict(bundle[0] if isinstance(bundle, tuple) else bundle)
+        return found | {"text/html": STAND_IN}
+
+    def __repr__(self) -> str:
+        return f"<train it yourself: {len(self.results)} runs>"
+
+
+#: What stands in a stored notebook, and so in the book, where no kernel can train.
+STAND_IN = (
+    '<p class="lbl-stand-in">This cell trains networks when you run it. Without Python, train one '
+    'in the <a href="../book/playground.html">playground</a>.</p>'
+)
