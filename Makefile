@@ -6,8 +6,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 export OMP_NUM_THREADS := 1
 
-.PHONY: book test check lab notebooks nbval product figures look address lock release mutants oldest \
-    clean help
+.PHONY: book test check lab notebooks nbval product figures look offline pdf address lock release \
+    mutants oldest clean help
 
 book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0: only build)
 	$(BIN)/python book/tools/build.py $(if $(filter-out 0,$(SERVE)),--serve --port $(PORT))
@@ -40,6 +40,15 @@ figures: $(READY)  ## draw the README's figures from the records
 look: $(READY)  ## screenshots of every page, light, dark and phone, into build/look (needs Chromium)
 	$(BIN)/python book/tools/build.py
 	$(BIN)/python book/tools/look.py
+
+offline: $(READY)  ## one zip to hand out: the book, the notebooks, the digits, the package's wheel
+	$(BIN)/python book/tools/build.py
+	$(BIN)/python book/tools/offline.py
+
+pdf: $(READY)  ## the book as one PDF (needs Chromium)
+	$(BIN)/pip install -q --disable-pip-version-check pypdf==7.1.1
+	$(BIN)/python book/tools/build.py
+	$(BIN)/python book/tools/pdf.py
 
 mutants: $(READY)  ## small faults in the heart and the training room: do the tests notice? (MODULE=...)
 	$(BIN)/pip install -q --disable-pip-version-check mutmut==3.8.1

@@ -27,13 +27,20 @@ FLAGS = [
 ]  # fmt: skip
 
 
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def find() -> str:
+    """Path of a Chromium; ends the program where there is none."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        sys.exit("No Chromium found. On Debian or Ubuntu: apt-get install chromium")
+    return found
+
+
 def main(chosen: list[str]) -> int:
     """Visit the pages; 1 if anything is wrong."""
-    browser_path = next(
-        (p for n in ("chromium", "google-chrome", "chrome") if (p := shutil.which(n))), None
-    )
-    if browser_path is None:
-        sys.exit("No Chromium found. On Debian or Ubuntu: apt-get install chromium")
+    browser_path = find()
     out = ROOT / "build" / "look"
     out.mkdir(parents=True, exist_ok=True)
     problems = []
