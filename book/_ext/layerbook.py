@@ -50,6 +50,12 @@ def drop_thebe(app: Any, page: str, template: str, context: dict, doctree: Any) 
     context["css_files"] = [s for s in styles if "thebe" not in _text(s)]
 
 
+def plain_bibliography(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
+    """A bibliography without roles that are deprecated, or that its parts contradict."""
+    body = context.get("body", "").replace(' role="doc-biblioentry"', "")
+    context["body"] = body.replace('<div role="list" class="citation-list">', "<div>")
+
+
 def _text(asset: Any) -> str:
     body = str(getattr(asset, "attributes", {}).get("body", ""))
     return f"{getattr(asset, 'filename', asset)} {body}".lower()
@@ -132,6 +138,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", write_components)
     app.connect("source-read", recorded_tables)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", plain_bibliography)
     app.connect("build-finished", copy_mathjax)
     app.connect("autodoc-process-docstring", link_chapters)
     app.add_css_file("layer.css")

@@ -52,7 +52,7 @@ export function render({ model, el }) {
   const both = h("div", { class: "lbl-pair" }), left = h("div"), right = h("div");
   both.append(left, right);
   f.stage.append(both);
-  const picture = canvas(left, { height: (w) => Math.min(w, 300), label: "", draw: paint });
+  const picture = canvas(left, { height: (w) => Math.min(w, 300), label: "What the network answers", draw: paint });
   const accuracy = plot(right, { x: { label: "epoch", range: () => [0, s.epochs] }, y: { label: "test accuracy, %", range: [0, 101] }, height: 190, label: "Test accuracy",
     series: [{ label: "as trained", color: () => tint(s), width: 2.4 }, { label: "hard", color: () => tint(s), dash: [6, 4], width: 1.6 },
       ...Array.from({ length: KEPT }, (_, k) => ({ label: `run ${k}`, color: () => kept[k]?.color ?? "#888", width: 1.2 }))] });
@@ -60,7 +60,7 @@ export function render({ model, el }) {
     series: [{ label: "loss", color: () => tint(s), width: 1.4 }] });
   const keys = h("div");
   right.append(keys);
-  const strip = canvas(f.stage, { height: 150, label: "", draw: paintStrip });
+  const strip = canvas(f.stage, { height: 150, label: "The stages of the network", draw: paintStrip });
   legend(f.stage, [{ label: "free", color: "var(--lbl-free)", square: true }, { label: "frozen", color: "var(--lbl-frozen)", square: true },
     { label: "gradient that arrives", color: "var(--lbl-accent)" }, { label: "below: 16 weights of each layer, filled where frozen; circle +, square −", color: "var(--lbl-frozen-line)" }]);
   const tint = (settings) => (settings.method === "stompp" && ["reverse", "global"].includes(settings.order) ? look(settings.order).color : look(settings.method).color);

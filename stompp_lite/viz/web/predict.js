@@ -36,6 +36,7 @@ export function render({ model, el }) {
   }
   function reveal(committed) {
     for (const node of hidden) node.classList.remove("lbl-hidden");
+    dispatchEvent(new Event("resize")); // the page measures anew what scrolls, and becomes a tab stop
     const picks = chosen();
     sets.forEach((set, k) => {
       const { options, answer } = questions[k], note = set.querySelector(".lbl-answer");
