@@ -89,7 +89,7 @@ def test_live_it_is_a_widget_and_stored_it_is_html():
 def test_without_anywidget_it_is_html_that_draws_itself(monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
     bundle = explore.step_explorer()._repr_mimebundle_()
-    assert set(bundle) == {"text/html"}
+    assert set(bundle) == {"text/plain", "text/html"}
     assert '<script type="module">' in bundle["text/html"] and ".lbl-figure" in bundle["text/html"]
 
 

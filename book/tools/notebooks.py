@@ -55,7 +55,6 @@ def normalize(notebook: Any, before: Any = None) -> None:
             if live and "text/html" not in output.data:
                 continue  # a progress bar: dead without a kernel, and nothing stands in for it
             if _component(output):  # its data alone: pages bring the script
-                output.data.pop("text/plain", None)
                 output.data["text/html"] = COMPONENT.match(output.data["text/html"])[0]
             if output.output_type == "stream" and output.name == "stderr" and "it/s" in output.text:
                 continue

@@ -161,7 +161,7 @@ class Component:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         if self.widget is None:
-            return {"text/html": self.html()}
+            return {"text/plain": repr(self), "text/html": self.html()}
         live = self.widget._repr_mimebundle_()
         bundle = live[0] if isinstance(live, tuple) else live
-        return {**bundle, "text/html": self.html(script=False)}
+        return {**bundle, "text/plain": repr(self), "text/html": self.html(script=False)}
