@@ -142,4 +142,5 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("build-finished", copy_mathjax)
     app.connect("autodoc-process-docstring", link_chapters)
     app.add_css_file("layer.css")
+    app.add_js_file("layer.js")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
