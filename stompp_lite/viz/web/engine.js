@@ -4,7 +4,7 @@
 //   x [N, I] -> linear -> norm -> act -> blocks: act(norm(linear(act(norm(linear(a))))) + a) -> linear
 //
 // Stage 0 is the first act; a block has two stages, each a linear layer with the act that follows.
-import { turns, fraction, begin, refresh } from "./method.js";
+import { turns, fraction, begin, refresh, generator } from "./method.js";
 
 const EPSILON = 1e-5; // of batch norm
 
@@ -237,7 +237,7 @@ export class Network {
     const held = this.binary.filter((l) => l.site.surrogate === "none" && l.site.p > 0).map((l) => [l, Float64Array.from(l.w)]);
     optimizer.step(moved);
     for (const [l, old] of held) for (let i = 0; i < old.length; i++) if (l.site.frozen(i)) l.w[i] = old[i];
-    if (this.clips ?? true) for (const l of this.binary) for (let i = 0; i < l.w.length; i++) l.w[i] = Math.min(Math.max(l.w[i], -1), 1);
+    for (const l of this.binary) for (let i = 0; i < l.w.length; i++) l.w[i] = Math.min(Math.max(l.w[i], -1), 1);
     return value;
   }
   /** Share of x [N, I] that is classified correctly, in percent. With `hard`: everything hardened now. */
@@ -280,17 +280,6 @@ export class Optimizer {
 }
 
 // ---- a run from a seed ---------------------------------------------------------------------------
-/** Uniform numbers from a seed: a small generator (mulberry32). */
-export function generator(seed) {
-  let state = (seed * 2654435761 + 1) | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** A shuffled copy of 0 ... count - 1. */
 export function shuffled(count, random) {
   const out = Array.from({ length: count }, (_, i) => i);
@@ -304,7 +293,7 @@ export function shuffled(count, random) {
 /** A whole run: {data: {x, y, inputs, classes, train}, settings}; step() returns the loss. */
 export class Run {
   constructor(data, s) {
-    const random = generator(s.seed), width = s.width, L = 2 * s.blocks + 1;
+    const random = generator((s.seed * 2654435761 + 1) | 0), width = s.width, L = 2 * s.blocks + 1;
     const weights = (inputs, outputs) => Float64Array.from({ length: inputs * outputs }, () => (2 * random() - 1) / Math.sqrt(inputs)); // torch's default
     const key = () => [Math.floor(random() * 2 ** 32), Math.floor(random() * 2 ** 32)], keys = {};
     const init = { stem: weights(data.inputs, width), blocks: Array.from({ length: s.blocks }, () => [weights(width, width), weights(width, width)]),

@@ -1,5 +1,5 @@
 // Training film (chapters 4, 8, 9, 10): scrub recorded runs; compare two in step.
-import { h, frame, slider, choice, player, canvas, plot, legend, color, look, need, numbers } from "./kit.js";
+import { h, frame, slider, choice, player, canvas, plot, timeLine, legend, color, look, need, numbers } from "./kit.js";
 import { network } from "./network.js";
 
 export function render({ model, el }) {
@@ -33,15 +33,7 @@ export function render({ model, el }) {
     label: "Test accuracy of two runs", series: [
       { label: "a", color: paint("a"), width: 2.4 }, { label: "a, hard", color: paint("a"), dash: [6, 4], width: 1.4 },
       { label: "b", color: paint("b"), width: 2.4, points: 5 }, { label: "b, hard", color: paint("b"), dash: [6, 4], width: 1.4, points: 4 }],
-    over: (u, c, d) => {
-      const x = u.valToPos(at(runs[s.a], s.k).epoch, "x", true);
-      c.strokeStyle = color("ink", f.stage);
-      c.lineWidth = 1.2 * d;
-      c.beginPath();
-      c.moveTo(x, u.bbox.top);
-      c.lineTo(x, u.bbox.top + u.bbox.height);
-      c.stroke();
-    },
+    over: timeLine(() => at(runs[s.a], s.k).epoch),
   });
   const keys = h("div");
   f.stage.append(keys);

@@ -192,6 +192,17 @@ export function plot(parent, { x, y, series, height = 220, label, over = null })
     describe: (text) => holder.setAttribute("aria-label", text) };
 }
 
+/** For `over`: an upright line at x = at(), the moment that the other pictures show. */
+export const timeLine = (at, width = 1.2) => (u, c, d) => {
+  const x = u.valToPos(at(), "x", true);
+  c.strokeStyle = color("ink", u.root);
+  c.lineWidth = width * d;
+  c.beginPath();
+  c.moveTo(x, u.bbox.top);
+  c.lineTo(x, u.bbox.top + u.bbox.height);
+  c.stroke();
+};
+
 /** Names of lines or marks, with a sample of each: [{label, color, dash}]. */
 export function legend(parent, items) {
   const list = h("ul", { class: "lbl-legend" }, ...items.map(({ label, color: paint, dash, square }) => {
@@ -211,13 +222,12 @@ export function look(method) {
 
 /** Draw a component from its stored data; what goes wrong is said in its place. */
 export function mount(render, el, data) {
-  const listeners = [];
   const state = { data };
   const model = {
     get: (key) => state[key],
     set: (key, value) => { state[key] = value; },
     save_changes: () => {},
-    on: (event, call) => listeners.push([event, call]),
+    on: () => {},
     off: () => {},
   };
   guarded(render)({ model, el });

@@ -92,3 +92,14 @@ export function masks(key, entries, p, rule, rho) { // p: frozen fraction at eac
     return Uint8Array.from(kept, (u) => (u < Math.fround(now) ? 1 : 0));
   });
 }
+
+// ---- what need not be the package's --------------------------------------------------------------
+/** Uniform numbers from a seed: a small generator (mulberry32). */
+export function generator(state) {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

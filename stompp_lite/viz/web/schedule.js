@@ -1,5 +1,5 @@
 // Schedule and refresh explorer (chapters 7, 8, 11): p over time, and masks that breathe.
-import { frame, slider, choice, player, plot, canvas, legend, color, need } from "./kit.js";
+import { frame, slider, choice, player, plot, timeLine, canvas, legend, color, need } from "./kit.js";
 import { SHAPES, turns, fraction, begin, masks } from "./method.js";
 
 const ENTRIES = 48, COLUMNS = 6;
@@ -27,15 +27,7 @@ export function render({ model, el }) {
     x: { label: "step", range: () => [0, Math.max(plan?.T ?? 1, 1)] }, y: { label: "frozen fraction p", range: [0, 1.02] }, height: 190,
     label: "Frozen fraction of each stage",
     series: data.keys.map((_, l) => ({ label: `stage ${l}`, width: 1.3, color: (n) => (l === 0 ? color("accent", n) : color("frozen-line", n)) })),
-    over: (u, c, d) => {
-      const x = u.valToPos(s.t, "x", true);
-      c.strokeStyle = color("ink", f.stage);
-      c.lineWidth = 1.5 * d;
-      c.beginPath();
-      c.moveTo(x, u.bbox.top);
-      c.lineTo(x, u.bbox.top + u.bbox.height);
-      c.stroke();
-    },
+    over: timeLine(() => s.t, 1.5),
   });
   const tiles = canvas(f.stage, { height: (w) => 16 + 8 * side(w) + 18, label: "Masks of all stages", draw: drawMasks });
   legend(f.stage, [{ label: "free", color: "var(--lbl-free)", square: true }, { label: "frozen", color: "var(--lbl-frozen)", square: true },

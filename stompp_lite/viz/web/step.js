@@ -1,17 +1,9 @@
 // Step explorer (chapter 4): latent weights as dots that drift and flip, and what makes their steps large.
-import { frame, slider, choice, player, canvas, plot, legend, color, look, need } from "./kit.js";
+import { generator } from "./method.js";
+import { frame, slider, choice, player, canvas, plot, timeLine, legend, color, look, need } from "./kit.js";
 
 const N = 120, STEPS = 600, SIZE = 1 / 28; // weights, steps of the film, mean size of a latent weight
 const GRADIENT = 1e-4; // at weights of ±1 and rate 0.1 a step is then about 0.3 % of a latent, as measured in chapter 4
-
-function generator(seed) { // mulberry32: a small generator with a seed, so that a change of a slider is the only change
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Latent weights over time, [STEPS + 1][N]: gradients of fixed size, divided by the size that the network sees. */
 export function film({ rate, used, optimizer }) {
@@ -53,15 +45,7 @@ export function render({ model, el }) {
   const count = plot(f.stage, {
     x: { label: "step", range: [0, STEPS] }, y: { label: "signs changed, %", range: [0, 60] }, height: 170, label: "Signs changed since the start",
     series: [{ label: "these settings", color: look("ste").color, width: 2.2 }, { label: "a float network", color: look("float").color, dash: [5, 4] }],
-    over: (u, c, d) => {
-      const x = u.valToPos(s.t, "x", true);
-      c.strokeStyle = color("ink", f.stage);
-      c.lineWidth = 1.2 * d;
-      c.beginPath();
-      c.moveTo(x, u.bbox.top);
-      c.lineTo(x, u.bbox.top + u.bbox.height);
-      c.stroke();
-    },
+    over: timeLine(() => s.t),
   });
   legend(f.stage, [{ label: "these settings", color: look("ste").color }, { label: "the same weights, used as they are, SGD, rate 0.1", color: look("float").color, dash: true }]);
 
