@@ -3,15 +3,18 @@
 import json
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 
+from stompp_lite import fit
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.record import read_all
 from stompp_lite.lab.report import group
-from stompp_lite.lab.run import METHODS, config_of
+from stompp_lite.lab.run import METHODS, build, config_of, method_config
 from stompp_lite.training.data import load
-from stompp_lite.viz import components, explore
+from stompp_lite.training.measure import signs
+from stompp_lite.viz import components, explore, playground
 from stompp_lite.viz.components import NAMES, Component
 from tests.conftest import ROOT
 
@@ -94,15 +97,55 @@ def test_without_anywidget_it_is_html_that_draws_itself(monkeypatch):
 
 
 # ---- what the chapters call ----------------------------------------------------------------------
-def test_a_film_tells_what_its_record_tells(runs):
-    stompp, ste = runs["n06-minimal-stompp"][0], runs["n06-minimal-ste"][0]
-    data = explore.film({"a": stompp, "b": ste}).data["runs"]
-    assert data["a"]["test"] == stompp.curves["test_acc"]
-    assert [len(v) for v in data["a"]["p"]] == [25] * len(data["a"]["epoch"])
-    assert data["a"]["p"][-1] == [1.0] * 25 and data["a"]["p"][0][-1] == 0.0
-    assert data["b"]["p"][0] == [1.0] * 25  # STE is binary from the first step
-    assert 0 < max(map(max, data["a"]["flips"][1:])) <= 1
-    assert (data["a"]["method"], data["b"]["method"]) == ("stompp", "ste")
+def test_a_film_tells_what_its_records_tell():
+    filmed = group(read_all("film"))
+    stompp, ste = filmed["n06-minimal-stompp"][1], filmed["n06-minimal-ste"][0]
+    data = explore.film([stompp, ste]).data
+    a, b = data["runs"]
+    assert a["test"] == pytest.approx(stompp.curves["test_acc"], rel=0.01)
+    assert a["signs"] == stompp.curves["signs"]
+    assert [len(v) for v in a["p"]] == [25] * len(a["epoch"]) and len(a["epoch"]) == 30
+    assert a["p"][-1] == [1.0] * 25 and a["p"][0][-1] == 0.0
+    assert b["p"][0] == [1.0] * 25  # STE is binary from the first step
+    assert 0 < max(map(max, a["flips"][1:])) <= 1
+    assert (a["look"], a["depth"], a["seed"]) == ("stompp", 24, 1)
+    assert a["name"] == "StoMPP, 24 convolutions, seed 1" and data["start"] == [0, 1]
+    reverse = explore.film(filmed["n09-minimal-stompp-reverse"]).data["runs"][0]
+    assert reverse["name"] == "StoMPP, reverse order, 36 convolutions, seed 0"
+    assert reverse["look"] == "reverse"
+
+
+def test_kept_signs_are_those_of_the_weights_and_change_where_flips_are_counted():
+    """A run with every sign kept: what differs between two entries is what was counted."""
+    data, config = load("digits"), method_config("stompp", 1, 0)
+    config = replace(config, width=4, epochs=4, eval_every=1, sign_sample=10_000)
+    model = build(config, data)
+    history = fit(model, data, config, progress=False)
+    sizes = [len(s) for s in signs(model)]
+    kept = [
+        [unpacked(x, n) for x, n in zip(row, sizes, strict=True)] for row in history.curve("signs")
+    ]
+    assert [k == (s > 0).tolist() for k, s in zip(kept[-1], signs(model), strict=True)] == [
+        True
+    ] * 5
+    for before, after, flips in zip(kept, kept[1:], history.curve("flips")[1:], strict=False):
+        found = [
+            sum(a != b for a, b in zip(*pair, strict=True))
+            for pair in zip(before, after, strict=True)
+        ]
+        assert found == flips
+    assert sum(map(sum, history.curve("flips"))) > 0
+    few = fit(build(config, data), data, replace(config, sign_sample=3), progress=False)
+    for row, whole in zip(few.curve("signs"), kept, strict=True):
+        for x, all_of, n in zip(row, whole, sizes, strict=True):
+            expected = [all_of[0], all_of[n // 3], all_of[2 * n // 3]] if n else []
+            assert unpacked(x, 3 if n else 0) == expected
+
+
+def unpacked(digits, n):
+    bits = [int(d, 16) >> k & 1 == 1 for d in digits for k in (3, 2, 1, 0)]
+    assert 0 <= len(bits) - n < 8
+    return bits[:n]
 
 
 def test_frozen_fractions_are_those_that_the_run_saw():
@@ -128,14 +171,16 @@ def test_results_hold_each_setting_once_and_the_intervals_of_the_tables(runs):
 
 
 def test_the_playground_holds_the_data_and_what_recorded_runs_gave():
-    data = explore.playground().data
+    data = playground.playground().data
     digits, spirals = load("digits"), load("spirals")
     pixels = [(ord(c) - 97) / 8 - 1 for c in data["sets"]["digits"]["x"][:64]]
     assert pixels == digits.train_x[0].flatten().tolist()
     assert len(data["sets"]["digits"]["x"]) == 64 * 1797
     assert data["sets"]["spirals"]["x"][:2] == pytest.approx(spirals.train_x[0].tolist(), abs=1e-4)
     assert len(data["sets"]["spirals"]["y"]) == 600 and data["sets"]["spirals"]["train"] == 400
-    for preset, (name, settings, recipe, run) in zip(data["presets"], explore.PRESETS, strict=True):
+    for preset, (name, settings, recipe, run) in zip(
+        data["presets"], playground.PRESETS, strict=True
+    ):
         record = group(read_all(recipe))[run][0]
         c = config_of(record)
         assert preset["name"] == name and "5 seeds" in preset["note"]
@@ -151,7 +196,7 @@ def test_the_playground_holds_the_data_and_what_recorded_runs_gave():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: explore.film({}), ConfigError, "no run to show"),
+        (lambda: explore.film([]), ConfigError, "no run to show"),
         (lambda: explore.gradient_explorer({}), ConfigError, "no run to show"),
         (lambda: explore.results(["fare"]), ConfigError, "unknown recipe 'fare'"),
         (lambda: explore.results(["fair"], along="dept"), ConfigError, "unknown field 'dept'"),
@@ -159,8 +204,13 @@ def test_the_playground_holds_the_data_and_what_recorded_runs_gave():
         (lambda: explore.question("Which?", ["a"], 0), ConfigError, "at least two options"),
         (lambda: explore.question("Which?", ["a", "b"], 2), ConfigError, "has 2 options, so no 2"),
         (
-            lambda: explore.film({"a": read_all("perceptron")[0]}), RecordError,
+            lambda: explore.film(read_all("perceptron")), RecordError,
             "did not measure its gradients",
+        ),
+        (lambda: explore.film(read_all("fair")), RecordError, "kept no signs; make it with sign_s"),
+        (
+            lambda: explore.film(read_all("film"), start=["n06-minimal-sted-s0"]), ConfigError,
+            "unknown run 'n06-minimal-sted-s0'; did you mean 'n06-minimal-ste-s0'",
         ),
     ],
 )  # fmt: skip

@@ -107,7 +107,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
     from stompp_lite.lab import bench, claims, report, zoo
     from stompp_lite.lab.recipes import RECIPES
-    from stompp_lite.viz import explore
+    from stompp_lite.viz import explore, playground
 
     def figure(component: Any) -> str:
         return f"```{{raw}} html\n{component.html(script=False)}\n```"
@@ -119,7 +119,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     make = {
         "summary": summary,
         "ledger": lambda _: claims.page(),
-        "playground": lambda _: figure(explore.playground()),
+        "playground": lambda _: figure(playground.playground()),
         "results": lambda _: figure(explore.results(EXPLORED)),
         "zoo": lambda _: zoo.table(zoo.read(ZOO)),
         "bench": lambda _: (

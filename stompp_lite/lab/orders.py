@@ -198,3 +198,15 @@ def playground() -> Runs:
 
 def _spirals(method: str, seed: int, order: str) -> Config:
     return _dense(method, seed, order, data="spirals", epochs=100)
+
+
+def film() -> Runs:
+    """What the films of the chapters show: signs of 64 weights of each stage beside the rest."""
+    kept: dict[str, Any] = {"sign_sample": 64, "eval_every": 2}
+    for blocks, seed in product((3, 6, 9), range(2)):
+        for method in ("ste", "stompp", "stompp+ste", "hybrid"):
+            yield from _runs([seed], method, blocks=blocks, **kept)
+        for order in ("global", "reverse"):
+            yield from _runs([seed], "stompp", order, blocks=blocks, plan=Plan(order=order), **kept)
+        for arm in ("minimal+scale", "adam"):
+            yield from _runs([seed], "ste", arm=arm, blocks=blocks, **kept)

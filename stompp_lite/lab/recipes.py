@@ -193,6 +193,12 @@ _ALL = (
         "about 70 core-minutes on one AMD EPYC core",
         orders.hybrids,
     ),
+    Recipe(
+        "film",
+        "What do single weights do while their layer freezes? The runs of the films: two seeds.",
+        "about 40 core-minutes on one AMD EPYC core",
+        orders.film,
+    ),
     Recipe("quick", "Does everything run? Two runs of three epochs.", "seconds", _quick),
 )
 #: All recipes by name.

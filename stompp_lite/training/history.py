@@ -36,7 +36,9 @@ class History:
             (current masks), ``train_acc_binary`` and ``test_acc_binary`` (all-ones masks),
             ``p_weights``, ``p_activations``, ``flips`` and what
             :func:`~stompp_lite.training.measure.gradient_reach` measures (lists, one number a
-            stage; flips since the evaluation before). Accuracies in percent.
+            stage; flips since the evaluation before). With ``sign_sample`` also ``signs``: for each
+            stage, the signs of so many of its weights, evenly spaced, four to a hexadecimal digit
+            (1 is +1). Accuracies in percent.
         steps: with ``history="step"``: ``loss``, ``train_acc`` of every step's batch.
         moments: with ``measure_steps``: the same dicts as in ``epochs``, after every so many
             steps; there ``loss`` and ``train_acc`` are those of the last batch.
@@ -116,6 +118,8 @@ class Recorder:
             entry |= gradient_reach(model, d.train_x[probe], d.train_y[probe])
         now = signs(model)
         entry["flips"] = count_flips(self.signs[entries], now)
+        if self.settings.sign_sample:
+            entry["signs"] = [_sample(stage, self.settings.sign_sample) for stage in now]
         self.signs[entries] = now
         getattr(self.history, entries).append(entry)
 
@@ -135,6 +139,11 @@ class Recorder:
 def _pack(stage: Tensor) -> Tensor:
     """Eight signs a byte."""
     return torch.from_numpy(np.packbits((stage > 0).cpu().numpy()))
+
+
+def _sample(stage: Tensor, n: int) -> str:
+    n = min(n, stage.numel())
+    return bytes(_pack(stage[torch.arange(n) * stage.numel() // max(n, 1)]).tolist()).hex()
 
 
 def _unpack(bits: Tensor, like: Tensor) -> Tensor:

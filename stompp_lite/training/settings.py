@@ -6,6 +6,7 @@ Taught in chapter 3, *A first binary network*.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from stompp_lite.checks import checked, count, flag, not_negative, one_of, whole
@@ -35,6 +36,7 @@ class Settings:
         eval_every: epochs between evaluations; the last epoch is always evaluated.
         measure_steps: also evaluate after every so many steps, into ``moments`` (1: each step).
         diagnose: measure gradient reach at each evaluation.
+        sign_sample: keep the signs of so many weights of each stage at each evaluation.
 
     Raises:
         ConfigError: an impossible value, by name.
@@ -53,6 +55,7 @@ class Settings:
     eval_every: int = 1
     measure_steps: int | None = None
     diagnose: bool = True
+    sign_sample: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.plan, Plan):
@@ -72,6 +75,7 @@ class Settings:
         checked(
             self, epochs=count, batch_size=count, lr=not_negative, momentum=not_negative,
             weight_decay=not_negative, seed=whole, eval_every=count, diagnose=flag,
+            sign_sample=partial(count, least=0),
         )  # fmt: skip
         if self.measure_steps is not None:
             checked(self, measure_steps=count)

@@ -10,21 +10,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from stompp_lite import rng
-from stompp_lite.checks import count
+from stompp_lite.checks import count, one_of
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.fair import ARMS
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, read_all
-from stompp_lite.lab.report import group, splits, told
+from stompp_lite.lab.report import group, splits
 from stompp_lite.lab.run import METHODS, build, config_of
 from stompp_lite.lab.stats import accuracy_interval
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.layers import binary_layers
 from stompp_lite.training.data import load
 from stompp_lite.training.plan import Plan
+from stompp_lite.viz import style
 from stompp_lite.viz.components import Component
 
 MOST_STAGES = 37  # of the schedule explorer: the lab's network with 36 binary convolutions
@@ -138,46 +138,71 @@ def blockade_explorer(frozen: Mapping[str, Sequence[Mapping[str, Any]]]) -> Comp
     return Component("reach", {"axis": "p", "choices": choices})
 
 
-def film(runs: Mapping[str, Record], start: Sequence[str] = ()) -> Component:
+_FILMED = {
+    "method": "method",
+    "arm": "arm",
+    "order": "order",
+    "depth": "binary layers",
+    "seed": "seed",
+}
+
+
+def film(runs: Sequence[Record], start: Sequence[str] = ()) -> Component:
     """Scrub recorded runs and compare two in step (chapters 4, 8, 9 and 10).
 
+    What varies among the runs of method, arm, order, depth and seed can be chosen in the figure.
+
     Args:
-        runs: label to a run that measured its gradients and counted flips.
-        start: labels of the two that are shown at first.
+        runs: runs that measured their gradients and kept signs, such as those of recipe ``film``.
+        start: names of the two that are shown at first; else the first and the last.
 
     Raises:
-        ConfigError: no run. RecordError: a run without these curves.
+        ConfigError: no run, or none of such a name. RecordError: a run without these curves.
     """
     if not runs:
-        raise ConfigError("no run to show; give at least one label and its record")
-    named = {rules: name for name, rules in METHODS.items()}
-    reels = {}
-    for label, record in runs.items():
-        gradient = _measured(record)
-        model = build(config_of(record), load(record.config["data"]))
-        layers = binary_layers(model)
-        sizes = [
-            sum(layers[w].weight.numel() for w in stage.weights) or 1
-            for stage in conversion(model).stages
-        ]
-        flips = [[f / n for f, n in zip(row, sizes, strict=True)] for row in record.curves["flips"]]
-        reels[label] = {
-            "method": _look(record, named),
-            "epoch": record.curves["epoch"],
-            "test": record.curves["test_acc"],
-            "hard": record.curves["test_acc_binary"],
-            "p": _round(_fractions(record, len(sizes))),
-            "gradient": _round(gradient, 2),
-            "flips": _round(flips, 2),
-        }
-    return Component("film", {"runs": reels, "start": list(start)})
+        raise ConfigError("no run to show; give at least one record")
+    names = [record.name for record in runs]
+    shown = [names.index(one_of(name, names, "run")) for name in start] or [0, len(runs) - 1]
+    reels = [_reel(record) for record in runs]
+    return Component("film", {"runs": reels, "fields": _FILMED, "start": shown})
 
 
-def _look(record: Record, named: Mapping[tuple[str, str], str]) -> str:
-    """Whose color a run has: its order's where that is not forward, else its method's."""
+def _reel(record: Record) -> dict[str, Any]:
+    gradient = _measured(record)
+    if "signs" not in record.curves:
+        raise RecordError(
+            f"the run {record.name!r} kept no signs; make it with sign_sample=64, as the recipe "
+            "film does"
+        )
     config = config_of(record)
-    order, method = config.plan.order, named[config.weights, config.activations]
-    return order if method == "stompp" and order in ("reverse", "global") else method
+    model = build(config, load(record.config["data"]))
+    layers = binary_layers(model)
+    sizes = [
+        sum(layers[w].weight.numel() for w in stage.weights) or 1
+        for stage in conversion(model).stages
+    ]
+    flips = [[f / n for f, n in zip(row, sizes, strict=True)] for row in record.curves["flips"]]
+    method = {rules: name for name, rules in METHODS.items()}[config.weights, config.activations]
+    arm, order, depth = record.name.split("-")[1], config.plan.order, 2 * sum(config.blocks)
+    reversed_or_global = method == "stompp" and order in ("reverse", "global")
+    told = [style.look(method).label, "" if order == "forward" else f"{order} order"]
+    told += ["" if arm == "minimal" else arm, f"{depth} convolutions", f"seed {config.seed}"]
+    return {
+        "name": ", ".join(filter(None, told)),
+        "look": order if reversed_or_global else method,
+        "method": style.look(method).label,
+        "arm": arm,
+        "order": order,
+        "depth": depth,
+        "seed": config.seed,
+        "epoch": record.curves["epoch"],
+        "test": _round(record.curves["test_acc"]),
+        "hard": _round(record.curves["test_acc_binary"]),
+        "p": _round(_fractions(record, len(sizes))),
+        "gradient": _round(gradient, 2),
+        "flips": _round(flips, 2),
+        "signs": record.curves["signs"],
+    }
 
 
 # ---- results -------------------------------------------------------------------------------------
@@ -281,60 +306,6 @@ def results(
             "start": {"along": along, "by": by},
         },
     )
-
-
-# ---- the playground ------------------------------------------------------------------------------
-_DENSE = {
-    "set": "digits", "method": "stompp", "order": "forward", "shape": "cubic", "rho": 0.01,
-    "blocks": 8, "width": 32, "scale": False, "optimizer": "sgd", "rate": 0.1, "epochs": 60,
-    "seed": 0,
-}  # fmt: skip
-_SPIRALS = {**_DENSE, "set": "spirals", "epochs": 100}
-#: Presets of the playground, each with its settings and with recipe and name of recorded runs.
-PRESETS: tuple[tuple[str, dict[str, Any], str, str], ...] = (
-    ("two spirals, forward", _SPIRALS, "playground", "d08-minimal-stompp-spirals"),
-    ("two spirals, reverse", {**_SPIRALS, "order": "reverse"}, "playground",
-     "d08-minimal-stompp-reverse-spirals"),
-    ("two spirals, STE", {**_SPIRALS, "method": "ste"}, "playground", "d08-minimal-ste-spirals"),
-    ("two spirals, StoMPP + STE", {**_SPIRALS, "method": "stompp+ste"}, "playground",
-     "d08-minimal-stompp+ste-spirals"),
-    ("digits, forward", _DENSE, "orders-dense", "d08-minimal-stompp-forward"),
-    ("digits, reverse", {**_DENSE, "order": "reverse"}, "orders-dense",
-     "d08-minimal-stompp-reverse"),
-    ("digits, all at once", {**_DENSE, "order": "global"}, "orders-dense",
-     "d08-minimal-stompp-global"),
-    ("digits, STE, steps too small", {**_DENSE, "method": "ste", "rate": 0.01}, "playground",
-     "d08-minimal-ste-lr0.01"),
-    ("digits, STE, the same rate with a scale",
-     {**_DENSE, "method": "ste", "rate": 0.01, "scale": True}, "playground",
-     "d08-minimal+scale-ste-lr0.01"),
-)  # fmt: skip
-
-
-def playground() -> Component:
-    """Train a small binary network in the browser. Its presets tell what recorded runs gave."""
-    presets = []
-    for name, settings, recipe, run in PRESETS:
-        runs = group(read_all(recipe))[run]
-        note = f"Recorded runs in Python with these settings, {len(runs)} seeds: {told(runs)} %."
-        presets.append({"name": name, "settings": settings, "note": note})
-    digits, spirals = load("digits"), load("spirals")
-    letters = {k: chr(97 + k) for k in range(17)}  # a pixel is a whole number from 0 to 16
-    pixels = torch.cat([digits.train_x, digits.test_x]).flatten()
-    points = torch.cat([spirals.train_x, spirals.test_x]).flatten()
-    sets = {
-        "spirals": {
-            "label": "two spirals in the plane", "inputs": 2, "classes": 2,
-            "train": len(spirals.train_y), "x": [round(v, 4) for v in points.tolist()],
-            "y": torch.cat([spirals.train_y, spirals.test_y]).tolist(),
-        },
-        "digits": {
-            "label": "digits, 8 × 8", "inputs": 64, "classes": 10, "train": len(digits.train_y),
-            "x": "".join(letters[int(8 * (v + 1))] for v in pixels.tolist()),
-            "y": "".join(map(str, torch.cat([digits.train_y, digits.test_y]).tolist())),
-        },
-    }  # fmt: skip
-    return Component("playground", {"sets": sets, "presets": presets})
 
 
 # ---- questions -----------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // Bit calculator (chapter 1): click signs, see XNOR, popcount and the dot product.
-import { h, frame, button, choice, need } from "./kit.js";
+import { h, frame, button, choice, need, tell } from "./kit.js";
 
 export function render({ model, el }) {
   const data = model.get("data");
@@ -41,8 +41,7 @@ export function render({ model, el }) {
     f.say(`${count} of ${n} entries agree, so the dot product is ${dot}. One flip changes it by 2.`);
     f.data(() => [["entry", "x", "w", "xnor", "x times w"],
       ...products.map((p, k) => [k + 1, rows.x[k], rows.w[k], agree[k] ? 1 : 0, p])]);
-    model.set("state", { dot, popcount: count });
-    model.save_changes();
+    tell(model, { dot, popcount: count });
     if (name) board.querySelector(`[data-name="${name}"][data-i="${i}"]`).focus();
   }
   draw();

@@ -1,86 +1,150 @@
 // Training film (chapters 4, 8, 9, 10): scrub recorded runs; compare two in step.
-import { h, frame, slider, choice, player, canvas, plot, timeLine, legend, color, look, need, numbers } from "./kit.js";
+import { h, frame, slider, choice, player, canvas, plot, timeLine, legend, color, look, need, numbers, tell } from "./kit.js";
 import { network } from "./network.js";
 
+const EACH = ["p", "gradient", "flips", "signs"]; // one list of stages for each frame
+const SIDE = 8; // signs of a layer are drawn in rows of eight
+
+/** The signs of a stage in a frame, from hexadecimal digits: [1, 0, ...], 1 is +1. */
+const bits = (digits) => [...digits].flatMap((d) => [3, 2, 1, 0].map((k) => (parseInt(d, 16) >> k) & 1));
+
 export function render({ model, el }) {
-  const { runs, start } = model.get("data");
-  const names = Object.keys(runs ?? {});
-  need(names.length > 0, "there is no run to show");
-  for (const [name, r] of Object.entries(runs)) {
-    numbers(r.epoch, `the epochs of ${name}`, 0);
+  const { runs, fields, start } = model.get("data");
+  need(Array.isArray(runs) && runs.length > 0, "there is no run to show");
+  for (const r of runs) {
+    numbers(r.epoch, `the epochs of ${r.name}`, 0);
     for (const key of ["test", "hard"]) {
-      numbers(r[key], `the accuracy of ${name}`, 0, 100);
-      need(r[key].length === r.epoch.length, `${name} has ${r.epoch.length} epochs and ${r[key].length} accuracies`);
+      numbers(r[key], `the accuracy of ${r.name}`, 0, 100);
+      need(r[key].length === r.epoch.length, `${r.name} has ${r.epoch.length} epochs and ${r[key].length} accuracies`);
     }
-    for (const key of ["p", "gradient", "flips"]) need(r[key]?.length === r.epoch.length, `${name} has no ${key} for each epoch`);
+    for (const key of EACH) need(r[key]?.length === r.epoch.length, `${r.name} has no ${key} for each epoch`);
   }
   const f = frame(el, "Training film");
-  const s = { a: start?.[0] ?? names[0], b: start?.[1] ?? names[Math.min(1, names.length - 1)], k: 0 };
+  const s = { a: start?.[0] ?? 0, b: start?.[1] ?? Math.min(1, runs.length - 1), k: 0, layer: 1 };
   for (const slot of ["a", "b"]) need(s[slot] in runs, `there is no run ${s[slot]}`);
-  const end = () => Math.max(runs[s.a].epoch.length, runs[s.b].epoch.length) - 1;
+  const of = (slot) => runs[s[slot]], paint = (slot) => look(of(slot).look).color;
+  const end = () => Math.max(of("a").epoch.length, of("b").epoch.length) - 1;
+  const last = () => Math.max(of("a").p[0].length, of("b").p[0].length) - 1;
   s.k = Math.floor(end() / 2);
-  for (const slot of ["a", "b"])
-    choice(f.controls, { label: slot === "a" ? "run" : "beside it", options: names, value: s[slot], on: (v) => { s[slot] = v; make(); } });
-  const time = slider(f.controls, { label: "time", min: 0, max: end(), value: s.k, show: (k) => `epoch ${at(runs[s.a], k).epoch}`, on: (k) => { s.k = k; draw(); } });
+
+  // ---- which runs: what varies among them can be chosen
+  const values = (key) => [...new Set(runs.map((r) => r[key]))];
+  const varying = Object.keys(fields).filter((key) => values(key).length > 1);
+  const boxes = Object.fromEntries(["a", "b"].map((slot) => {
+    const box = h("fieldset", { class: "lbl-slot" }, h("legend", {}, slot === "a" ? "one run" : "beside it"));
+    f.controls.append(box);
+    return [slot, { box, choices: varying.map((key) => [key, choice(box, { label: fields[key], options: values(key), value: of(slot)[key], on: (v) => take(slot, key, v) })]) }];
+  }));
+  function take(slot, key, value) { // where no run has all these values, the others give way
+    const agrees = (r) => varying.filter((other) => r[other] === of(slot)[other]).length;
+    s[slot] = runs.map((r, i) => [r, i]).filter(([r]) => String(r[key]) === value).reduce((best, next) => (agrees(next[0]) > agrees(best[0]) ? next : best))[1];
+    make();
+  }
+  const time = slider(f.controls, { label: "time", min: 0, max: end(), value: s.k, show: (k) => `epoch ${at(of("a"), k).epoch}`, on: (k) => { s.k = k; draw(); } });
+  const layer = slider(f.controls, { label: "layer whose signs are drawn", min: 0, max: last(), value: s.layer, on: (l) => { s.layer = l; draw(); } });
   player(f.controls, time, 8);
   function at(run, k) {
     const i = Math.min(k, run.epoch.length - 1);
-    return Object.fromEntries(["epoch", "test", "hard", "p", "gradient", "flips"].map((key) => [key, run[key][i]]));
+    return Object.fromEntries(["epoch", "test", "hard", ...EACH].map((key) => [key, run[key][i]]));
   }
-  const paint = (slot) => () => look(runs[s[slot]].method).color;
+
+  // ---- pictures
   const curves = plot(f.stage, {
-    x: { label: "epoch", range: () => [0, Math.max(...runs[s.a].epoch, ...runs[s.b].epoch)] }, y: { label: "test accuracy, %", range: [0, 101] }, height: 210,
+    x: { label: "epoch", range: () => [0, Math.max(...of("a").epoch, ...of("b").epoch)] }, y: { label: "test accuracy, %", range: [0, 101] }, height: 210,
     label: "Test accuracy of two runs", series: [
-      { label: "a", color: paint("a"), width: 2.4 }, { label: "a, hard", color: paint("a"), dash: [6, 4], width: 1.4 },
-      { label: "b", color: paint("b"), width: 2.4, points: 5 }, { label: "b, hard", color: paint("b"), dash: [6, 4], width: 1.4, points: 4 }],
-    over: timeLine(() => at(runs[s.a], s.k).epoch),
+      { label: "a", color: () => paint("a"), width: 2.4 }, { label: "a, hard", color: () => paint("a"), dash: [6, 4], width: 1.4 },
+      { label: "b", color: () => paint("b"), width: 2.4, points: 5 }, { label: "b, hard", color: () => paint("b"), dash: [6, 4], width: 1.4, points: 4 }],
+    over: timeLine(() => at(of("a"), s.k).epoch),
   });
   const keys = h("div");
   f.stage.append(keys);
   const strips = ["a", "b"].map((slot) => {
     const title = h("p", { class: "lbl-strip" });
     f.stage.append(title);
-    const drawn = canvas(f.stage, { height: 104, label: "", draw: (c, w) => strip(c, w, s[slot]) });
-    return { title, drawn, slot };
+    return { slot, title, drawn: canvas(f.stage, { height: 104, label: "", draw: (c, w) => strip(c, w, of(slot)) }) };
   });
-  function strip(c, width, name) {
-    const run = runs[name], now = at(run, s.k), L = now.p.length, step = (width - 66) / L;
-    const largest = Math.max(...run.gradient.flat());
-    network(c, width, 26, now, largest, f.stage);
-    const most = Math.max(...[s.a, s.b].flatMap((n) => runs[n].flips.slice(1).flat()), 1e-9); // one scale for both runs
+  const pair = h("div", { class: "lbl-signs" });
+  f.stage.append(h("p", { class: "lbl-strip" }, "Signs of 64 weights of that layer, dark is +1; framed, flipped since the frame before"), pair);
+  const signs = ["a", "b"].map((slot) => {
+    const cell = h("div");
+    pair.append(cell);
+    return { slot, drawn: canvas(cell, { height: (w) => SIDE * tile(w) + 2, label: "", draw: (c, w) => drawSigns(c, w, of(slot)) }) };
+  });
+  function strip(c, width, run) {
+    const now = at(run, s.k), step = (width - 66) / now.p.length;
+    network(c, width, 26, now, Math.max(...run.gradient.flat()), f.stage);
+    const most = Math.max(...["a", "b"].flatMap((n) => of(n).flips.slice(1).flat()), 1e-9); // one scale for both runs
     c.fillStyle = color("frozen-line", f.stage);
     now.flips.forEach((share, l) => {
       const tall = share > 0 ? Math.max(1, 20 * Math.sqrt(Math.min(share / most, 1))) : 0;
       c.fillRect(22 + l * step, 23 - tall, Math.max(step - 5, 3), tall);
     });
   }
+  const tile = (width) => Math.max(4, Math.min(18, Math.floor(width / SIDE)));
+  function sampled(run) { // of the chosen layer, now: {signs, flipped}; null where it has no weights
+    const now = at(run, s.k).signs[s.layer], before = at(run, Math.max(s.k - 1, 0)).signs[s.layer];
+    if (!now) return null;
+    const old = bits(before), fresh = bits(now);
+    return { signs: fresh, flipped: fresh.map((bit, i) => bit !== old[i]) };
+  }
+  function drawSigns(c, width, run) {
+    const found = sampled(run), a = tile(width), [free, frozen, accent, ink] = ["free", "frozen", "accent", "ink"].map((n) => color(n, f.stage));
+    if (!found) {
+      c.fillStyle = ink;
+      c.font = "13px system-ui, sans-serif";
+      c.fillText(s.layer < run.p[0].length ? "no binary weights here" : "no such layer", 2, 20);
+      return;
+    }
+    found.signs.forEach((bit, i) => {
+      const x = 1 + (i % SIDE) * a, y = 1 + Math.floor(i / SIDE) * a;
+      c.fillStyle = bit ? frozen : free;
+      c.fillRect(x, y, a - 1, a - 1);
+      if (!found.flipped[i]) return;
+      c.strokeStyle = accent;
+      c.lineWidth = 2.5;
+      c.strokeRect(x + 1, y + 1, a - 3, a - 3);
+    });
+  }
 
+  // ---- when something changes
   function make() {
     time.range(0, end());
+    layer.range(0, last());
     s.k = Math.min(s.k, end());
+    s.layer = Math.min(s.layer, last());
     time.set(s.k);
-    const [a, b] = [runs[s.a], runs[s.b]], x = [...new Set([...a.epoch, ...b.epoch])].sort((p, q) => p - q);
+    layer.set(s.layer);
+    for (const slot of ["a", "b"]) {
+      boxes[slot].box.style.borderColor = paint(slot);
+      for (const [key, box] of boxes[slot].choices) box.set(of(slot)[key]);
+    }
+    const [a, b] = [of("a"), of("b")], x = [...new Set([...a.epoch, ...b.epoch])].sort((p, q) => p - q);
     const on = (run, key) => x.map((epoch) => { const i = run.epoch.indexOf(epoch); return i < 0 ? null : run[key][i]; });
     curves.set([x, on(a, "test"), on(a, "hard"), on(b, "test"), on(b, "hard")]);
     keys.replaceChildren();
-    legend(keys, [{ label: s.a, color: look(a.method).color }, { label: `${s.b} (with dots)`, color: look(b.method).color },
+    legend(keys, [{ label: a.name, color: paint("a") }, { label: `${b.name} (with dots)`, color: paint("b") },
       { label: "dashed: with everything hardened now", color: "currentColor", dash: true }]);
     draw();
   }
   function draw() {
     curves.redraw();
     const told = strips.map(({ title, drawn, slot }) => {
-      const now = at(runs[s[slot]], s.k), done = now.p.filter((p) => p === 1).length, moved = now.flips.reduce((x, y) => x + y, 0) / now.flips.length;
-      title.textContent = `${s[slot]}: bars, signs that flipped since the frame before; boxes, how frozen; arrows, gradient that arrives`;
-      drawn.describe(`${s[slot]}, epoch ${now.epoch}: ${done} of ${now.p.length} stages frozen.`);
+      const run = of(slot), now = at(run, s.k), done = now.p.filter((p) => p === 1).length, moved = now.flips.reduce((x, y) => x + y, 0) / now.flips.length;
+      title.textContent = `${run.name}: bars, signs that flipped since the frame before; boxes, how frozen; arrows, gradient that arrives`;
+      drawn.describe(`${run.name}, epoch ${now.epoch}: ${done} of ${now.p.length} stages frozen.`);
       drawn.paint();
-      return `${s[slot]}: ${now.test.toFixed(0)} %, all hardened ${now.hard.toFixed(0)} %, ${done} of ${now.p.length} stages frozen, ${(100 * moved).toFixed(1)} % of the signs flipped.`;
+      return `${run.name}: ${now.test.toFixed(0)} %, all hardened ${now.hard.toFixed(0)} %, ${done} of ${now.p.length} stages frozen, ${(100 * moved).toFixed(1)} % of the signs flipped.`;
     });
-    f.say(`Epoch ${at(runs[s.a], s.k).epoch}. ${told.join(" ")}`);
-    f.data(() => [["run", "epoch", "test accuracy, %", "all hardened, %", "stages frozen"],
-      ...["a", "b"].flatMap((slot) => runs[s[slot]].epoch.map((epoch, i) => [s[slot], epoch, runs[s[slot]].test[i], runs[s[slot]].hard[i], runs[s[slot]].p[i].filter((p) => p === 1).length]))]);
-    model.set("state", { ...s });
-    model.save_changes();
+    for (const { slot, drawn } of signs) {
+      const found = sampled(of(slot)), count = (list) => list.reduce((x, y) => x + Number(y), 0);
+      drawn.describe(found ? `${of(slot).name}, layer ${s.layer}: ${count(found.signs)} of ${found.signs.length} signs are +1, ${count(found.flipped)} flipped since the frame before.`
+        : `${of(slot).name}: layer ${s.layer} has no binary weights.`);
+      drawn.paint();
+    }
+    f.say(`Epoch ${at(of("a"), s.k).epoch}. ${told.join(" ")}`);
+    f.data(() => [["run", "epoch", "test accuracy, %", "all hardened, %", "stages frozen", `signs of layer ${s.layer}, hexadecimal`],
+      ...["a", "b"].flatMap((slot) => { const r = of(slot); return r.epoch.map((epoch, i) => [r.name, epoch, r.test[i], r.hard[i], r.p[i].filter((p) => p === 1).length, r.signs[i][s.layer]]); })]);
+    tell(model, { ...s });
   }
   make();
 }

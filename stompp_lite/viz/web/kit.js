@@ -215,6 +215,12 @@ export function legend(parent, items) {
   return list;
 }
 
+/** Tell the kernel, if there is one, where the reader is. */
+export function tell(model, state) {
+  model.set("state", state);
+  model.save_changes();
+}
+
 /** How a method is drawn everywhere: {label, color, dash}, from the package's own table. */
 export function look(method) {
   return LOOKS[method] ?? { label: method, color: "#888888", dash: null };

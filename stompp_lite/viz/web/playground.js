@@ -1,5 +1,5 @@
 // The playground: train a small binary network here, live.
-import { h, frame, choice, button, canvas, plot, legend, color, look, need } from "./kit.js";
+import { h, frame, choice, button, canvas, plot, legend, color, look, need, tell } from "./kit.js";
 import { network, blend } from "./network.js";
 
 const METHODS = ["float", "ste", "stompp", "stompp+ste"];
@@ -107,12 +107,12 @@ export function render({ model, el }) {
     curves();
     const last = curve.test.length - 1, done = now.p.filter((p) => p === 1).length;
     const broken = losses.length && !Number.isFinite(losses[losses.length - 1]);
+    if (broken) go.textContent = "Train";
     f.say(broken ? "The loss is no number any more: this rate is too large here." : `Step ${now.t} of ${now.steps}${now.going ? `, ${now.speed.toFixed(0)} a second` : now.done ? ", finished" : ""}. Test accuracy ${curve.test[last].toFixed(1)} %, with everything hardened now ${curve.hard[last].toFixed(1)} %. ${done} of ${now.p.length} stages are frozen.`);
     picture.describe(data[s.set].inputs === 2 ? "What the network answers in the plane, with the training points." : "True digit against the network's answer, for the test images.");
     strip.describe(`${done} of ${now.p.length} stages frozen, with the gradient that arrives at each.`);
     f.data(() => [["epoch", "test accuracy, %", "hardened, %"], ...curve.epoch.map((e, i) => [e.toFixed(1), curve.test[i].toFixed(1), curve.hard[i].toFixed(1)])]);
-    model.set("state", { ...s, t: now.t, test: curve.test[last], hard: curve.hard[last], done: now.done, speed: now.speed });
-    model.save_changes();
+    tell(model, { ...s, t: now.t, test: curve.test[last], hard: curve.hard[last], done: now.done, speed: now.speed });
   }
   function paint(c, width, height) {
     if (!now) return;

@@ -1,5 +1,5 @@
 // Predict, then reveal: choose, commit, then what follows on the page appears.
-import { h, button, need } from "./kit.js";
+import { h, button, need, tell } from "./kit.js";
 
 const STORE = "layer-by-layer predictions";
 
@@ -45,8 +45,7 @@ export function render({ model, el }) {
     });
     const right = picks.filter((p, k) => p === questions[k].answer).length;
     says.textContent = committed ? `${right} of ${questions.length} as you predicted. Read on for why.` : "Read on for why.";
-    model.set("state", { answers: picks, committed });
-    model.save_changes();
+    tell(model, { answers: picks, committed });
     for (const node of [commit, skip]) node.hidden = true;
   }
   function download() {

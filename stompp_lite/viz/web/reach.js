@@ -1,5 +1,5 @@
 // Gradient reach (chapters 6 and 9): the network as layers; drag p or time; see where the gradient stops.
-import { frame, slider, choice, player, canvas, plot, legend, color, need, numbers } from "./kit.js";
+import { frame, slider, choice, player, canvas, plot, legend, color, need, numbers, tell } from "./kit.js";
 import { network, reached } from "./network.js";
 
 export function render({ model, el }) {
@@ -59,8 +59,7 @@ export function render({ model, el }) {
     drawn.describe(`${L} stages from input to loss. ${what}`);
     curve.describe(`Gradient at each of ${L} stages on a logarithmic axis. ${what}`);
     f.data(() => [["stage", "frozen fraction", "gradient"], ...one.p.map((p, l) => [l, p.toFixed(3), one.gradient[l].toExponential(1)])]);
-    model.set("state", { ...s, from });
-    model.save_changes();
+    tell(model, { ...s, from });
   }
   draw();
 }

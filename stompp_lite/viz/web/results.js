@@ -1,5 +1,5 @@
 // Results explorer (chapters 11, 12, the ledger): choose what runs along the axis and what is compared.
-import { h, frame, choice, plot, legend, color, look, need } from "./kit.js";
+import { h, frame, choice, plot, legend, color, look, need, tell } from "./kit.js";
 
 const PALETTE = ["#1f6fb5", "#c2630a", "#1b8a5a", "#a3477f", "#7a4fa3", "#b3263a", "#6b7280", "#0f8a94"];
 
@@ -66,8 +66,7 @@ export function render({ model, el }) {
     f.say(`${shown.length} settings, ${shown.reduce((n, g) => n + g.runs.length, 0)} runs. A dot is a run, a bar the mean with its 95 % interval; runs that split have no mean. Click a dot, or open the data, for the record and the command.`);
     f.data(() => [[...keys.map((key) => fields[key].label), "runs, %", "mean", "± (95 %)", "records", "again"],
       ...shown.map((g) => [...keys.map((key) => g[key]), g.runs.map((x) => (x === null ? "diverged" : x.toFixed(1))).join(" "), g.mean ?? "", g.half ?? "", g.name, g.command])]);
-    model.set("state", { ...s, settings: shown.length });
-    model.save_changes();
+    tell(model, { ...s, settings: shown.length });
   }
 
   function paintRuns(u, c, d) {

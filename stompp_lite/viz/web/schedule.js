@@ -1,5 +1,5 @@
 // Schedule and refresh explorer (chapters 7, 8, 11): p over time, and masks that breathe.
-import { frame, slider, choice, player, plot, timeLine, canvas, legend, color, need } from "./kit.js";
+import { frame, slider, choice, player, plot, timeLine, canvas, legend, color, need, tell } from "./kit.js";
 import { SHAPES, turns, fraction, begin, masks } from "./method.js";
 
 const ENTRIES = 48, COLUMNS = 6;
@@ -99,8 +99,7 @@ export function render({ model, el }) {
     f.say(`Step ${s.t} of ${plan.T}: ${done} of ${s.stages} stages are frozen, ${busy}.`);
     f.data(() => [["stage", "window", "p", "share of the drawn entries that is frozen"],
       ...shares.map((share, l) => [l, plan.taken[l] + 1, p(l, s.t).toFixed(3), share.toFixed(3)])]);
-    model.set("state", { ...s, frozen: shares });
-    model.save_changes();
+    tell(model, { ...s, frozen: shares });
   }
   make();
 }

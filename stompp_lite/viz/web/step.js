@@ -1,6 +1,6 @@
 // Step explorer (chapter 4): latent weights as dots that drift and flip, and what makes their steps large.
 import { generator } from "./method.js";
-import { frame, slider, choice, player, canvas, plot, timeLine, legend, color, look, need } from "./kit.js";
+import { frame, slider, choice, player, canvas, plot, timeLine, legend, color, look, need, tell } from "./kit.js";
 
 const N = 120, STEPS = 600, SIZE = 1 / 28; // weights, steps of the film, mean size of a latent weight
 const GRADIENT = 1e-4; // at weights of ±1 and rate 0.1 a step is then about 0.3 % of a latent, as measured in chapter 4
@@ -90,8 +90,7 @@ export function render({ model, el }) {
     const k = changed(frames[0], frames[s.t]);
     f.say(`A toy, with random gradients. After ${s.t} steps ${k} of ${N} latent weights have another sign than at the start (filled). In the float network it would be ${Math.round((float[s.t] * N) / 100)}.`);
     f.data(() => [["step", "signs changed, %", "float network, %"], ...frames.map((_, t) => t).filter((t) => t % 25 === 0).map((t) => [t, flips[t].toFixed(1), float[t].toFixed(1)])]);
-    model.set("state", { ...s, flipped: k });
-    model.save_changes();
+    tell(model, { ...s, flipped: k });
   }
   make();
 }
