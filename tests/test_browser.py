@@ -160,8 +160,8 @@ def test_every_image_says_what_it_shows(context):
     page = context.new_page()
     for name in PAGES:
         page.goto((HTML / name).as_uri())
-        for image in page.locator("article img").all():
-            alt = image.get_attribute("alt") or ""
+        for image in page.locator("article img, article svg[role=img]").all():
+            alt = image.get_attribute("alt") or image.get_attribute("aria-label") or ""
             assert len(alt) > 40 and ".png" not in alt, f"{name}: {alt!r}"
 
 

@@ -68,11 +68,17 @@ def test_outputs_are_stored_whole_and_clean(chapter):
     assert len({c.id for c in chapter.cells}) == len(chapter.cells)
 
 
-def test_every_picture_has_alternative_text(chapter):
+def test_every_picture_is_a_drawing_with_alternative_text_and_a_caption(chapter):
     for cell in code(chapter):
-        if any("image/png" in o.get("data", {}) for o in cell.outputs):
-            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        assert not any("image/png" in o.get("data", {}) for o in cell.outputs), cell.id
+        drawings = [o for o in cell.outputs if "image/svg+xml" in o.get("data", {})]
+        if drawings:
+            shown = cell.metadata.get("mystnb", {})
+            alt = shown.get("image", {}).get("alt", "")
+            assert len(drawings) == 1, f"{cell.id} draws several figures, and has one caption"
             assert len(alt) > 40, f"{cell.id} needs alt text that says what the figure shows"
+            assert len(shown.get("caption", "")) > 20, f"{cell.id} needs a caption"
+            assert len(drawings[0].data["image/svg+xml"]) < 400_000, cell.id
 
 
 def test_no_output_names_a_path_of_the_machine_it_ran_on(chapter):

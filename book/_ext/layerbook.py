@@ -1,4 +1,7 @@
-"""What this book adds to Sphinx: offline pages, links between API and chapters, recorded tables."""
+"""What this book adds to Sphinx: offline pages, links between API and chapters, recorded tables.
+
+What it makes of the notebooks is next door, in ``chapters``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import re
 import shutil
 from pathlib import Path
 from typing import Any
+
+import course
 
 PLACEHOLDER = "OWNER"
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +26,13 @@ EXPLORED = (
     "orders-dense",
     "orders-cifar",
 )
+FREEZING = {
+    "from the input": "n06-minimal-stompp-s0",
+    "from the output": "n06-minimal-stompp-reverse-s0",
+    "all at once": "n06-minimal-stompp-global-s0",
+}
 BENCH, ZOO = ROOT / "data" / "bench.json", ROOT / "data" / "zoo.json"
+REFERENCE = ("book/notation", "book/recorded_runs", "book/protocol", "book/bibliography")
 _CHAPTER = re.compile(r"chapters? (\d+)")
 
 
@@ -40,6 +51,8 @@ def count_lines(app: Any, config: Any) -> None:
     heart = (ROOT / "stompp_lite" / "method.py").read_text(encoding="utf-8")
     config.myst_substitutions["heart_lines"] = len(heart.splitlines())
     config.myst_substitutions["zoo_tested"] = len(SAMPLE)
+    time = sum(c.minutes for c in course.chapters())
+    config.myst_substitutions["reading_hours"] = round(time / 60)
 
 
 def drop_thebe(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
@@ -48,6 +61,14 @@ def drop_thebe(app: Any, page: str, template: str, context: dict, doctree: Any) 
     context["script_files"] = [s for s in scripts if "thebe" not in _text(s)]
     styles = context.get("css_files", [])
     context["css_files"] = [s for s in styles if "thebe" not in _text(s)]
+
+
+def end_the_way(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
+    """Next and previous lead through the chapters to the ledger, and not into the reference."""
+    if page == "book/ledger":
+        context["next"] = None
+    elif page.startswith("book/api/") or page in REFERENCE:
+        context["next"] = context["prev"] = None
 
 
 def plain_bibliography(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
@@ -59,6 +80,21 @@ def plain_bibliography(app: Any, page: str, template: str, context: dict, doctre
 def _text(asset: Any) -> str:
     body = str(getattr(asset, "attributes", {}).get("body", ""))
     return f"{getattr(asset, 'filename', asset)} {body}".lower()
+
+
+def drop_icon_scripts(app: Any, exception: Exception | None) -> None:
+    """The theme draws its icons by a font; a script of 1.5 MB that does it again goes."""
+    if exception is not None or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    for page in out.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        shorter = re.sub(r'\s*<script src="[^"]*scripts/fontawesome\.js[^"]*"></script>', "", text)
+        if shorter != text:
+            page.write_text(shorter, encoding="utf-8")
+    unused = ("scripts/fontawesome.js*", "vendor/fontawesome/webfonts/*.ttf", "**/*.map")
+    for path in {path for pattern in unused for path in (out / "_static").glob(pattern)}:
+        path.unlink()
 
 
 def copy_mathjax(app: Any, exception: Exception | None) -> None:
@@ -107,10 +143,15 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
     from stompp_lite.lab import bench, claims, report, zoo
     from stompp_lite.lab.recipes import RECIPES
+    from stompp_lite.lab.record import read_all
     from stompp_lite.viz import explore, playground
 
     def figure(component: Any) -> str:
         return f"```{{raw}} html\n{component.html(script=False)}\n```"
+
+    def freezing(_: str) -> str:
+        runs = {run.name: run for run in read_all("film")}
+        return figure(explore.freezing({told: runs[name] for told, name in FREEZING.items()}))
 
     def summary(recipe: str) -> str:
         table, missing = report.table(recipe), RECIPES[recipe].missing
@@ -120,6 +161,10 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         "summary": summary,
         "ledger": lambda _: claims.page(),
         "playground": lambda _: figure(playground.playground()),
+        "freezing": freezing,
+        "course": lambda part: course.table(int(part) if part.isdigit() else None),
+        "paths": lambda _: course.paths(),
+        "map": lambda _: f"```{{raw}} html\n{course.course_map()}\n```",
         "results": lambda _: figure(explore.results(EXPLORED)),
         "zoo": lambda _: zoo.table(zoo.read(ZOO)),
         "bench": lambda _: (
@@ -139,7 +184,9 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("source-read", recorded_tables)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("html-page-context", plain_bibliography)
+    app.connect("html-page-context", end_the_way)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", drop_icon_scripts)
     app.connect("autodoc-process-docstring", link_chapters)
     app.add_css_file("layer.css")
     app.add_js_file("layer.js")

@@ -38,6 +38,7 @@ def build() -> int:
     for page in pages():  # Sphinx knows of neither the records nor the style: these are made anew
         source = ROOT / f"{page}.md"
         if page == "book/index" or (source.is_file() and "% table" in source.read_text("utf-8")):
+            (HTML.parent / ".doctrees" / f"{page}.doctree").unlink(missing_ok=True)
             (HTML / f"{page}.html").unlink(missing_ok=True)
     result = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "0"})
     if result.returncode:

@@ -1,4 +1,4 @@
-"""Draw the figures that README and landing page show, from the records."""
+"""Draw the figures that README and landing page show, from the records: one stands, one moves."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 
+import numpy as np
 from build import ROOT
-from stompp_lite.lab.fair import FIGHTERS
-from stompp_lite.lab.record import read_all
-from stompp_lite.lab.report import by_arm
-from stompp_lite.viz import figures, style
+from PIL import Image, ImageDraw, ImageFont
 
-if __name__ == "__main__":
-    style.use()
+from stompp_lite.lab.fair import FIGHTERS
+from stompp_lite.lab.record import Record, read_all
+from stompp_lite.lab.report import by_arm
+from stompp_lite.viz import explore, figures, style
+
+STATIC = ROOT / "book" / "_static"
+ROWS, WIDE, TALL, EDGE = 16, 26, 12, 10  # weights of a layer that are drawn; pixels of a cell
+
+
+def depth() -> None:
+    """Accuracy against depth in three arms."""
     fight = by_arm(read_all("fair"))
     panels = {
         "SGD, rate 0.1 for all": fight["minimal"],
@@ -21,4 +28,39 @@ if __name__ == "__main__":
         "Adam, own rates": fight["adam"],
     }
     figure = figures.depth(panels, FIGHTERS)
-    figure.savefig(ROOT / "book" / "_static" / "depth.png", dpi=160, metadata={"Software": None})
+    figure.savefig(STATIC / "depth.png", dpi=160, metadata={"Software": None})
+
+
+def moving(record: Record) -> None:
+    """A network that turns into single bits: the landing page's animation as a small GIF."""
+    run = explore.freezing({"": record}).data["runs"][0]
+    places = np.random.default_rng(0).random((len(run["p"][0]), ROWS))  # who is frozen when
+    frames = []
+    for k, epoch in enumerate(run["epoch"]):
+        size = (WIDE * len(run["p"][0]) + 2 * EDGE, TALL * ROWS + 2 * EDGE + 26)
+        image = Image.new("RGB", size, "white")
+        draw = ImageDraw.Draw(image)
+        for layer, (p, digits) in enumerate(zip(run["p"][k], run["signs"][k], strict=True)):
+            for i, bit in enumerate(f"{int(digits, 16):016b}"):
+                x, y = EDGE + WIDE * layer, EDGE + TALL * i
+                if places[layer, i] < p:
+                    fill = style.FROZEN if bit == "1" else "white"
+                    box = (x + 1, y + 1, x + WIDE - 3, y + TALL - 3)
+                    draw.rectangle(box, fill=fill, outline=style.FROZEN)
+                else:
+                    middle, fill = x + WIDE // 2, style.FAINT if bit == "1" else style.FREE
+                    draw.ellipse((middle - 4, y + 2, middle + 4, y + 10), fill=fill)
+        bits, right = sum(p == 1 for p in run["p"][k]), run["test"][k]
+        told = f"epoch {epoch}: {bits} of {len(run['p'][0])} layers are single bits; reads {right:.0f} % right"
+        draw.text((EDGE, size[1] - 28), told, fill=style.INK, font=ImageFont.load_default(size=17))
+        frames.append(image.quantize(16))
+    frames[0].save(
+        STATIC / "freezing.gif", save_all=True, append_images=frames[1:], loop=0, optimize=True,
+        duration=[250] * (len(frames) - 1) + [4000],
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    style.use()
+    depth()
+    moving(next(run for run in read_all("film") if run.name == "n06-minimal-stompp-s0"))

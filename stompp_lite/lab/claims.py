@@ -301,5 +301,5 @@ def page() -> str:
         verdicts = (verdict(found[arm]) if arm in found else "" for arm in arms)
         link = f'<a href="#{claim.id.lower()}">{claim.id}</a>'
         rows.append([link, claim.says, *verdicts])
-        cards.append(f"## {claim.id}\n\n{_card(claim, found)}")
+        cards.append(f"(claim-{claim.id.lower()})=\n## {claim.id}\n\n{_card(claim, found)}")
     return "\n\n".join([markdown(["", "claim", *arms], rows), *cards])

@@ -22,7 +22,8 @@ from stompp_lite.viz import style
 
 #: Components that there are, in the order in which the book meets them.
 NAMES = (
-    "predict", "bits", "smoothing", "step", "schedule", "reach", "film", "results", "playground",
+    "freezing", "predict", "bits", "smoothing", "step", "schedule", "reach", "film", "results",
+    "playground",
 )  # fmt: skip
 _SHARED = ("kit", "method", "network")  # modules that others import, each after what it imports
 _IMPORT = re.compile(r'^import \{ (.+) \} from "\./(\w+)\.js";\n', re.MULTILINE)

@@ -167,6 +167,32 @@ def film(runs: Sequence[Record], start: Sequence[str] = ()) -> Component:
     return Component("film", {"runs": reels, "fields": _FILMED, "start": shown})
 
 
+def freezing(runs: Mapping[str, Record]) -> Component:
+    """Networks that turn into single bits, for readers without any vocabulary (the landing page).
+
+    Args:
+        runs: what is frozen first, in words, to a run of recipe ``film``.
+
+    Raises:
+        ConfigError: no run. RecordError: a run that kept no signs.
+    """
+    if not runs:
+        raise ConfigError("no run to show; give at least one label and its record")
+    told = []
+    for label, record in runs.items():
+        reel = _reel(record)
+        layers = [k for k, digits in enumerate(reel["signs"][0]) if digits]  # those with weights
+        told.append(
+            {
+                "name": label,
+                **{key: reel[key] for key in ("epoch", "test", "hard")},
+                "p": [[row[k] for k in layers] for row in reel["p"]],
+                "signs": [[row[k][:4] for k in layers] for row in reel["signs"]],
+            }
+        )
+    return Component("freezing", {"runs": told})
+
+
 def _reel(record: Record) -> dict[str, Any]:
     gradient = _measured(record)
     if "signs" not in record.curves:

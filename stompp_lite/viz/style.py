@@ -57,7 +57,10 @@ def line(method: str) -> dict[str, Any]:
 
 
 def use() -> None:
-    """Set matplotlib's defaults for the course: quiet axes, readable sizes, white background."""
+    """Set matplotlib's defaults for the course: quiet axes, readable sizes, white background.
+
+    In a notebook figures become drawings (SVG), sharp at every size.
+    """
     mpl.rcParams.update(
         {
             "figure.figsize": (6.4, 3.6),
@@ -76,8 +79,16 @@ def use() -> None:
             "lines.linewidth": 1.8,
             "lines.markersize": 5,
             "svg.hashsalt": "layer-by-layer",
+            "svg.fonttype": "none",  # text stays text
         }
     )
+    try:
+        from IPython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return  # no notebook
+    if get_ipython() is not None:
+        set_matplotlib_formats("svg")
 
 
 def label_ends(ax: Axes, ends: list[tuple[float, str, str]], gap: float = 0.07) -> None:

@@ -94,7 +94,7 @@ export function button(parent, text, on, attributes = {}) {
   return node;
 }
 
-/** Play and pause a slider; where the reader asks for less motion, a click goes one step on. */
+/** A button that plays and pauses a slider; where the reader asks for less motion, it goes one step on. */
 export function player(parent, slide, seconds, label = "Play") {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const [low, high] = [Number(slide.input.min), Number(slide.input.max)];
@@ -119,7 +119,7 @@ export function player(parent, slide, seconds, label = "Play") {
   });
   slide.input.addEventListener("pointerdown", stop);
   slide.input.addEventListener("keydown", stop);
-  return stop;
+  return node;
 }
 
 /** A color of the theme in use: "ink", "faint", "ground", "free", "frozen", "accent". */

@@ -69,11 +69,11 @@ export function render({ model, el }) {
   if (earlier) reveal(true);
 }
 
-/** The next blocks of a stored page: after the cell of `el` in its section, then the sections after it.
+/** The next blocks of a stored page: after the box or cell of `el` in its section, then the sections after it.
  * In a live notebook nothing is hidden. */
 function following(el, count) {
   const found = [];
-  let node = el.classList.contains("lbl-component") ? el.closest("div.cell") : null;
+  let node = el.classList.contains("lbl-component") ? el.closest(".lbl-ask") ?? el.closest("div.cell") : null;
   while (node && found.length < count) {
     node = node.nextElementSibling ?? node.closest("section")?.nextElementSibling;
     if (node) found.push(node);

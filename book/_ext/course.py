@@ -1,0 +1,168 @@
+"""What the course consists of, read from the notebooks: titles, questions, needs, minutes."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS_PER_MINUTE = 120  # with formulas, code and figures to look at
+PARTS = {"Part I, one bit": range(1, 5), "Part II, freeze instead of fake": range(5, 13)}
+#: Ways through the course: who it is for, and the chapters.
+PATHS = {
+    "An evening": ("the question and the answer", (1, 2, 4, 12)),
+    "A weekend": ("the method, its mechanism and the fight", (1, 2, 3, 4, 6, 8, 9, 12)),
+    "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 13))),
+}
+_NEEDS = re.compile(r"\nYou need: (.+?)(?:;|\. )")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter: its number, the page's name, and what its first cell says."""
+
+    number: int
+    page: str
+    title: str
+    question: str
+    needs: tuple[int, ...]
+    minutes: int
+
+
+def lines(source: str | list[str]) -> str:
+    """A cell's source as one text: notebooks store it whole or as lines."""
+    return source if isinstance(source, str) else "".join(source)
+
+
+def texts(notebook: dict[str, Any]) -> list[str]:
+    """The text cells of a notebook."""
+    return [lines(c["source"]) for c in notebook["cells"] if c["cell_type"] == "markdown"]
+
+
+def minutes(words: int) -> int:
+    """Time to read so many words, in steps of five minutes."""
+    return 5 * max(1, round(words / WORDS_PER_MINUTE / 5))
+
+
+def part(number: int) -> str:
+    """The part that a chapter belongs to."""
+    return next(name for name, numbers in PARTS.items() if number in numbers)
+
+
+def chapters() -> list[Chapter]:
+    """All chapters, in order."""
+    found = []
+    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        said = texts(json.loads(path.read_text(encoding="utf-8")))
+        heading, number = said[0].split("\n", 1)[0], int(path.name[:2])
+        needs = _NEEDS.search(said[0])
+        asked = re.search(r"\*\*(.+?)\*\*", said[0], re.DOTALL)
+        if needs is None or asked is None:
+            raise ValueError(f"{path.name}: the first cell has no question, or not what it needs")
+        found.append(
+            Chapter(
+                number,
+                path.stem,
+                heading.removeprefix(f"# {number}. "),
+                " ".join(asked[1].split()),
+                tuple(int(n) for n in re.findall(r"\[(?:chapter )?(\d+)\]", needs[1])),
+                minutes(sum(len(text.split()) for text in said)),
+            )
+        )
+    return found
+
+
+def _link(c: Chapter, text: str) -> str:
+    return f"[{text}](../notebooks/{c.page}.ipynb)"
+
+
+def table(part: int | None = None) -> str:
+    """Chapters of a part, or all, with their questions and minutes to read."""
+    numbers = list(PARTS.values())[part - 1] if part else range(1, 13)
+    rows = [
+        f"| {_link(c, f'{c.number}. {c.title}')} | {c.question} | {c.minutes} |"
+        for c in chapters()
+        if c.number in numbers
+    ]
+    return "\n".join(["| chapter | the question it answers | minutes |", "|---|---|---:|", *rows])
+
+
+def paths() -> str:
+    """Ways through the course, with the time that each takes to read."""
+    every = {c.number: c for c in chapters()}
+    rows = []
+    for name, (what, numbers) in PATHS.items():
+        time = sum(every[n].minutes for n in numbers)
+        listed = (
+            "all twelve"
+            if len(numbers) == 12
+            else ", ".join(_link(every[n], str(n)) for n in numbers)
+        )
+        rows.append(f"| **{name}** | {what} | {listed} | {time // 60} h {time % 60:02d} |")
+    return "\n".join(["| path | for | chapters | to read |", "|---|---|---|---:|", *rows])
+
+
+def course_map() -> str:
+    """The chapters as boxes, an arrow from each to those that need it: a drawing with links."""
+    every = {c.number: c for c in chapters()}
+    column: dict[int, int] = {}
+    for n, c in every.items():
+        column[n] = 1 + max((column[k] for k in c.needs), default=-1)
+    rows: dict[int, int] = {}
+    for n in every:  # of chapters in one column, the later one stands lower
+        rows[n] = sum(column[k] == column[n] for k in every if k < n)
+    wide, tall, gap, low = 90, 46, 18, 20
+    place = {n: (column[n] * (wide + gap), rows[n] * (tall + low)) for n in every}
+    width = max(x for x, _ in place.values()) + wide
+    height = max(y for _, y in place.values()) + tall
+    drawn = []
+    for n, c in every.items():
+        for k in c.needs:
+            if any(
+                k in every[other].needs
+                for other in c.needs
+                if other != k and column[other] > column[k]
+            ):
+                continue  # said already by the longer way
+            (x0, y0), (x1, y1) = place[k], place[n]
+            start, end = (x0 + wide, y0 + tall / 2), (x1 - 3, y1 + tall / 2)
+            middle = (start[0] + end[0]) / 2
+            drawn.append(
+                f'<path d="M{start[0]} {start[1]} C{middle} {start[1]} {middle} {end[1]} '
+                f'{end[0]} {end[1]}" marker-end="url(#needs)"/>'
+            )
+    for n, c in every.items():
+        x, y = place[n]
+        words = c.title.split()
+        half = min(
+            range(1, len(words) + 1),
+            key=lambda i: abs(len(" ".join(words[:i])) - len(" ".join(words[i:]))),
+        )
+        split = [" ".join(words[:half]), " ".join(words[half:])]
+        told = "".join(
+            f'<tspan x="{x + 26}" dy="{0 if i == 0 else 13}">{html.escape(t)}</tspan>'
+            for i, t in enumerate(filter(None, split))
+        )
+        top = y + (20 if all(split) else 26)
+        drawn.append(
+            f'<a href="../notebooks/{c.page}.html"><rect class="part{1 if n <= 4 else 2}" x="{x}" '
+            f'y="{y}" width="{wide}" height="{tall}" rx="4"/><text class="n" x="{x + 8}" '
+            f'y="{y + 28}">{n}</text><text x="{x + 26}" y="{top}">{told}</text></a>'
+        )
+    marker = (
+        '<defs><marker id="needs" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" '
+        'markerHeight="6" orient="auto"><path d="M0 0L6 3L0 6z"/></marker></defs>'
+    )
+    listed = "; ".join(
+        f"{n} needs {' and '.join(map(str, c.needs))}" if c.needs else f"{n} needs nothing"
+        for n, c in every.items()
+    )
+    return (
+        f'<div class="lbl-map" tabindex="0" role="group" aria-label="Map of the course">'
+        f'<svg viewBox="-2 -2 {width + 4} {height + 4}" role="img" '
+        f'aria-label="Chapters and what they need: {listed}.">{marker}{"".join(drawn)}</svg></div>'
+    )
