@@ -37,7 +37,7 @@ notebooks: $(READY)  ## execute the notebooks again and store their outputs
 figures: $(READY)  ## draw the README's figures from the records
 	$(BIN)/python book/tools/figures.py
 
-look: $(READY)  ## screenshots of every page, light, dark and phone, into build/look (needs Chromium)
+look: $(READY)  ## screenshots of every page, light, dark, phone and print, into build/look (needs Chromium)
 	$(BIN)/python book/tools/build.py
 	$(BIN)/python book/tools/look.py
 

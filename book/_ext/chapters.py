@@ -25,6 +25,7 @@ _COLORS = {
     "#e6e9ed": "grid", style.FROZEN: "frozen", style.FREE: "free",
     **{look.color: name.replace("+", "-") for name, look in style.METHODS.items()},
 }  # fmt: skip
+_LONG = re.compile(r"(\d+\.\d)\d+")  # of coordinates: a tenth of a point is less than a pixel
 _HEX = re.compile("|".join(sorted(set(_COLORS), key=len)), re.IGNORECASE)
 
 
@@ -56,10 +57,24 @@ def drawing(svg: str, name: str, alt: str, caption: str) -> str:
         alt: what the figure shows, for those who do not see it. caption: below it; may be empty.
     """
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", svg)
-    svg = re.sub(r"(\d+\.\d\d)\d+", r"\1", svg)  # a hundredth of a point
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r">\s+<", "><", svg)
+    used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg))
+    named = {name for pair in used for name in pair if name}
+    short = {old: f"{name}{k}" for k, old in enumerate(sorted(named))}
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", svg)
+    svg = re.sub(r'xlink:href="#([^"]+)"', lambda m: f'href="#{short[m[1]]}"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{short[m[1]]})", svg)
+    svg = re.sub(r"<[^>]+>", lambda tag: _LONG.sub(r"\1", tag[0]), svg)
     svg = _HEX.sub(lambda m: f"var(--fig-{_COLORS[m[0].lower()]})", svg)
+    looks: dict[str, str] = {}  # each style once: a drawing repeats few of them often
+    svg = re.sub(
+        r' style="([^"]+)"',
+        lambda m: f' class="{looks.setdefault(m[1], f"{name}s{len(looks)}")}"',
+        svg,
+    )
+    rules = "".join(f".{said}{{{look}}}" for look, said in looks.items())
+    svg = re.sub(r"(<svg[^>]*>)", rf"\1<style>{rules}</style>", svg, count=1)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
     return f'<figure class="lbl-still">{svg}{below}</figure>'
@@ -77,7 +92,7 @@ def _figures(cell: dict[str, Any], number: int, count: int) -> int:
         caption = f"<strong>Figure {number}.{count}.</strong> {told}" if told else ""
         alt = shown.get("image", {}).get("alt", "")
         output["data"]["text/html"] = drawing(
-            lines(svg), f"f{number}-{count}", alt, caption
+            lines(svg), f"f{number}{chr(96 + count)}", alt, caption
         ).replace("\n", " ")
         output["data"].pop("text/plain", None)
     return count

@@ -115,7 +115,7 @@ def course_map() -> str:
     rows: dict[int, int] = {}
     for n in every:  # of chapters in one column, the later one stands lower
         rows[n] = sum(column[k] == column[n] for k in every if k < n)
-    wide, tall, gap, low = 90, 46, 18, 20
+    wide, tall, gap, low = 104, 46, 14, 18
     place = {n: (column[n] * (wide + gap), rows[n] * (tall + low)) for n in every}
     width = max(x for x, _ in place.values()) + wide
     height = max(y for _, y in place.values()) + tall
@@ -144,14 +144,14 @@ def course_map() -> str:
         )
         split = [" ".join(words[:half]), " ".join(words[half:])]
         told = "".join(
-            f'<tspan x="{x + 26}" dy="{0 if i == 0 else 13}">{html.escape(t)}</tspan>'
+            f'<tspan x="{x + 28}" dy="{0 if i == 0 else 13}">{html.escape(t)}</tspan>'
             for i, t in enumerate(filter(None, split))
         )
         top = y + (20 if all(split) else 26)
         drawn.append(
             f'<a href="../notebooks/{c.page}.html"><rect class="part{1 if n <= 4 else 2}" x="{x}" '
-            f'y="{y}" width="{wide}" height="{tall}" rx="4"/><text class="n" x="{x + 8}" '
-            f'y="{y + 28}">{n}</text><text x="{x + 26}" y="{top}">{told}</text></a>'
+            f'y="{y}" width="{wide}" height="{tall}" rx="4"/><text class="n" x="{x + 7}" '
+            f'y="{y + 28}">{n}</text><text x="{x + 28}" y="{top}">{told}</text></a>'
         )
     marker = (
         '<defs><marker id="needs" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" '
@@ -163,6 +163,6 @@ def course_map() -> str:
     )
     return (
         f'<div class="lbl-map" tabindex="0" role="group" aria-label="Map of the course">'
-        f'<svg viewBox="-2 -2 {width + 4} {height + 4}" role="img" '
+        f'<svg viewBox="-2 -2 {width + 4} {height + 4}" role="group" '
         f'aria-label="Chapters and what they need: {listed}.">{marker}{"".join(drawn)}</svg></div>'
     )

@@ -5,7 +5,9 @@ What it makes of the notebooks is next door, in ``chapters``.
 
 from __future__ import annotations
 
+import html
 import importlib.util
+import io
 import json
 import re
 import shutil
@@ -13,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import course
+from chapters import drawing
+from docutils import nodes
+from sphinx.errors import ExtensionError
 
 PLACEHOLDER = "OWNER"
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,8 +36,18 @@ FREEZING = {
     "from the output": "n06-minimal-stompp-reverse-s0",
     "all at once": "n06-minimal-stompp-global-s0",
 }
+DEPTH = (
+    "Three panels of test accuracy against depth, a dot for each run. With SGD at one "
+    "rate for all, the straight-through estimator falls to chance at 36 binary "
+    "convolutions, while StoMPP, StoMPP plus STE and the hybrid stay between 80 and 88 "
+    "percent. With a scale on the binary weights, or with Adam, each method at its own "
+    "rate, the straight-through estimator is in the leading group at every depth and "
+    "StoMPP is last."
+)
 BENCH, ZOO = ROOT / "data" / "bench.json", ROOT / "data" / "zoo.json"
 REFERENCE = ("book/notation", "book/recorded_runs", "book/protocol", "book/bibliography")
+_ARXIV = re.compile(r"\d{4}\.\d{4,5}")
+_NUMERIC = re.compile(r"[-+−]?[\d.,]+(?: ?[±%×] ?[\d.,]*)?(?: \(\d+\))?|\d+ h \d\d|split|-")
 _CHAPTER = re.compile(r"chapters? (\d+)")
 
 
@@ -69,6 +84,71 @@ def end_the_way(app: Any, page: str, template: str, context: dict, doctree: Any)
         context["next"] = None
     elif page.startswith("book/api/") or page in REFERENCE:
         context["next"] = context["prev"] = None
+
+
+def link_symbols(app: Any, doctree: Any, page: str) -> None:
+    """A chapter's link from a name to an API page leads to the name there."""
+    objects = app.env.get_domain("py").objects
+    for link in doctree.findall(nodes.reference):
+        name = link.astext().removesuffix("()")
+        there = re.fullmatch(r"(?:\.\./)*book/(api/\w+)\.html", link.get("refuri", ""))
+        if there is None or not isinstance(link.next_node(), nodes.literal):
+            continue
+        found = [
+            entry for full, entry in objects.items()
+            if entry.docname == f"book/{there[1]}" and f".{full}".endswith(f".{name}")
+        ]  # fmt: skip
+        if not found:
+            raise ExtensionError(f"{page}: the page {there[1]} has no {name!r} to link to")
+        link["refuri"] += f"#{min((entry.node_id for entry in found), key=len)}"
+
+
+def align_numbers(app: Any, doctree: nodes.document) -> None:
+    """Columns of numbers end at the right."""
+    for table in doctree.findall(nodes.table):
+        body = table.next_node(nodes.tbody)
+        rows = [list(row.children) for row in table.findall(nodes.row)]
+        if body is None or len({len(row) for row in rows}) != 1:
+            continue
+        for column in zip(*rows, strict=True):
+            said = [cell.astext().strip() for cell in column if cell.parent.parent is body]
+            filled = [text for text in said if text]
+            if filled and all(_NUMERIC.fullmatch(text) for text in filled):
+                for cell in column:
+                    cell["classes"].append("lbl-num")
+
+
+def cite_here(app: Any, doctree: nodes.document, page: str) -> None:
+    """A chapter's links to arXiv lead to the entry in the bibliography, which works offline too."""
+    if not page.startswith("notebooks/"):
+        return
+    cited = {}
+    for citation in app.env.get_domain("cite").citations:
+        number = _ARXIV.search(" ".join(citation.entry.fields.values()))
+        if number:
+            cited[number[0]] = citation.citation_id
+    to = app.builder.get_relative_uri(page, "book/bibliography")
+    for link in doctree.findall(nodes.reference):
+        number = (
+            _ARXIV.search(link.get("refuri", "")) if "arxiv" in link.get("refuri", "") else None
+        )
+        if number and number[0] in cited:
+            link["refuri"] = f"{to}#{cited[number[0]]}"
+
+
+def describe_page(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
+    """What a page is about, for search engines and for previews of links to it."""
+    first = next(iter(doctree.findall(nodes.paragraph)), None) if doctree else None
+    if page.startswith("notebooks/") and doctree:  # the question, below the byline
+        first = next(p for p in doctree.findall(nodes.paragraph) if p.next_node(nodes.strong))
+    if first is None:
+        return
+    said = html.escape(" ".join(first.astext().split())[:200], quote=True)
+    title = html.escape(re.sub(r"<.*?>", "", context.get("title", "")), quote=True)
+    context["metatags"] += (
+        f'\n<meta name="description" content="{said}">\n<meta property="og:title" '
+        f'content="{title}">\n<meta property="og:description" content="{said}">'
+    )
 
 
 def plain_bibliography(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
@@ -141,10 +221,12 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
-    from stompp_lite.lab import bench, claims, report, zoo
+    from stompp_lite.lab import bench, claims, zoo
+    from stompp_lite.lab.fair import FIGHTERS
     from stompp_lite.lab.recipes import RECIPES
     from stompp_lite.lab.record import read_all
-    from stompp_lite.viz import explore, playground
+    from stompp_lite.lab.report import by_arm
+    from stompp_lite.viz import explore, figures, playground, style, tables
 
     def figure(component: Any) -> str:
         return f"```{{raw}} html\n{component.html(script=False)}\n```"
@@ -153,8 +235,20 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         runs = {run.name: run for run in read_all("film")}
         return figure(explore.freezing({told: runs[name] for told, name in FREEZING.items()}))
 
+    def depth(_: str) -> str:
+        style.use()
+        fight = by_arm(read_all("fair"))
+        panels = {
+            "SGD, rate 0.1 for all": fight["minimal"],
+            "weights with a scale, own rates": fight["scale"],
+            "Adam, own rates": fight["adam"],
+        }
+        svg = io.StringIO()
+        figures.depth(panels, FIGHTERS).savefig(svg, format="svg", bbox_inches="tight")
+        return f"```{{raw}} html\n{drawing(svg.getvalue(), 'lead', DEPTH, '')}\n```"
+
     def summary(recipe: str) -> str:
-        table, missing = report.table(recipe), RECIPES[recipe].missing
+        table, missing = tables.matrix(recipe), RECIPES[recipe].missing
         return f"{table}\n\n*Not complete: {missing}.*" if missing else table
 
     make = {
@@ -162,6 +256,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         "ledger": lambda _: claims.page(),
         "playground": lambda _: figure(playground.playground()),
         "freezing": freezing,
+        "depth": depth,
         "course": lambda part: course.table(int(part) if part.isdigit() else None),
         "paths": lambda _: course.paths(),
         "map": lambda _: f"```{{raw}} html\n{course.course_map()}\n```",
@@ -183,6 +278,10 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", write_components)
     app.connect("source-read", recorded_tables)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("doctree-read", align_numbers)
+    app.connect("doctree-resolved", link_symbols)
+    app.connect("doctree-resolved", cite_here)
+    app.connect("html-page-context", describe_page)
     app.connect("html-page-context", plain_bibliography)
     app.connect("html-page-context", end_the_way)
     app.connect("build-finished", copy_mathjax)

@@ -1,5 +1,5 @@
 // Wide tables and formulas of a page scroll sideways: by keyboard, too. (The theme sees to code.)
 addEventListener("load", () => {
-  for (const node of document.querySelectorAll(".bd-article div.cell_output table, .bd-article div.math"))
+  for (const node of document.querySelectorAll(".bd-article :is(div.cell_output table, div.math, figure.lbl-still)"))
     if (node.scrollWidth > node.clientWidth || !node.clientWidth) node.tabIndex = 0; // or hidden still
 });

@@ -7,9 +7,9 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import numpy as np
-from build import ROOT
 from PIL import Image, ImageDraw, ImageFont
 
+from build import ROOT
 from stompp_lite.lab.fair import FIGHTERS
 from stompp_lite.lab.record import Record, read_all
 from stompp_lite.lab.report import by_arm
@@ -51,7 +51,8 @@ def moving(record: Record) -> None:
                     middle, fill = x + WIDE // 2, style.FAINT if bit == "1" else style.FREE
                     draw.ellipse((middle - 4, y + 2, middle + 4, y + 10), fill=fill)
         bits, right = sum(p == 1 for p in run["p"][k]), run["test"][k]
-        told = f"epoch {epoch}: {bits} of {len(run['p'][0])} layers are single bits; reads {right:.0f} % right"
+        told = f"epoch {epoch}: {bits} of {len(run['p'][0])} layers are single bits"
+        told += f"; it reads {right:.0f} % of the test digits right"
         draw.text((EDGE, size[1] - 28), told, fill=style.INK, font=ImageFont.load_default(size=17))
         frames.append(image.quantize(16))
     frames[0].save(

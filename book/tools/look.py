@@ -2,8 +2,8 @@
 
 Usage: python book/tools/look.py [page ...]   (after a build; needs Chromium, see CONTRIBUTING)
 
-Three views of each page, light, dark and phone, go to build/look. A console error, a failed or
-outside request, or a page wider than a phone ends with exit status 1.
+Four views of each page, light, dark, phone and print, go to build/look. A console error, a failed
+or outside request, or a page wider than a phone ends with exit status 1.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ VIEWS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
     "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
+    "print": {"color_scheme": "light", "viewport": {"width": 794, "height": 1123}},
 }
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -58,6 +59,8 @@ def main(chosen: list[str]) -> int:
                     lambda r, f=found: f.append(r.url) if r.url.startswith("http") else None,
                 )
                 page.goto((HTML / f"{name}.html").as_uri())
+                if view == "print":
+                    page.emulate_media(media="print")
                 page.wait_for_timeout(600)
                 width = page.evaluate("document.documentElement.scrollWidth")
                 if width > options["viewport"]["width"] + 1:

@@ -161,7 +161,7 @@ def progression(schedule: Schedule, title: str = "") -> Figure:
     fig, ax = plt.subplots(figsize=(6.4, 2.8))
     p = np.array([schedule.fractions(t) for t in range(schedule.steps)]).T  # [stages, steps]
     image = ax.imshow(
-        p, aspect="auto", origin="lower", cmap=FREEZE, vmin=0, vmax=1, interpolation="nearest"
+        p, aspect="auto", origin="lower", cmap=FREEZE, vmin=0, vmax=1, interpolation="none"
     )
     ax.grid(False)
     ax.set(xlabel="training step", ylabel="stage (input at the bottom)", title=title)

@@ -80,6 +80,7 @@ def use() -> None:
             "lines.markersize": 5,
             "svg.hashsalt": "layer-by-layer",
             "svg.fonttype": "none",  # text stays text
+            "image.interpolation": "none",  # a pixel an entry, drawn by who shows the picture
         }
     )
     try:
@@ -88,7 +89,7 @@ def use() -> None:
     except ImportError:
         return  # no notebook
     if get_ipython() is not None:
-        set_matplotlib_formats("svg")
+        set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
 
 
 def label_ends(ax: Axes, ends: list[tuple[float, str, str]], gap: float = 0.07) -> None:

@@ -62,7 +62,7 @@ function tableOf([header, ...rows]) {
 
 /** A labelled slider. `on(value)` is called while it moves; set(value) moves it. */
 export function slider(parent, { label, min, max, step = 1, value, show = String, on }) {
-  const output = h("output", {}, show(value));
+  const output = h("span", { class: "lbl-value" }, show(value)); // an output element would take the label from the input
   const input = h("input", { type: "range", min, max, step, value, "aria-valuetext": show(value),
     oninput: () => { told(); on(Number(input.value)); } });
   function told() {

@@ -120,7 +120,7 @@ export function render({ model, el }) {
     const verdict = silent && flat ? "Both are zero here." : silent ? "STE passes nothing here." : flat ? "The blurred loss is flat here; STE moves all the same."
       : `The angle between them is ${between.toFixed(0)}°, ${size}.`;
     const list = (g) => g.map((x) => x.toFixed(2).replace("-", "−")).join(", ");
-    const where = s.weights === "one" ? `w = ${of(s.w)}` : `w = ${of(s.w)}, v = ${of(s.v)}`;
+    const where = (`w = ${of(s.w)}` + (s.weights === "one" ? "" : `, v = ${of(s.v)}`)).replaceAll("-", "−");
     formula.textContent = s.weights === "one" ? `Loss: (${s.x.toFixed(1)} · sign(w) − 1)²` : `Loss: (${s.x.toFixed(1)} · sign(w) + ${BESIDE} · sign(v) − 1)²; the curves cut it along w`;
     f.say(`At ${where}: gradient of the blurred loss ${list(a)}, by STE ${list(b)}. ${verdict}`);
     top.describe(`Loss of ${s.weights} weight${s.weights === "one" ? "" : "s"} along w, stepped, and blurred by ${s.noise} noise of width ${s.sigma}. ${verdict}`);

@@ -1,0 +1,61 @@
+"""Recorded runs as matrices: every run in one cell, the numbers those of the report. Diagrams."""
+
+import re
+
+import matplotlib.pyplot as plt
+import pytest
+
+from stompp_lite.errors import ConfigError
+from stompp_lite.lab.recipes import RECIPES
+from stompp_lite.lab.record import read_all
+from stompp_lite.lab.report import group, table, told
+from stompp_lite.viz import diagrams, style
+from stompp_lite.viz.tables import matrix
+
+RECORDED = [name for name in RECIPES if name != "quick"]
+
+
+def rows(text):
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines]
+    return cells[0], {row[0]: row[1:] for row in cells[2:]}
+
+
+def test_a_matrix_names_settings_arms_and_depths_in_words():
+    header, found = rows(matrix("orders"))
+    assert header[1:4] == ["8, `minimal`", "24, `adam`", "24, `minimal`"]
+    runs = group(read_all("orders"))
+    column = header.index("24, `minimal`") - 1
+    assert found["StoMPP, reverse"][column] == told(runs["n06-minimal-stompp-reverse"]) + " (10)"
+    assert found["StoMPP, global, redraw"][column] == told(runs["n06-minimal-stompp-global-redraw"])
+    assert "5 seeds, where" in matrix("orders")
+
+
+def test_leads_keep_their_sign():
+    assert {"StoMPP, lead +12", "StoMPP, lead −12"} <= set(rows(matrix("lead"))[1])
+
+
+@pytest.mark.parametrize("recipe", RECORDED)
+def test_no_setting_is_lost(recipe):
+    text = matrix(recipe)
+    if text == table(recipe):
+        return
+    cells = [c for row in rows(text)[1].values() for c in row if c]
+    assert len(cells) == len(group(read_all(recipe)))
+    for runs in group(read_all(recipe)).values():
+        shown = told(runs) or f"{runs[0].final['test_acc']:.1f}"
+        assert any(re.fullmatch(rf"{re.escape(shown)}( \(\d+\))?", c) for c in cells)
+
+
+def test_a_block_shows_which_of_its_stages_are_committed():
+    for committed in (0, 1, 2):
+        ax = diagrams.block(committed).axes[0]
+        dark = [
+            p for p in ax.patches if plt.matplotlib.colors.to_hex(p.get_facecolor()) == style.FROZEN
+        ]
+        said = [t.get_text() for t in ax.texts if "stage" in t.get_text()]
+        assert len(dark) == 2 * committed
+        assert [("no gradient" in text) for text in said] == [committed >= 1, committed >= 2]
+        plt.close(ax.figure)
+    with pytest.raises(ConfigError, match="not 3"):
+        diagrams.block(3)
