@@ -121,6 +121,10 @@ def test_a_page_works_offline_with_all_its_figures(context, name):
         ".filter(el => !el.labels.length).map(el => el.outerHTML)"
     )
     assert not unnamed, unnamed
+    vanished = page.locator("figure.lbl-still image").evaluate_all(
+        "all => all.filter(image => image.getBoundingClientRect().width < 5).length"
+    )
+    assert not vanished, "a map in a drawing has no size"
     stored, drawn = page.locator(".lbl-component").count(), page.locator(FIGURE).count()
     assert stored == drawn and not page.locator(".lbl-error").count()
     for k in range(drawn):

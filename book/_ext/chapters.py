@@ -25,7 +25,6 @@ _COLORS = {
     "#e6e9ed": "grid", style.FROZEN: "frozen", style.FREE: "free",
     **{look.color: name.replace("+", "-") for name, look in style.METHODS.items()},
 }  # fmt: skip
-_LONG = re.compile(r"(\d+\.\d)\d+")  # of coordinates: a tenth of a point is less than a pixel
 _HEX = re.compile("|".join(sorted(set(_COLORS), key=len)), re.IGNORECASE)
 
 
@@ -49,6 +48,12 @@ def byline(first: str, words: int, number: int) -> str:
     return f"{heading}\n\n:::{{div}} lbl-byline\n{line}\n:::\n{rest}"
 
 
+def _shorter(places: str) -> str:
+    """Coordinates to a tenth of a point, which is less than a pixel."""
+    places = re.sub(r"(\d+\.\d)\d+", r"\1", places)
+    return re.sub(r"\.0(?!\d)", "", re.sub(r"(?<!^) {2,}", " ", places))
+
+
 def drawing(svg: str, name: str, alt: str, caption: str) -> str:
     """A figure of a notebook as part of the page: in its colors, with names of its own.
 
@@ -63,9 +68,10 @@ def drawing(svg: str, name: str, alt: str, caption: str) -> str:
     named = {name for pair in used for name in pair if name}
     short = {old: f"{name}{k}" for k, old in enumerate(sorted(named))}
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", svg)
+    svg = _without_bare_groups(svg)
     svg = re.sub(r'xlink:href="#([^"]+)"', lambda m: f'href="#{short[m[1]]}"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{short[m[1]]})", svg)
-    svg = re.sub(r"<[^>]+>", lambda tag: _LONG.sub(r"\1", tag[0]), svg)
+    svg = re.sub(r' (?:d|x|y)="[^"]+"', lambda places: _shorter(places[0]), svg)
     svg = _HEX.sub(lambda m: f"var(--fig-{_COLORS[m[0].lower()]})", svg)
     looks: dict[str, str] = {}  # each style once: a drawing repeats few of them often
     svg = re.sub(
@@ -78,6 +84,20 @@ def drawing(svg: str, name: str, alt: str, caption: str) -> str:
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
     return f'<figure class="lbl-still">{svg}{below}</figure>'
+
+
+def _without_bare_groups(svg: str) -> str:
+    """The drawing without groups that only held a name that nothing refers to."""
+    kept, stays = [], []
+    for token in re.findall(r"<[^>]+>|[^<]+", svg):
+        if token == "<g>" or (token.startswith("<g ") and not token.endswith("/>")):
+            stays.append(token != "<g>")
+            if not stays[-1]:
+                continue
+        elif token == "</g>" and not stays.pop():
+            continue
+        kept.append(token)
+    return "".join(kept)
 
 
 def _figures(cell: dict[str, Any], number: int, count: int) -> int:
