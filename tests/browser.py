@@ -64,7 +64,11 @@ class Watched:
         self.page, self.wrong = context.new_page(), []
         self.page.on("console", lambda m: self.wrong.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda e: self.wrong.append(str(e)))
-        self.page.on("requestfailed", lambda r: self.wrong.append(f"failed: {r.url}"))
+        self.page.on("requestfailed", self._failed)
         self.page.on(
             "request", lambda r: self.wrong.append(r.url) if r.url.startswith("http") else None
         )
+
+    def _failed(self, request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the page was left before its icon had come
+            self.wrong.append(f"failed: {request.url} ({request.failure})")

@@ -187,6 +187,17 @@ def test_every_image_says_what_it_shows(context):
             assert len(alt) > 40 and ".png" not in alt, f"{name}: {alt!r}"
 
 
+def test_meanings_of_words_show_by_keyboard_and_touch(context):
+    page = context.new_page()
+    page.goto((HTML / "notebooks" / "05_clip_then_freeze.html").as_uri())
+    word = page.locator("abbr[title]").first
+    shown = "el => getComputedStyle(el, '::after').content"
+    assert word.evaluate(shown) == "none"
+    word.focus()
+    assert word.get_attribute("title") in word.evaluate(shown)
+    assert len(word.get_attribute("title")) > 30
+
+
 def test_what_pages_share_is_light(context):
     """Scripts, styles and fonts that a chapter loads, without MathJax."""
     page, loaded = context.new_page(), set()

@@ -8,6 +8,7 @@ from stompp_lite.lab import claims, teeth
 from stompp_lite.lab.claims import Comparison, judge
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.stats import Interval, seeds_interval
+from tests.conftest import ROOT
 from tests.test_verdict import made
 
 LEDGER = claims.read()
@@ -187,3 +188,8 @@ def test_an_interval_over_seeds_alone():
     assert found.mean == 2 and found.half == pytest.approx(4.303 / np.sqrt(3), abs=1e-3)
     with pytest.raises(ConfigError, match="at least 2"):
         seeds_interval([1.0])
+
+
+def test_what_we_found_names_every_claim():
+    page = (ROOT / "book" / "found.md").read_text(encoding="utf-8")
+    assert [name for name in claims.read() if f"(#claim-{name.lower()})" not in page] == []
