@@ -1,0 +1,65 @@
+"""What the book makes of a notebook's drawing: other names and colors, never other words."""
+
+import io
+import re
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from stompp_lite.viz import style
+from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import course
+from chapters import byline, drawing
+
+
+@pytest.fixture(scope="module")
+def svg():
+    with plt.rc_context():
+        style.use()
+        fig, ax = plt.subplots()
+        ax.plot([0, 1.23456], [0.5, 0.98765], color=style.look("stompp").color)
+        ax.imshow(np.eye(3), extent=(0, 1000, 0, 1), aspect="auto")
+        ax.set_title("15.74% of 1.0000, <b> & −0.25")
+        out = io.StringIO()
+        fig.savefig(out, format="svg")
+        plt.close(fig)
+    return out.getvalue()
+
+
+def words(text):
+    return re.findall(r"<text[^>]*>([^<]*)</text>", text)
+
+
+def test_numbers_in_a_drawing_stay_as_they_are(svg):
+    shown = drawing(svg, "f1a", "what it shows", "A caption.")
+    assert words(shown) == words(svg) and any("15.74%" in w for w in words(shown))
+    assert re.findall(r'transform="[^"]*"', shown) == re.findall(r'transform="[^"]*"', svg)
+    assert len(shown) < 0.8 * len(svg)
+
+
+def test_names_and_colors_of_a_drawing_are_the_pages_own(svg):
+    shown = drawing(svg, "f1a", 'a "quoted" alt', "")
+    assert style.look("stompp").color not in shown and "var(--fig-stompp)" in shown
+    assert 'aria-label="a &quot;quoted&quot; alt"' in shown and "figcaption" not in shown
+    ids = re.findall(r'\bid="([^"]+)"', shown)
+    assert ids and all(name.startswith("f1a") for name in ids) and len(ids) == len(set(ids))
+    for used in re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', shown):
+        assert {name for name in used if name} <= set(ids)
+    assert shown.count("<g") == shown.count("</g>")
+
+
+def test_every_chapter_has_a_question_what_it_needs_and_minutes():
+    found = course.chapters()
+    assert [c.number for c in found] == list(range(1, 13))
+    for c in found:
+        assert c.minutes >= 5 and c.question.endswith("?") and all(n < c.number for n in c.needs)
+    assert found[8].needs == (6, 7, 8)
+
+
+def test_a_chapter_that_does_not_say_its_time_is_named():
+    with pytest.raises(ValueError, match="chapter 7: the first cell must end with 'Running time"):
+        byline("# 7. A title\n\n**Why?**", 1000, 7)
