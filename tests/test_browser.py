@@ -89,6 +89,12 @@ def picture(page, k):
     )
 
 
+def reveal(page):
+    """Show what waits for predictions."""
+    for skip in page.get_by_text("Show me without").all():
+        skip.click()
+
+
 def changes(page, k, control):
     """Whether figure k looks different once a control of it was moved, by keyboard."""
     before = picture(page, k)
@@ -114,8 +120,7 @@ def test_a_page_works_offline_with_all_its_figures(context, name):
     page = watched.page
     page.goto((HTML / name).as_uri())
     page.wait_for_load_state("load")
-    for skip in page.get_by_text("Show me without").all():
-        skip.click()
+    reveal(page)
     unnamed = page.locator(".lbl-figure").evaluate_all(
         "figures => figures.flatMap(f => [...f.querySelectorAll('input, select')])"
         ".filter(el => !el.labels.length).map(el => el.outerHTML)"
@@ -139,8 +144,7 @@ def test_a_page_works_offline_with_all_its_figures(context, name):
             if not changes(page, k, controls.nth(i)):  # perhaps for what was set before: afresh
                 page.evaluate("localStorage.clear()")
                 page.reload()
-                for skip in page.get_by_text("Show me without").all():
-                    skip.click()
+                reveal(page)
                 label = controls.nth(i).evaluate("el => el.closest('label').textContent")
                 assert changes(page, k, controls.nth(i)), f"{label!r} does nothing"
     assert page.evaluate("document.documentElement.scrollWidth") <= 1281
@@ -161,8 +165,7 @@ def test_pages_are_accessible(browser, theme, rules):
         page = context.new_page()
         page.goto((HTML / name).as_uri())
         page.wait_for_load_state("load")
-        for skip in page.get_by_text("Show me without").all():
-            skip.click()
+        reveal(page)
         for summary in page.locator(".lbl-data > summary").all():
             summary.click()
         page.wait_for_timeout(400)  # the theme waits before it measures what scrolls

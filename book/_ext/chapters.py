@@ -32,17 +32,16 @@ def _html(output: dict[str, Any]) -> str:
     return lines(output.get("data", {}).get("text/html", ""))
 
 
-def byline(first: str, words: int, number: int) -> str:
+def byline(first: str, time: int, number: int) -> str:
     """The first cell with a line on what the chapter takes, in place of its last sentence.
 
     Args:
         first: source of the cell: a heading, the question, what is learned and needed.
-        words: of all text cells; number: of the chapter.
+        time: minutes to read the chapter; number: of the chapter.
     """
     runs = _RUNS.search(first)
     if runs is None:
         raise ValueError(f"chapter {number}: the first cell must end with 'Running time: ...'")
-    time = minutes(words)
     line = f"{part(number)} · {time} minutes to read · runs in {runs[1]} on one CPU core"
     heading, rest = first[: runs.start()].split("\n", 1)
     return f"{heading}\n\n:::{{div}} lbl-byline\n{line}\n:::\n{rest}"
@@ -125,7 +124,7 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
     notebook = json.loads(source[0])
     cells, number, count = notebook["cells"], int(Path(page).name[:2]), 0
     said = texts(notebook)
-    cells[0]["source"] = byline(said[0], sum(len(t.split()) for t in said), number)
+    cells[0]["source"] = byline(said[0], minutes(said), number)
     for cell in cells:
         if cell["cell_type"] != "code":
             continue
@@ -166,6 +165,7 @@ def explain_words(app: Any, doctree: nodes.document) -> None:
     """The first time a chapter uses a word of the glossary, the page tells its meaning."""
     if not app.env.docname.startswith("notebooks/"):
         return
+    app.env.note_dependency("book/notation.md")
     words = glossary()
     for text in list(doctree.findall(nodes.Text)):
         parent = text.parent
@@ -194,13 +194,8 @@ def glossary() -> dict[str, str]:
 
 
 def setup(app: Any) -> dict[str, Any]:
-    """Connect the pieces; a change of this file makes every page anew."""
+    """Connect the pieces."""
     app.connect("source-read", read_notebook)
     app.connect("doctree-read", box_question)
     app.connect("doctree-read", explain_words)
-    return {
-        "version": "1",
-        "env_version": sum(Path(__file__).read_bytes()),
-        "parallel_read_safe": True,
-        "parallel_write_safe": True,
-    }
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ def texts(notebook: dict[str, Any]) -> list[str]:
     return [lines(c["source"]) for c in notebook["cells"] if c["cell_type"] == "markdown"]
 
 
-def minutes(words: int) -> int:
-    """Time to read so many words, in steps of five minutes."""
+def minutes(said: list[str]) -> int:
+    """Time to read these texts, in steps of five minutes."""
+    words = sum(len(text.split()) for text in said)
     return 5 * max(1, round(words / WORDS_PER_MINUTE / 5))
 
 
@@ -54,6 +56,7 @@ def part(number: int) -> str:
     return next(name for name, numbers in PARTS.items() if number in numbers)
 
 
+@cache
 def chapters() -> list[Chapter]:
     """All chapters, in order."""
     found = []
@@ -71,7 +74,7 @@ def chapters() -> list[Chapter]:
                 heading.removeprefix(f"# {number}. "),
                 " ".join(asked[1].split()),
                 tuple(int(n) for n in re.findall(r"\[(?:chapter )?(\d+)\]", needs[1])),
-                minutes(sum(len(text.split()) for text in said)),
+                minutes(said),
             )
         )
     return found
@@ -81,9 +84,9 @@ def _link(c: Chapter, text: str) -> str:
     return f"[{text}](../notebooks/{c.page}.ipynb)"
 
 
-def table(part: int | None = None) -> str:
-    """Chapters of a part, or all, with their questions and minutes to read."""
-    numbers = list(PARTS.values())[part - 1] if part else range(1, 13)
+def table(part: int) -> str:
+    """Chapters of a part, with their questions and minutes to read."""
+    numbers = list(PARTS.values())[part - 1]
     rows = [
         f"| {_link(c, f'{c.number}. {c.title}')} | {c.question} | {c.minutes} |"
         for c in chapters()

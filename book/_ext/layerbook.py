@@ -222,10 +222,8 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
     from stompp_lite.lab import bench, claims, zoo
-    from stompp_lite.lab.fair import FIGHTERS
     from stompp_lite.lab.recipes import RECIPES
     from stompp_lite.lab.record import read_all
-    from stompp_lite.lab.report import by_arm
     from stompp_lite.viz import explore, figures, playground, style, tables
 
     def figure(component: Any) -> str:
@@ -237,14 +235,8 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
 
     def depth(_: str) -> str:
         style.use()
-        fight = by_arm(read_all("fair"))
-        panels = {
-            "SGD, rate 0.1 for all": fight["minimal"],
-            "weights with a scale, own rates": fight["scale"],
-            "Adam, own rates": fight["adam"],
-        }
         svg = io.StringIO()
-        figures.depth(panels, FIGHTERS).savefig(svg, format="svg", bbox_inches="tight")
+        figures.fight().savefig(svg, format="svg", bbox_inches="tight")
         return f"```{{raw}} html\n{drawing(svg.getvalue(), 'lead', DEPTH, '')}\n```"
 
     def summary(recipe: str) -> str:
@@ -257,7 +249,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         "playground": lambda _: figure(playground.playground()),
         "freezing": freezing,
         "depth": depth,
-        "course": lambda part: course.table(int(part) if part.isdigit() else None),
+        "course": lambda part: course.table(int(part)),
         "paths": lambda _: course.paths(),
         "map": lambda _: f"```{{raw}} html\n{course.course_map()}\n```",
         "results": lambda _: figure(explore.results(EXPLORED)),
@@ -289,4 +281,10 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", link_chapters)
     app.add_css_file("layer.css")
     app.add_js_file("layer.js")
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return {
+        "version": "1",
+        "env_version": sum(sum(path.read_bytes()) for path in sources),  # a change: all anew
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }

@@ -10,25 +10,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from build import ROOT
-from stompp_lite.lab.fair import FIGHTERS
 from stompp_lite.lab.record import Record, read_all
-from stompp_lite.lab.report import by_arm
 from stompp_lite.viz import explore, figures, style
 
 STATIC = ROOT / "book" / "_static"
 ROWS, WIDE, TALL, EDGE = 16, 26, 12, 10  # weights of a layer that are drawn; pixels of a cell
-
-
-def depth() -> None:
-    """Accuracy against depth in three arms."""
-    fight = by_arm(read_all("fair"))
-    panels = {
-        "SGD, rate 0.1 for all": fight["minimal"],
-        "weights with a scale, own rates": fight["scale"],
-        "Adam, own rates": fight["adam"],
-    }
-    figure = figures.depth(panels, FIGHTERS)
-    figure.savefig(STATIC / "depth.png", dpi=160, metadata={"Software": None})
 
 
 def moving(record: Record) -> None:
@@ -63,5 +49,5 @@ def moving(record: Record) -> None:
 
 if __name__ == "__main__":
     style.use()
-    depth()
+    figures.fight().savefig(STATIC / "depth.png", dpi=160, metadata={"Software": None})
     moving(next(run for run in read_all("film") if run.name == "n06-minimal-stompp-s0"))

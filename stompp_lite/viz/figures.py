@@ -11,8 +11,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab.record import Record
-from stompp_lite.lab.report import Depths, common_seeds, splits
+from stompp_lite.lab.fair import FIGHTERS
+from stompp_lite.lab.record import Record, read_all
+from stompp_lite.lab.report import Depths, by_arm, common_seeds, splits
 from stompp_lite.lab.stats import Interval, accuracy_interval, paired_difference
 from stompp_lite.schedule import Schedule
 from stompp_lite.viz import style
@@ -79,6 +80,17 @@ def depth(panels: Mapping[str, Depths], methods: Sequence[str], low: float = 0.0
         axes[0][0].legend(loc="lower left")
     axes[0][0].set_ylabel("test accuracy, %")
     return fig
+
+
+def fight() -> Figure:
+    """All fighters against depth in three arms: what README and landing page show."""
+    arms = by_arm(read_all("fair"))
+    panels = {
+        "SGD, rate 0.1 for all": arms["minimal"],
+        "weights with a scale, own rates": arms["scale"],
+        "Adam, own rates": arms["adam"],
+    }
+    return depth(panels, FIGHTERS)
 
 
 def dots(

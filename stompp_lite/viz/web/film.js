@@ -1,12 +1,9 @@
 // Training film (chapters 4, 8, 9, 10): scrub recorded runs; compare two in step.
-import { h, frame, slider, choice, player, canvas, plot, timeLine, legend, color, look, need, numbers, tell } from "./kit.js";
+import { h, frame, slider, choice, player, canvas, plot, timeLine, legend, color, look, need, numbers, signBits, tell } from "./kit.js";
 import { network } from "./network.js";
 
 const EACH = ["p", "gradient", "flips", "signs"]; // one list of stages for each frame
 const SIDE = 8; // signs of a layer are drawn in rows of eight
-
-/** The signs of a stage in a frame, from hexadecimal digits: [1, 0, ...], 1 is +1. */
-const bits = (digits) => [...digits].flatMap((d) => [3, 2, 1, 0].map((k) => (parseInt(d, 16) >> k) & 1));
 
 export function render({ model, el }) {
   const { runs, fields, start } = model.get("data");
@@ -84,7 +81,7 @@ export function render({ model, el }) {
   function sampled(run) { // of the chosen layer, now: {signs, flipped}; null where it has no weights
     const now = at(run, s.k).signs[s.layer], before = at(run, Math.max(s.k - 1, 0)).signs[s.layer];
     if (!now) return null;
-    const old = bits(before), fresh = bits(now);
+    const old = signBits(before), fresh = signBits(now);
     return { signs: fresh, flipped: fresh.map((bit, i) => bit !== old[i]) };
   }
   function drawSigns(c, width, run) {

@@ -1,8 +1,7 @@
 // A network turns into single bits, layer by layer (the landing page): a recorded run, replayed.
-import { h, frame, slider, button, player, canvas, color, need, numbers, tell } from "./kit.js";
+import { h, frame, slider, button, player, canvas, color, need, numbers, signBits, tell } from "./kit.js";
 
 const ROWS = 16; // weights of a layer that are drawn
-const bits = (digits) => [...digits].flatMap((d) => [3, 2, 1, 0].map((k) => (parseInt(d, 16) >> k) & 1));
 
 /** When an entry has its turn within its layer's window: a fixed number in [0, 1). */
 function place(layer, i) {
@@ -45,7 +44,7 @@ export function render({ model, el }) {
     const { p, signs } = now(), { a, b } = tile(width), [free, frozen, line, ink, ground] = ["free", "frozen", "line", "ink", "ground"].map((n) => color(n, f.stage));
     const left = (width - a * p.length) / 2;
     p.forEach((share, l) => {
-      const found = bits(signs[l]);
+      const found = signBits(signs[l]);
       for (let i = 0; i < ROWS; i++) {
         const x = left + l * a, y = 2 + i * b, hard = place(l, i) < share;
         if (hard) {

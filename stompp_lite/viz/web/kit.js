@@ -19,6 +19,11 @@ export function numbers(list, what, low = -Infinity, high = Infinity) {
   return list;
 }
 
+/** Signs as records keep them, four to a hexadecimal digit: [1, 0, ...], 1 is +1. */
+export function signBits(digits) {
+  return [...digits].flatMap((d) => [3, 2, 1, 0].map((k) => (parseInt(d, 16) >> k) & 1));
+}
+
 /** A DOM element. Strings become text, never markup. */
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
