@@ -9,7 +9,7 @@ from typing import Any
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab import fair, orders
+from stompp_lite.lab import fair, orders, larger
 from stompp_lite.lab.run import METHODS, Config, method_config
 
 
@@ -144,6 +144,13 @@ _ALL = (
         "Three orders on reduced CIFAR-10, 18 binary convolutions in three groups. Three seeds.",
         "about 30 core-minutes on one AMD EPYC core",
         orders.cifar,
+    ),
+    Recipe(
+        "cifar",
+        "Does the papers' picture, and what a scale or Adam makes of it, carry over to reduced "
+        "CIFAR-10 with 36 and 18 binary convolutions? Three arms, no tuning, three seeds.",
+        "about 2.5 core-hours on one AMD EPYC core",
+        larger.cifar,
     ),
     Recipe(
         "weights-only",
