@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -260,6 +261,31 @@ def test_figures_fit_a_phone_and_print_as_a_still(browser, name):
     assert (
         page.locator(".lbl-controls").last.evaluate("el => getComputedStyle(el).display") == "none"
     )
+    context.close()
+
+
+def test_panels_stand_below_one_another_on_a_phone(browser):
+    """Each as wide as the page allows, with the numbers that panels side by side share."""
+    from playwright.sync_api import expect
+
+    context = browser.new_context(offline=True, viewport={"width": 360, "height": 740})
+    watched = Watched(context)
+    page = watched.page
+    page.goto((HTML / "notebooks" / "09_order_matters.html").as_uri())
+    first = page.locator("figure.lbl-still").first
+    panels = first.locator(".lbl-pile svg")
+    expect(panels).to_have_count(4)
+    boxes = [panel.bounding_box() for panel in panels.all()]
+    for above, below in pairwise(boxes):
+        assert below["y"] >= above["y"] + above["height"] and abs(below["x"] - above["x"]) < 1
+    assert all(box["width"] > 200 for box in boxes)
+    for panel in panels.all():
+        numbers = [int(t) for t in panel.locator("text").all_text_contents() if t.isdigit()]
+        assert numbers.count(0) == 2 and 20 in numbers and 60 in numbers, numbers
+    page.set_viewport_size({"width": 1200, "height": 800})
+    expect(panels).to_have_count(0)
+    assert first.locator("> svg").bounding_box()["width"] > 400
+    assert not watched.wrong, watched.wrong
     context.close()
 
 

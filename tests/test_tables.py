@@ -5,6 +5,7 @@ import re
 import matplotlib.pyplot as plt
 import pytest
 
+from stompp_lite import LabResNet, binarize_model
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import read_all
@@ -45,6 +46,29 @@ def test_no_setting_is_lost(recipe):
     for runs in group(read_all(recipe)).values():
         shown = told(runs) or f"{runs[0].final['test_acc']:.1f}"
         assert any(re.fullmatch(rf"{re.escape(shown)}( \(\d+\))?", c) for c in cells)
+
+
+def test_gradient_takes_the_ways_that_are_open():
+    """The arrows of the diagram are what autograd does in the package's own blocks."""
+    from torch import ones
+
+    drawn = []
+    for ax in diagrams.paths().axes:
+        red = [a for a in ax.patches if isinstance(a, plt.matplotlib.patches.FancyArrowPatch)]
+        ends = [a._posA_posB[1][0] for a in red]
+        drawn.append(any(x < 0 for x in ends))  # something arrives before the first block
+    plt.close("all")
+    model = binarize_model(LabResNet(1, 10, blocks=(3,)), ones(1, 1, 8, 8))
+    middle, found = model.binarization.stages[3:5], []
+    for committed in range(3):
+        for stage in middle[:committed]:
+            for name in stage.activations:
+                model.get_submodule(name).p = 1.0
+        model.zero_grad()
+        model(ones(2, 1, 8, 8).normal_()).sum().backward()
+        grad = model.blocks[0].conv1.weight.grad
+        found.append(grad is not None and bool(grad.any()))
+    assert drawn == found == [True, True, False]
 
 
 def test_a_block_shows_which_of_its_stages_are_committed():

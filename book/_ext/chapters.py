@@ -25,6 +25,12 @@ _COLORS = {
     "#e6e9ed": "grid", style.FROZEN: "frozen", style.FREE: "free",
     **{look.color: name.replace("+", "-") for name, look in style.METHODS.items()},
 }  # fmt: skip
+#: What matplotlib calls a part -> what panels.js calls it.
+_PARTS = (
+    (r"axes_\d+", 'data-axes=""'),
+    (r"matplotlib\.axis_\d+", 'data-axis=""'),
+    (r"legend_\d+", 'data-legend=""'),
+)
 _HEX = re.compile("|".join(sorted(set(_COLORS), key=len)), re.IGNORECASE)
 
 
@@ -63,6 +69,8 @@ def drawing(svg: str, name: str, alt: str, caption: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r">\s+<", "><", svg)
+    for old, new in _PARTS:
+        svg = re.sub(rf' id="{old}"', f" {new}", svg)
     used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg))
     named = {name for pair in used for name in pair if name}
     short = {old: f"{name}{k}" for k, old in enumerate(sorted(named))}

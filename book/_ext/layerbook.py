@@ -104,8 +104,11 @@ def link_symbols(app: Any, doctree: Any, page: str) -> None:
 
 
 def align_numbers(app: Any, doctree: nodes.document) -> None:
-    """Columns of numbers end at the right."""
+    """Columns of numbers end at the right, and a number stays with its interval."""
     for table in doctree.findall(nodes.table):
+        for text in list(table.findall(nodes.Text)):
+            if " ± " in text:
+                text.parent.replace(text, nodes.Text(text.replace(" ± ", "\u00a0±\u00a0")))
         body = table.next_node(nodes.tbody)
         rows = [list(row.children) for row in table.findall(nodes.row)]
         if body is None or len({len(row) for row in rows}) != 1:
@@ -281,6 +284,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", link_chapters)
     app.add_css_file("layer.css")
     app.add_js_file("layer.js")
+    app.add_js_file("panels.js")
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return {
         "version": "1",

@@ -9,7 +9,7 @@ from typing import Any
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab import fair, orders, larger
+from stompp_lite.lab import fair, larger, orders
 from stompp_lite.lab.run import METHODS, Config, method_config
 
 

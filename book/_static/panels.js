@@ -1,0 +1,92 @@
+// On a phone the panels of a drawing stand one below the other, each as wide as the page. The
+// drawing itself stays for those who listen, and comes back when there is room.
+const narrow = matchMedia("screen and (max-width: 600px)");
+
+// What an element covers, in the units of its drawing.
+function extent(svg, nodes) {
+  const whole = svg.getBoundingClientRect(), unit = svg.viewBox.baseVal.width / whole.width;
+  const boxes = [...nodes].map((n) => n.getBoundingClientRect()).filter((b) => b.width || b.height);
+  const low = (side) => Math.min(...boxes.map((b) => b[side])), high = (side) => Math.max(...boxes.map((b) => b[side]));
+  return {
+    left: (low("left") - whole.left) * unit, right: (high("right") - whole.left) * unit,
+    top: (low("top") - whole.top) * unit, bottom: (high("bottom") - whole.top) * unit,
+  };
+}
+const near = (a, b) => Math.abs(a - b) < 1;
+
+// The panels of a drawing: its axes with their frames, a bar of colors with the panel it belongs to.
+function panelsOf(svg) {
+  const wide = svg.viewBox.baseVal.width, panels = [], bars = [];
+  for (const axes of svg.querySelectorAll(":scope > [data-axes], :scope > g > [data-axes]")) {
+    const frame = extent(svg, [axes.querySelector("path, image")]);
+    (frame.right - frame.left < 0.06 * wide ? bars : panels).push({ axes: [axes], frame });
+  }
+  for (const bar of bars) {
+    const left = panels.filter((p) => p.frame.right <= bar.frame.left + 1);
+    if (!left.length) return [];
+    left.reduce((a, b) => (b.frame.right > a.frame.right ? b : a)).axes.push(...bar.axes);
+  }
+  return panels;
+}
+
+// Of panels that share an axis only the first has its numbers; alone, each needs them.
+function withNumbers(panel, panels) {
+  const extra = [], scales = (p) => p.axes[0].querySelectorAll("[data-axis]"); // x, then y
+  if (scales(panel).length !== 2) return extra;
+  for (const [kind, a, b] of [[0, "left", "right"], [1, "top", "bottom"]]) {
+    if (scales(panel)[kind].querySelector("text")) continue;
+    const like = panels.find((p) => near(p.frame[a], panel.frame[a]) && near(p.frame[b], panel.frame[b]) && scales(p)[kind]?.querySelector("text"));
+    if (!like) continue;
+    const copy = scales(like)[kind].cloneNode(true);
+    const shift = kind ? [panel.frame.left - like.frame.left, 0] : [0, panel.frame.bottom - like.frame.bottom];
+    copy.setAttribute("transform", `translate(${shift})`);
+    extra.push(copy);
+  }
+  return extra;
+}
+
+function stack(figure) {
+  const svg = figure.querySelector("svg");
+  const panels = panelsOf(svg), first = panels[0];
+  if (!first) return;
+  const row = panels.filter((p) => p.frame.top < first.frame.bottom && p.frame.bottom > first.frame.top);
+  if (row.length < 2 || row.length > 5) return;
+  const parts = [...svg.querySelectorAll("[data-axes], [data-legend]")].filter((part) => !part.parentNode.closest("[data-axes]"));
+  const legends = parts.filter((part) => "legend" in part.dataset).map((legend) => ({ axes: [legend] }));
+  const pile = document.createElement("div");
+  pile.className = "lbl-pile";
+  pile.setAttribute("aria-hidden", "true");
+  figure.prepend(pile); // before the drawing: its names lead here while it is hidden
+  for (const panel of [...panels, ...legends]) {
+    const numbers = panel.frame ? withNumbers(panel, panels) : [];
+    const copy = svg.cloneNode(true);
+    const copies = [...copy.querySelectorAll("[data-axes], [data-legend]")].filter((part) => !part.parentNode.closest("[data-axes]"));
+    const kept = copies.filter((_, i) => panel.axes.includes(parts[i]));
+    copies.forEach((part) => kept.includes(part) || part.remove());
+    kept[0].append(...numbers);
+    for (const told of ["role", "aria-label", "width", "height"]) copy.removeAttribute(told);
+    pile.append(copy);
+    // as large as its frame and its words (what is drawn may reach beyond the frame, cut off)
+    const shown = kept.flatMap((part) => (panel.frame ? [part.querySelector("path, image"), ...part.querySelectorAll("text")] : [...part.querySelectorAll("*")]));
+    const box = extent(copy, shown), pad = 4, width = box.right - box.left + 2 * pad;
+    copy.setAttribute("viewBox", [box.left - pad, box.top - pad, width, box.bottom - box.top + 2 * pad].map((v) => v.toFixed(1)).join(" "));
+    copy.style.maxWidth = `${(1.6 * width).toFixed()}px`;
+  }
+  figure.classList.add("lbl-piled");
+}
+
+function arrange(figure) {
+  const piled = figure.classList.contains("lbl-piled");
+  if (narrow.matches && !piled && figure.clientWidth > 100) stack(figure); // less: hidden, or closing
+  else if (!narrow.matches && piled) {
+    figure.querySelector(".lbl-pile").remove();
+    figure.classList.remove("lbl-piled");
+  }
+}
+const arrangeAll = () => document.querySelectorAll("figure.lbl-still").forEach(arrange);
+narrow.addEventListener("change", arrangeAll);
+addEventListener("load", async () => {
+  await document.fonts.ready; // a panel is as large as its words
+  const seen = new ResizeObserver((changes) => changes.forEach((change) => arrange(change.target)));
+  document.querySelectorAll("figure.lbl-still").forEach((figure) => seen.observe(figure)); // now, or when a fold opens
+});
