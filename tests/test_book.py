@@ -252,3 +252,19 @@ def _operations(method: str, window: float) -> int:
     with FlopCounterMode(display=False) as counter:
         net.step()
     return counter.get_total_flops()
+
+
+def test_the_readme_fetches_the_course_once_there_is_an_address():
+    from address import with_clone_line
+
+    from release import address
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_clone_line(readme, address()) == readme, "run: make address"
+    public = with_clone_line(readme, "https://github.com/someone/course.git")
+    assert (
+        public.count("git clone https://github.com/someone/course.git && cd course\nmake book") == 1
+    )
+    assert with_clone_line(public, "https://github.com/OWNER/course") == with_clone_line(
+        readme, "https://github.com/OWNER/course"
+    )

@@ -1,4 +1,4 @@
-"""Write the repository's address from _config.yml into the setup cell of every notebook."""
+"""Write the address of the repository from _config.yml into the notebooks and the README."""
 
 from __future__ import annotations
 
@@ -11,8 +11,23 @@ from release import ROOT, address
 PATTERN = re.compile(r"git\+https?://[^\"']+")
 
 
+CLONE = re.compile(r"^git clone .+\n", re.MULTILINE)
+
+
+def with_clone_line(readme: str, url: str) -> str:
+    """The README with a line that fetches the course, unless the address is a placeholder."""
+    readme = CLONE.sub("", readme)
+    if "OWNER" in url:
+        return readme
+    line = f"git clone {url} && cd {url.rsplit('/', 1)[-1].removesuffix('.git')}\n"
+    return readme.replace("```sh\nmake book", f"```sh\n{line}make book", 1)
+
+
 def main() -> None:
-    """Rewrite every notebook; where nothing differs the file stays the same."""
+    """Rewrite every notebook and the README; where nothing differs the file stays the same."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(with_clone_line(text, address()), encoding="utf-8")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
