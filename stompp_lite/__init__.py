@@ -12,6 +12,7 @@ from stompp_lite.networks.describe import describe
 from stompp_lite.networks.fold import fold_scale
 from stompp_lite.networks.models import LabResNet, mlp
 from stompp_lite.networks.rules import Rule
+from stompp_lite.networks.vision import import_torchvision
 from stompp_lite.schedule import Schedule
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.finished import assert_binary
@@ -21,7 +22,6 @@ from stompp_lite.training.measure import accuracy
 from stompp_lite.training.plan import Plan
 from stompp_lite.training.progression import Progression
 from stompp_lite.training.settings import Settings
-from stompp_lite.training.vision import import_torchvision
 
 __version__ = "0.1.0"
 

@@ -42,6 +42,14 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--jobs", type=int, default=1, help="processes, one core each")
     sweep.add_argument("--only", default="", help="only runs whose name contains this")
     sweep.add_argument("--root", default="data")
+    sweep.add_argument("--device", default="cpu")
+    sweep.add_argument("--checkpoints", type=Path, help="folder to store running runs in")
+    sweep.add_argument(
+        "--set", nargs="*", action="extend", default=[], metavar="FIELD=VALUE", dest="changes",
+        help="change every run, for example epochs=30 precision=bf16; needs --out",
+    )  # fmt: skip
+    sweep.add_argument("--backend", default="local", help="local, dask or ray")
+    sweep.add_argument("--address", help="of the cluster's scheduler; default: start one here")
 
     report = commands.add_parser("report", help="table of a recipe's records, with intervals")
     report.add_argument("recipe")
@@ -103,8 +111,16 @@ def _dispatch(args: argparse.Namespace) -> int:
         shown = result.outcome if accuracy is None else f"test accuracy {accuracy:.1f} %"
         print(f"{args.out}: {shown} in {result.wall_s:.0f} s")
     elif args.command == "sweep":
+        if args.changes and not args.out:
+            raise ConfigError(
+                "--set makes runs that are not the recipe's; name a folder with --out"
+            )
         folder = args.out or record.default_folder() or Path("data/runs")
-        counts = sweep.sweep(args.recipe, folder, jobs=args.jobs, only=args.only, root=args.root)
+        counts = sweep.sweep(
+            args.recipe, folder, jobs=args.jobs, only=args.only, root=args.root,
+            device=args.device, checkpoints=args.checkpoints, changes=args.changes,
+            backend=args.backend, address=args.address,
+        )  # fmt: skip
         print(", ".join(f"{v} {k}" for k, v in counts.items()))
     elif args.command == "report":
         print(report.table(args.recipe, args.runs))

@@ -2,14 +2,16 @@
 
 import json
 import math
+import sys
 
 import pytest
 
+from stompp_lite import fit, load
 from stompp_lite.__main__ import main
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab import bench, record
-from stompp_lite.lab.recipes import configure
-from stompp_lite.lab.run import METHODS, Config
+from stompp_lite.lab.recipes import configure, runs_of
+from stompp_lite.lab.run import METHODS, Config, build, run
 from stompp_lite.lab.sweep import sweep
 
 FAST = ["--set", "model=mlp", "blocks=[3]", "width=8", "epochs=2", "plan.tail=0.2"]
@@ -55,7 +57,7 @@ def test_a_run_can_be_stopped_and_gone_on_with(tmp_path):
         (["run", "--set", "data=mnst"], "did you mean 'mnist'"),
         (["run", "--set", "data=cifar10", "--root", "/nowhere"], "download=True"),
         (["run", "--set", "model=resnet"], "unknown model 'resnet'"),
-        (["run", "--set", "model=mlp"], "an mlp has one depth"),
+        (["run", "--set", "model=mlp"], "model 'mlp' has one depth"),
         (["sweep", "toth"], "did you mean 'tooth'"),
         (["sweep", "quick", "--jobs", "0"], "jobs must be"),
         (["report", "tooth", "--runs", "/nowhere"], "no records of recipe 'tooth'"),
@@ -145,6 +147,43 @@ def test_sweep_runs_what_is_missing_and_skips_the_rest(tmp_path, capsys):
     path.write_text(json.dumps(changed))
     with pytest.raises(RecordError, match=r"made with lr = 0\.123, this run has"):
         sweep("quick", tmp_path, progress=False)
+
+
+def test_a_sweep_on_a_dask_cluster_gives_the_same_records(tmp_path):
+    """Two workers on this machine, records written here."""
+    for folder, options in (("here", {}), ("there", {"backend": "dask", "jobs": 2})):
+        done = sweep("quick", tmp_path / folder, progress=False, **options)
+        assert done == {"done": 2, "skipped": 0, "failed": 0}
+    for name in ("n01-ste-s0", "n01-stompp-s0"):
+        a, b = (record.read(tmp_path / f / "quick" / f"{name}.json") for f in ("here", "there"))
+        assert (a.final, a.curves, a.steps, a.correct) == (b.final, b.curves, b.steps, b.correct)
+
+
+def test_a_sweep_with_changes_goes_on_from_its_checkpoints(tmp_path, capsys):
+    changed = ["--set", "epochs=1", "--checkpoints", str(tmp_path / "kept"), "--only", "stompp"]
+    assert main(["sweep", "quick", *changed]) == 1
+    assert "name a folder with --out" in capsys.readouterr().err
+    ((name, config),) = runs_of("quick", ["epochs=1"], "stompp")
+    stored = tmp_path / "kept" / "quick" / f"{name}.npz"
+    data = load("digits")
+    stored.parent.mkdir(parents=True)
+    fit(build(config, data), data, config, checkpoint=stored, stop_at=7, progress=False)
+    assert stored.exists()  # as if it had been killed
+    assert main(["sweep", "quick", *changed, "--out", str(tmp_path)]) == 0
+    assert not stored.exists()
+    resumed = record.read(tmp_path / "quick" / f"{name}.json")
+    whole = run(config)
+    assert resumed.config["epochs"] == 1 and resumed.final == whole.final
+    assert main(["sweep", "quick", "--set", "epochz=1", "--out", str(tmp_path)]) == 1
+    assert "did you mean 'epochs'" in capsys.readouterr().err
+
+
+def test_a_sweep_says_what_a_cluster_lacks(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="back end"):
+        sweep("quick", tmp_path, backend="slurm")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match="pip install ray"):
+        sweep("quick", tmp_path, backend="ray")
 
 
 def test_a_repeated_run_gives_the_same_numbers(tmp_path):

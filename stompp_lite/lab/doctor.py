@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from stompp_lite.lab import record
+from stompp_lite.networks.vision import import_torchvision
 from stompp_lite.training import data
-from stompp_lite.training.vision import import_torchvision
 
 # package -> (who needs it, whether anything works without it)
 _PACKAGES = {

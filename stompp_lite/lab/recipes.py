@@ -9,7 +9,7 @@ from typing import Any
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab import fair, larger, orders
+from stompp_lite.lab import fair, full, larger, orders
 from stompp_lite.lab.run import METHODS, Config, method_config
 
 
@@ -22,6 +22,7 @@ class Recipe:
         cost: expected time, with the processor it was measured on.
         runs: yields (name, configuration).
         missing: which of the runs are not recorded, and why.
+        full: of full size: for a GPU, and not recorded here.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Recipe:
     cost: str
     runs: Callable[[], Iterator[tuple[str, Config]]]
     missing: str = ""
+    full: bool = False
 
 
 def _perceptron() -> Iterator[tuple[str, Config]]:
@@ -153,6 +155,13 @@ _ALL = (
         larger.cifar,
     ),
     Recipe(
+        "text-tune",
+        "Which learning rate suits each method on SST-2, where no batch norm follows a binary "
+        "layer? A small encoder from scratch, validation split, seed 100.",
+        "about 40 core-minutes on one AMD EPYC core",
+        larger.text_tune,
+    ),
+    Recipe(
         "weights-only",
         "Binary weights alone: does freezing work, and does the order matter? Five seeds.",
         "about 1 core-hour on one AMD EPYC core",
@@ -206,6 +215,35 @@ _ALL = (
         "about 40 core-minutes on one AMD EPYC core",
         orders.film,
     ),
+    Recipe(
+        "decide",
+        "CIFAR-10, ResNet-18 and ResNet-50: does a scale, or Adam, close the gap between STE and "
+        "StoMPP? One seed, 30 epochs (fewer with --set epochs=...).",
+        "not measured; by operations about two hours on one data-center GPU",
+        full.decide,
+        full=True,
+    ),
+    Recipe(
+        "cifar-full",
+        "All methods, three arms, ResNet-18, -34 and -50 on CIFAR-10 and CIFAR-100. Three seeds.",
+        "not measured; weeks on one data-center GPU, so choose with --only",
+        full.cifar,
+        full=True,
+    ),
+    Recipe(
+        "mobilenet-full",
+        "MobileNetV2 on CIFAR-100, depthwise convolutions binary or float. Three seeds.",
+        "not measured; days on one data-center GPU, so choose with --only",
+        full.mobilenet,
+        full=True,
+    ),
+    Recipe(
+        "bireal-full",
+        "Bi-Real ResNet-18 on CIFAR-10 and CIFAR-100, from scratch. Three seeds.",
+        "not measured; days on one data-center GPU, so choose with --only",
+        full.bireal,
+        full=True,
+    ),
     Recipe("quick", "Does everything run? Two runs of three epochs.", "seconds", _quick),
 )
 #: All recipes by name.
@@ -235,6 +273,29 @@ def configure(
         raise ConfigError(f"--name {name} needs a recipe that the run belongs to")
     if method is not None:
         content["weights"], content["activations"] = METHODS[one_of(method, METHODS, "method")]
+    return Config.from_dict(_changed(content, changes))
+
+
+def runs_of(
+    recipe: str, changes: list[str] | None = None, only: str = ""
+) -> list[tuple[str, Config]]:
+    """(name, configuration) of the runs of a recipe, with ``changes`` as for :func:`configure`.
+
+    Raises:
+        ConfigError: an unknown recipe or field, or no run with ``only`` in its name.
+    """
+    found = list(RECIPES[one_of(recipe, RECIPES, "recipe")].runs())
+    kept = [(name, config) for name, config in found if only in name]
+    if not kept:
+        raise ConfigError(
+            f"no run of {recipe!r} has {only!r} in its name; one is called {found[0][0]!r}"
+        )
+    if not changes:
+        return kept
+    return [(name, Config.from_dict(_changed(c.to_dict(), changes))) for name, c in kept]
+
+
+def _changed(content: dict[str, Any], changes: list[str]) -> dict[str, Any]:
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals:
@@ -247,4 +308,4 @@ def configure(
             content["plan"][key.removeprefix("plan.")] = value
         else:
             content[key] = value
-    return Config.from_dict(content)
+    return content

@@ -15,6 +15,15 @@ from stompp_lite.checks import checked, count, flag, one_of, text
 from stompp_lite.errors import ConfigError, NonFiniteError, RecordError
 from stompp_lite.lab import record as records
 from stompp_lite.networks.convert import binarize_model
+from stompp_lite.networks.families import (
+    DEPTHWISE,
+    RESNETS,
+    STEMS,
+    BiRealNet,
+    Transformer,
+    mobilenet,
+    resnet,
+)
 from stompp_lite.networks.models import LabResNet, mlp, residual_mlp
 from stompp_lite.networks.rules import SCALES
 from stompp_lite.training.data import Data, load
@@ -51,9 +60,13 @@ class Config(Settings):
     Attributes:
         data: name of the data set.
         validation: judge on held-out training images.
-        model: ``"lab"``, ``"mlp"`` or ``"residual-mlp"``, which have one number of blocks.
+        model: a key of :data:`MODELS`.
         width: channels of the first group, or units of a layer.
-        blocks: residual blocks of each group; of an ``mlp`` its depth, for example (3,).
+        blocks: residual blocks of each group; where there are no groups the depth, for example
+            (3,); empty for models that are torchvision's own.
+        stem: of models for images of several sizes, one of
+            :data:`~stompp_lite.networks.families.STEMS`.
+        float_depthwise: leave MobileNetV2's depthwise convolutions float.
         weights, activations: rules, as
             :func:`~stompp_lite.networks.convert.binarize_model` takes them.
         scale: of the binary weights, one of :data:`~stompp_lite.networks.rules.SCALES`, or None.
@@ -64,6 +77,8 @@ class Config(Settings):
     model: str = "lab"
     width: int = 16
     blocks: tuple[int, ...] = (1, 1)
+    stem: str = "cifar"
+    float_depthwise: bool = False
     weights: str = "stompp"
     activations: str = "stompp"
     scale: str | None = None
@@ -75,11 +90,29 @@ class Config(Settings):
         if not isinstance(self.optimizer, str):
             raise ConfigError("a recorded run names its optimizer: " + ", ".join(OPTIMIZERS))
         one_of(self.model, MODELS, "model")
-        if not isinstance(self.blocks, tuple | list) or not self.blocks:
+        model = MODELS[self.model]
+        if not isinstance(self.blocks, tuple | list):
             raise ConfigError(f"blocks must be a list such as [2,2], got {self.blocks!r}")
         blocks = tuple(count(n, "the number of blocks") for n in self.blocks)
         object.__setattr__(self, "blocks", blocks)
-        checked(self, data=text, validation=flag, width=count, weights=text, activations=text)
+        if blocks and model.groups == 0:
+            raise ConfigError(
+                f"model {self.model!r} has the blocks that torchvision gives it: set blocks to [] "
+                f"in place of {list(blocks)}"
+            )
+        if not blocks and model.groups != 0:
+            raise ConfigError(f"blocks must be a list such as [2,2], got {self.blocks!r}")
+        if model.width is not None and self.width != model.width:
+            raise ConfigError(
+                f"model {self.model!r} has a width of {model.width}, not {self.width}"
+            )
+        one_of(self.stem, STEMS, "stem")
+        checked(
+            self, data=text, validation=flag, width=count, weights=text, activations=text,
+            float_depthwise=flag,
+        )  # fmt: skip
+        if self.float_depthwise and self.model != "mobilenet":
+            raise ConfigError(f"float_depthwise is for the model 'mobilenet', not {self.model!r}")
         if self.scale is not None:
             one_of(self.scale, SCALES, "scale")
 
@@ -126,13 +159,50 @@ def method_config(method: str, blocks: int, seed: int, base: Config | None = Non
     )
 
 
-#: Models by name, each from a configuration and the data it is for.
-MODELS: dict[str, Callable[[Config, Data], nn.Module]] = {
-    "lab": lambda c, d: LabResNet(d.train_x.shape[1], d.classes, c.width, c.blocks),
-    "mlp": lambda c, d: mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]),
-    "residual-mlp": lambda c, d: residual_mlp(
-        d.train_x[0].numel(), d.classes, c.width, c.blocks[0]
+@dataclass(frozen=True)
+class Model:
+    """How a model is built.
+
+    Attributes:
+        build: the float model, from a configuration and the data it is for.
+        groups: how many numbers of blocks it takes: any (None), one, or zero: torchvision's own.
+        width: the only width that it has.
+        texts: whether it reads token ids.
+    """
+
+    build: Callable[[Config, Data], nn.Module]
+    groups: int | None = None
+    width: int | None = None
+    texts: bool = False
+
+
+def _of_torchvision(name: str) -> Model:
+    def build(c: Config, d: Data) -> nn.Module:
+        return resnet(name, d.classes, c.stem, d.train_x.shape[1])
+
+    return Model(build, groups=0, width=64)
+
+
+def _transformer(c: Config, d: Data) -> nn.Module:
+    classes = d.classes if d.train_y.dim() == 1 else None  # a label for each text, or each token
+    return Transformer(d.tokens, d.train_x.shape[1], classes, c.width, c.blocks[0])
+
+
+#: Models by name.
+MODELS: dict[str, Model] = {
+    "lab": Model(lambda c, d: LabResNet(d.train_x.shape[1], d.classes, c.width, c.blocks)),
+    "mlp": Model(lambda c, d: mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]), 1),
+    "residual-mlp": Model(
+        lambda c, d: residual_mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]), 1
     ),
+    **{name: _of_torchvision(name) for name in RESNETS},
+    "mobilenet": Model(
+        lambda c, d: mobilenet(d.classes, c.stem, d.train_x.shape[1], c.width / 32), 0
+    ),
+    "bireal": Model(
+        lambda c, d: BiRealNet(d.classes, c.stem, d.train_x.shape[1], c.blocks, c.width)
+    ),
+    "transformer": Model(_transformer, 1, texts=True),
 }
 
 
@@ -140,17 +210,28 @@ def build(config: Config, data: Data) -> nn.Module:
     """The converted model of a configuration, initialized from its seed.
 
     Raises:
-        ConfigError: an mlp with several depths.
+        ConfigError: several depths where there is one; a model of images for texts, or the other
+            way round.
     """
-    if config.model != "lab" and len(config.blocks) != 1:
-        raise ConfigError(f"an mlp has one depth, for example (3,); got {config.blocks}")
+    model = MODELS[config.model]
+    if model.groups == 1 and len(config.blocks) != 1:
+        raise ConfigError(
+            f"model {config.model!r} has one depth, for example [3]; got {list(config.blocks)}"
+        )
+    if model.texts != (data.tokens > 0):
+        kinds = ("images", "texts")
+        raise ConfigError(
+            f"model {config.model!r} reads {kinds[model.texts]}, {data.name!r} has "
+            f"{kinds[data.tokens > 0]}"
+        )
     torch.manual_seed(config.seed)
     return binarize_model(
-        MODELS[config.model](config, data),
+        model.build(config, data),
         data.train_x[:1].cpu(),
         weights=config.weights,
         activations=config.activations,
         scale=config.scale,
+        keep_float=DEPTHWISE if config.float_depthwise else (),
     )
 
 
@@ -183,7 +264,7 @@ def run(
         outcome, history = f"diverged: {err}", cast(History, err.history)
     model.eval()
     with torch.no_grad():
-        correct = torch.cat([model(x).argmax(1) for x in data.test_x.split(1024)]) == data.test_y
+        correct = torch.cat([model(x).argmax(-1) for x in data.test_x.split(1024)]) == data.test_y
     # p follows from the configuration, so it is not stored
     skipped = ("p_weights", "p_activations")
     names = history.epochs[0] if history.epochs else ()
@@ -191,7 +272,7 @@ def run(
     return records.Record(
         recipe=recipe,
         name=name,
-        config=config.to_dict() | {"test_images": len(data.test_y)},
+        config=config.to_dict() | {"test_images": data.test_y.numel()},
         seed=config.seed,
         versions=records.versions(),
         machine=records.machine(device),
@@ -200,7 +281,7 @@ def run(
         curves=curves,
         steps={"loss": history.steps["loss"]} if history.steps else {},
         final=history.final,
-        correct=records.pack_correct(correct),
+        correct=records.pack_correct(correct.flatten()),
         outcome=outcome,
     )
 

@@ -1,7 +1,9 @@
-"""Run a recipe over the cores of this machine, skipping what is done already."""
+"""Run a recipe over the cores of this machine or of many, skipping what is done already."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -9,18 +11,72 @@ import torch
 from stompp_lite.checks import count, one_of
 from stompp_lite.errors import ConfigError, RecordError, StomppError
 from stompp_lite.lab import record as records
-from stompp_lite.lab.recipes import RECIPES
+from stompp_lite.lab.recipes import runs_of
 from stompp_lite.lab.run import Config, check_same, run
 from stompp_lite.training.files import check_writable
 
+#: Where runs go. The last two are joblib's distributed back ends.
+BACKENDS = ("local", "dask", "ray")
 
-def _one(recipe: str, name: str, config: Config, path: Path, root: str) -> str:
+
+def _one(
+    recipe: str, name: str, config: Config, root: str, device: str, checkpoint: Path | None
+) -> records.Record | str:
+    """A finished run, or what went wrong."""
     torch.set_num_threads(1)  # one run a core; also what makes a run repeatable to the bit
     try:
-        records.save(run(config, recipe=recipe, name=name, root=root, progress=False), path)
+        if checkpoint is not None:
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        return run(
+            config, recipe=recipe, name=name, root=root, device=device, checkpoint=checkpoint,
+            progress=False,
+        )  # fmt: skip
     except StomppError as err:
         return f"{name}: {err}"
-    return ""
+    except torch.cuda.OutOfMemoryError as err:
+        return (
+            f"{name}: {device} ran out of memory ({str(err).splitlines()[0]}); use fewer --jobs, "
+            f"or a larger device, or another experiment: --set batch_size={config.batch_size // 2}"
+        )
+
+
+@contextmanager
+def _backend(name: str, address: str | None) -> Iterator[None]:
+    """Send joblib's work to this machine's cores, or to a cluster."""
+    from joblib import parallel_config
+
+    if name == "local":
+        yield
+        return
+    try:
+        if name == "dask":
+            from dask.distributed import Client
+
+            cluster = Client(address, set_as_default=True)  # type: ignore[no-untyped-call]
+        else:
+            import ray
+            from ray.util.joblib import register_ray
+
+            ray.init(address=address)
+            register_ray()
+    except ImportError as err:
+        package = {"dask": "'dask[distributed]'", "ray": "ray"}[name]
+        raise ConfigError(
+            f"the back end {name!r} needs {package}; run: pip install {package}"
+        ) from err
+    except OSError as err:
+        raise ConfigError(
+            f"no {name} cluster answers at {address}: {err}. Start its scheduler, or leave out "
+            "--address for one on this machine"
+        ) from err
+    try:
+        with parallel_config(backend=name):
+            yield
+    finally:
+        if name == "dask":
+            cluster.close()  # type: ignore[no-untyped-call]
+        else:
+            ray.shutdown()
 
 
 def sweep(
@@ -30,48 +86,65 @@ def sweep(
     jobs: int = 1,
     only: str = "",
     root: str = "data",
+    device: str = "cpu",
+    checkpoints: str | Path | None = None,
+    changes: list[str] | None = None,
+    backend: str = "local",
+    address: str | None = None,
     progress: bool | None = None,
 ) -> dict[str, int]:
     """Run what is missing of a recipe.
 
     Args:
         recipe: a key of :data:`~stompp_lite.lab.recipes.RECIPES`.
-        folder: where records go: ``folder/recipe/name.json``.
-        jobs: processes; each uses one core.
+        folder: where records go: ``folder/recipe/name.json``. Runs are computed by the workers,
+            records are written here.
+        jobs: processes; each uses one core. Several may share a GPU.
         only: run names that contain this text only.
-        root: folder of the data sets.
+        root: folder of the data sets (on each machine that works).
+        device: a torch device, such as ``"cuda"``.
+        checkpoints: folder to store running runs in; a run that was killed goes on from there.
+        changes: ``field=value`` texts that change every run, as for ``run --set``.
+        backend: one of :data:`BACKENDS`.
+        address: of the cluster's scheduler; None: one is started on this machine.
 
     Returns:
         ``{"done": ..., "skipped": ..., "failed": ...}``
 
     Raises:
-        ConfigError: unknown recipe, or no run of that name.
+        ConfigError: unknown recipe, no run of that name, or a cluster that cannot be had.
         CheckpointError: the folder cannot be written to (found out before the first run).
         RecordError: a record in the way was made otherwise, or some runs failed (the rest is kept).
     """
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
-    one_of(recipe, RECIPES, "recipe")
     count(jobs, "jobs")
-    if not any(only in name for name, _ in RECIPES[recipe].runs()):
-        first = next(RECIPES[recipe].runs())[0]
-        raise ConfigError(f"no run of {recipe!r} has {only!r} in its name; one is called {first!r}")
+    one_of(backend, BACKENDS, "back end")
     todo, skipped = [], 0
-    for name, config in RECIPES[recipe].runs():
-        if only not in name:
-            continue
+    for name, config in runs_of(recipe, changes, only):
         path = Path(folder) / recipe / f"{name}.json"
         if path.exists():
             check_same(records.read(path), config, path)
             skipped += 1
         else:
-            todo.append((recipe, name, config, path, root))
+            stored = None if checkpoints is None else Path(checkpoints) / recipe / f"{name}.npz"
+            todo.append((recipe, name, config, root, device, stored))
     if todo:
-        check_writable(todo[0][3])
-    work = Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_one)(*t) for t in todo)
+        check_writable(Path(folder) / recipe / f"{todo[0][1]}.json")
     disable = None if progress is None else not progress  # None: only in a terminal
-    failures = [f for f in tqdm(work, total=len(todo), unit="run", disable=disable) if f]
+    failures = []
+    with _backend(backend, address):
+        work = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+            delayed(_one)(*task) for task in todo
+        )
+        for result in tqdm(work, total=len(todo), unit="run", disable=disable):
+            if isinstance(result, str):
+                failures.append(result)
+                continue
+            records.save(result, Path(folder) / recipe / f"{result.name}.json")
+            if checkpoints is not None:
+                (Path(checkpoints) / recipe / f"{result.name}.npz").unlink(missing_ok=True)
     if failures:
         raise RecordError(f"{len(failures)} of {len(todo)} runs failed; the first: {failures[0]}")
     return {"done": len(todo), "skipped": skipped, "failed": len(failures)}

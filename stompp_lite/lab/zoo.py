@@ -22,8 +22,8 @@ from stompp_lite.errors import ConfigError, ConversionError, RecordError
 from stompp_lite.lab.report import markdown
 from stompp_lite.networks.convert import binarize_model, conversion
 from stompp_lite.networks.layers import binary_layers
+from stompp_lite.networks.vision import import_torchvision
 from stompp_lite.training.files import write_atomically
-from stompp_lite.training.vision import import_torchvision
 
 #: Groups of torchvision's models, with the images they are tried on, smaller ones first. (Detection
 #: is not among them: those models train on boxes, not on a batch of images.)

@@ -1,6 +1,6 @@
-"""The table that describes a converted model: what became of every layer, and what it costs.
+"""What a converted model is: every layer and its cost, and where gradient leads around the signs.
 
-Taught in chapter 1 (bits) and chapter 4 (stages).
+Taught in chapter 1 (bits), chapter 4 (stages) and chapter 16 (float paths).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from stompp_lite.checks import whole
+from stompp_lite.errors import ConfigError
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.layers import BINARY, BinaryLayer
 from stompp_lite.networks.rules import Site
@@ -169,3 +171,31 @@ def _operations(module: nn.Module, shape: tuple[int, ...]) -> int:
         weight = module.weight
         return math.prod(shape) * weight[0].numel()  # type: ignore[operator,union-attr,index]
     return 0
+
+
+def leaks(model: nn.Module, stage: int) -> list[str]:
+    """What still learns in front of ``stage`` when all stages up to it are committed.
+
+    Without surrogates, of course. Nothing does where every way from the loss leads through a
+    committed activation. Where sums stay real numbers, a float path leads around, and gradient
+    takes it to the norms, shortcuts, embeddings and biases of stages that are committed long ago.
+
+    Args:
+        model: from ``binarize_model``. stage: index of the last committed stage.
+
+    Returns:
+        Names of parameters, in the order of the model.
+
+    Raises:
+        ConfigError: no such stage.
+    """
+    done = conversion(model)
+    if not 0 <= whole(stage, "a stage") < len(done.stages):
+        raise ConfigError(f"stage {stage!r} does not exist; there are {len(done.stages)}")
+    graph, committed = done.graphs[-1], done.stages[: stage + 1]
+    closed = [name for s in committed for name in s.activations]
+    closed += [f"{name}.binarizer" for s in committed for name in s.weights]
+    before = graph.above([n for name in closed for n in graph.results.get(name, [])])
+    reached = graph.reached(closed)
+    names = {graph.parameters[n] for n in before if n in graph.parameters}
+    return [name for name, _ in model.named_parameters() if name in names & reached]

@@ -26,7 +26,8 @@ from stompp_lite import rng
 from stompp_lite.checks import count as counted
 from stompp_lite.checks import flag, one_of
 from stompp_lite.errors import ConfigError, DataError, DtypeError, NonFiniteError, ShapeError
-from stompp_lite.training.vision import import_torchvision
+from stompp_lite.networks.vision import import_torchvision
+from stompp_lite.training import texts
 
 # name -> (torchvision class, mean, standard deviation)
 VISION = {
@@ -41,19 +42,20 @@ CLASSES = {"mnist": 10, "fashion-mnist": 10, "cifar10": 10, "cifar100": 100}
 #: number of training images of each class, the first ones, that are kept.
 REDUCED = {"fashion-small": ("fashion-mnist", 4, 600), "cifar10-small": ("cifar10", 2, 1024)}
 #: Data sets that can be loaded.
-NAMES = ("digits", "spirals", *VISION, *REDUCED)
+NAMES = ("digits", "spirals", *VISION, *REDUCED, "sst2", "sst2-small", "topics")
 
 
 @dataclass(frozen=True)
 class Data:
-    """Images and labels, normalized.
+    """Images and labels, normalized; or texts.
 
     Attributes:
         name: where they come from.
-        train_x, test_x: float32 [N, C, H, W].
-        train_y, test_y: int64 [N], labels 0 ... classes - 1.
+        train_x, test_x: float32 [N, C, H, W]; of texts int64 [N, T], token ids.
+        train_y, test_y: int64 [N], labels 0 ... classes - 1; or [N, T], one for each token.
         classes: number of classes.
         split: ``"test"``, or ``"validation"`` when the test images are held-out training images.
+        tokens: size of the vocabulary of texts; 0: these are no texts.
     """
 
     name: str
@@ -63,20 +65,34 @@ class Data:
     test_y: Tensor
     classes: int
     split: str = "test"
+    tokens: int = 0
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
             x, y = getattr(self, f"{part}_x"), getattr(self, f"{part}_y")
-            if not x.is_floating_point():
-                raise DtypeError(f"{part} images must be floating point, got {x.dtype}")
+            if self.tokens and (x.dtype != torch.int64 or x.dim() != 2):
+                raise DtypeError(
+                    f"{part} texts must be token ids, int64 [N, T], got {x.dtype} {tuple(x.shape)}"
+                )
+            if not self.tokens and not x.is_floating_point():
+                raise DtypeError(
+                    f"{part} images must be floating point, got {x.dtype} (for token ids say how "
+                    "many there are: Data(..., tokens=...))"
+                )
             if y.dtype != torch.int64:
                 raise DtypeError(f"{part} labels must be int64, got {y.dtype}; use y.long()")
-            if y.dim() != 1 or len(x) != len(y) or len(x) == 0:
+            per_token = self.tokens > 0 and y.shape == x.shape
+            if (y.dim() != 1 and not per_token) or len(x) != len(y) or len(x) == 0:
                 raise ShapeError(
                     f"{part} images {tuple(x.shape)} and labels {tuple(y.shape)} do not match: "
-                    "one label for each image is needed, and at least one image"
+                    "one label for each image is needed (or each token), and at least one image"
                 )
-            if not bool(torch.isfinite(x).all()):
+            if self.tokens and not 0 <= int(x.min()) <= int(x.max()) < self.tokens:
+                raise ConfigError(
+                    f"{part} token ids run from {int(x.min())} to {int(x.max())}, outside "
+                    f"0 ... {self.tokens - 1}"
+                )
+            if not self.tokens and not bool(torch.isfinite(x).all()):
                 bad = int((~torch.isfinite(x)).flatten(1).any(1).nonzero()[0])
                 raise NonFiniteError(
                     f"{part} image {bad} holds NaN or infinity; remove or repair it"
@@ -137,6 +153,12 @@ def load(
     flag(download, "download")
     if name in REDUCED:
         data = _reduced(name, Path(root), download)
+    elif name.startswith("sst2"):
+        found = texts.sst2(Path(root), small=name == "sst2-small")
+        data = Data(name, *found[:4], classes=2, tokens=found[4])
+    elif name == "topics":
+        found = texts.topics()
+        data = Data(name, *found[:4], classes=found[4], tokens=found[4])
     else:
         made = {"digits": _digits, "spirals": _spirals}.get(name)
         data = made() if made else _vision(name, Path(root), download)
@@ -146,8 +168,9 @@ def load(
 def _split(labels: np.ndarray, held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.model_selection import train_test_split
 
+    classes = labels if labels.ndim == 1 else None  # texts have many labels each
     rest, held = train_test_split(
-        np.arange(len(labels)), test_size=held_out, stratify=labels, random_state=seed
+        np.arange(len(labels)), test_size=held_out, stratify=classes, random_state=seed
     )
     return rest, held
 
@@ -178,7 +201,8 @@ def _spirals(points: int = 600, noise: float = 0.05) -> Data:
 def _hold_out(data: Data) -> Data:
     x, y = data.train_x, data.train_y
     train, held = _split(y.numpy(), held_out=len(y) // 5, seed=1)
-    return Data(data.name, x[train], y[train], x[held], y[held], data.classes, "validation")
+    parts = (x[train], y[train], x[held], y[held])
+    return Data(data.name, *parts, data.classes, "validation", data.tokens)
 
 
 def _reduced(name: str, root: Path, download: bool) -> Data:

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stompp_lite.checks import count
@@ -28,11 +27,12 @@ from stompp_lite.errors import CheckpointError, ConfigError, NonFiniteError
 from stompp_lite.networks.convert import bare, conversion
 from stompp_lite.networks.trace import preserved
 from stompp_lite.training import checkpoint as store
+from stompp_lite.training.augment import AUGMENTATIONS
 from stompp_lite.training.data import Data, batches
 from stompp_lite.training.files import only_writer
 from stompp_lite.training.finished import assert_binary
 from stompp_lite.training.history import History, Recorder
-from stompp_lite.training.measure import accuracy, reestimate_batch_norm
+from stompp_lite.training.measure import accuracy, loss_of, reestimate_batch_norm
 from stompp_lite.training.preflight import (
     check_data,
     check_fit,
@@ -83,8 +83,11 @@ class Run:
         x, y = self.data.train_x[index], self.data.train_y[index]
         self.progression.set_step(self.step)
         self.rate.set_step(self.step)
-        logits = self.forward(x)
-        loss = F.cross_entropy(logits, y)
+        s, half = self.settings, self.settings.precision == "bf16"
+        x = AUGMENTATIONS[s.augment](x, s.seed, self.step)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+            logits = self.forward(x)
+        loss = loss_of(logits.float() if half else logits, y)
         self.loss = loss.item()
         if not math.isfinite(self.loss):
             raise NonFiniteError(
@@ -97,8 +100,8 @@ class Run:
             loss.backward()
             self.optimizer.step()
         self.step += 1
-        hits = int((logits.detach().argmax(1) == y).sum())
-        self.recorder.add_step(self.step, self.epoch, self.loss, hits, len(y))
+        hits = int((logits.detach().argmax(-1) == y).sum())
+        self.recorder.add_step(self.step, self.epoch, self.loss, hits, y.numel())
         if self.step % self.per_epoch == 0:
             self.recorder.end_epoch(self.step, self.epoch)
 

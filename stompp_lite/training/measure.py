@@ -53,7 +53,7 @@ def activation_gradients(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Te
     """Gradient of the cross-entropy with respect to the output of each activation Binarizer.
 
     Args:
-        x: [N, ...] inputs. y: int64 [N] labels.
+        x: [N, ...] inputs. y: int64 labels, [N], or [N, T] for the tokens of texts.
 
     Returns:
         Name to gradient [N, ...], or None where no gradient arrives at all (or the Binarizer was
@@ -79,7 +79,7 @@ def _gradients(
         handles.append(model.get_submodule(name).register_forward_hook(hook))
     try:
         with torch.enable_grad():
-            loss = F.cross_entropy(model(x), y)
+            loss = loss_of(model(x), y)
             wanted = [*outputs.values(), *latents.values()]
             grads = torch.autograd.grad(loss, wanted, allow_unused=True)
     finally:
@@ -143,6 +143,11 @@ def count_flips(before: list[Tensor], after: list[Tensor]) -> list[int]:
     return [int((a != b).sum()) for a, b in zip(before, after, strict=True)]
 
 
+def loss_of(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean cross-entropy of logits [N, classes] or [N, T, classes] and labels [N] or [N, T]."""
+    return F.cross_entropy(logits.flatten(0, -2), y.flatten())
+
+
 @torch.no_grad()
 def accuracy(model: nn.Module, x: Tensor, y: Tensor, batch: int = 1024) -> float:
     """Share of correct predictions in evaluation mode, in percent.
@@ -155,10 +160,10 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor, batch: int = 1024) -> float
         DtypeError: labels that are not whole numbers.
     """
     batch = count(batch, "the batch size")
-    if y.dim() != 1 or len(x) != len(y) or not len(y):
+    if (y.dim() != 1 and y.shape != x.shape) or len(x) != len(y) or not len(y):
         raise ShapeError(
             f"inputs {tuple(x.shape)} and labels {tuple(y.shape)} do not match: labels must be "
-            "[N], one for each of at least one input"
+            "[N], one for each of at least one input (or one for each token)"
         )
     if y.is_floating_point() or y.dtype == torch.bool:
         raise DtypeError(f"labels must be int64, got {y.dtype}; use y.long()")
@@ -167,18 +172,20 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor, batch: int = 1024) -> float
         model.eval()
         for a, b in zip(x.split(batch), y.split(batch), strict=True):
             logits = model(a)
-            if logits.dim() != 2:
+            if logits.dim() != y.dim() + 1:
                 raise ShapeError(
                     f"the model must return logits [N, classes], not {tuple(logits.shape)}"
                 )
-            hits += int((logits.argmax(1) == b).sum())
-    return 100.0 * hits / len(y)
+            hits += int((logits.argmax(-1) == b).sum())
+    return 100.0 * hits / y.numel()
 
 
 @torch.no_grad()
 def reestimate_batch_norm(model: nn.Module, x: Tensor, batch: int = 1024) -> None:
     """Replace every batch norm's running statistics by averages over ``x``."""
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
     momenta, mode = [m.momentum for m in norms], model.training
     for m in norms:
         m.reset_running_stats()

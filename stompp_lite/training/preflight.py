@@ -35,12 +35,12 @@ def check_data(model: nn.Module, data: Data, settings: Settings) -> None:
 @torch.no_grad()
 def check_fit(model: nn.Module, data: Data) -> None:
     """One sample through the model before anything is changed."""
-    want = conversion(model).input_shape
+    shape = conversion(model).input_shape
     for part, x in (("training", data.train_x), ("test", data.test_x)):
-        if tuple(x.shape[1:]) != want:
+        if tuple(x.shape[1:]) != shape:
             raise ShapeError(
                 f"{part} images have shape {tuple(x.shape[1:])}, the model was converted for "
-                f"{want}; convert it with an example of these images"
+                f"{shape}; convert it with an example of these images"
             )
         with preserved(model):
             model.eval()
@@ -50,11 +50,11 @@ def check_fit(model: nn.Module, data: Data) -> None:
                 raise ConfigError(
                     f"the model does not run on {part} images ({x.dtype}, {x.device}): {err}"
                 ) from err
-        if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] < data.classes:
+        want = f"[N, {'T, ' * (data.train_y.dim() - 1)}{data.classes}]"
+        fits = isinstance(logits, Tensor) and logits.dim() == data.train_y.dim() + 1
+        if not fits or logits.shape[-1] < data.classes:
             shown = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ShapeError(
-                f"the model must return logits [N, {data.classes}] or wider, it returns {shown}"
-            )
+            raise ShapeError(f"the model must return logits {want} or wider, it returns {shown}")
 
 
 def _digest(tensors: Iterable[Tensor]) -> str:

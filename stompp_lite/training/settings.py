@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from stompp_lite.checks import checked, count, flag, not_negative, one_of, whole
 from stompp_lite.errors import ConfigError
+from stompp_lite.training.augment import AUGMENTATIONS
 from stompp_lite.training.plan import Plan
 from stompp_lite.training.rates import LR_SCHEDULES, OPTIMIZERS, OptimizerFactory
 
@@ -30,6 +31,9 @@ class Settings:
         momentum: SGD's momentum, Adam's first beta.
         weight_decay: of all parameters.
         lr_schedule: a key of :data:`~stompp_lite.training.rates.LR_SCHEDULES`.
+        augment: a key of :data:`~stompp_lite.training.augment.AUGMENTATIONS`, of training images.
+        precision: ``"float32"``, or ``"bf16"`` to compute training steps under autocast (what is
+            judged is computed in float32).
         plan: how the progression runs; a model without progressive rules ignores it.
         seed: of the batches and the masks (not of the initial weights: those are the model's).
         history: ``"epoch"``, or ``"step"`` to keep loss and accuracy of every step too.
@@ -49,6 +53,8 @@ class Settings:
     momentum: float = 0.9
     weight_decay: float = 0.0
     lr_schedule: str = "constant"
+    augment: str = "none"
+    precision: str = "float32"
     plan: Plan = field(default_factory=Plan)
     seed: int = 0
     history: str = "epoch"
@@ -71,6 +77,8 @@ class Settings:
                 f"{type(self.optimizer).__name__}"
             )
         one_of(self.lr_schedule, LR_SCHEDULES, "learning-rate schedule")
+        one_of(self.augment, AUGMENTATIONS, "augmentation")
+        one_of(self.precision, ("float32", "bf16"), "precision")
         one_of(self.history, ("epoch", "step"), "history")
         checked(
             self, epochs=count, batch_size=count, lr=not_negative, momentum=not_negative,

@@ -1,0 +1,187 @@
+"""Networks of full scale: they convert, train a step by every method, and leak what they say."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from stompp_lite import binarize_model, fit, load
+from stompp_lite.errors import ConfigError, ConversionError
+from stompp_lite.lab.run import METHODS, Config, build
+from stompp_lite.networks.convert import conversion
+from stompp_lite.networks.describe import leaks
+from stompp_lite.networks.families import (
+    DEPTHWISE,
+    RESNETS,
+    BiRealNet,
+    Transformer,
+    activate_inputs,
+    mobilenet,
+    resnet,
+)
+from stompp_lite.networks.layers import binary_layers, sites
+from stompp_lite.training.data import Data
+
+IMAGE, IDS = torch.zeros(1, 3, 16, 16), torch.zeros(1, 8, dtype=torch.int64)
+#: Name -> float model, example, number of binary layers, and whether a float path leads around.
+FAMILIES = {
+    "resnet18": (lambda: resnet("resnet18", 10), IMAGE, 16, False),
+    "resnet34": (lambda: resnet("resnet34", 10), IMAGE, 32, False),
+    "resnet50": (lambda: resnet("resnet50", 10), IMAGE, 48, False),
+    "mobilenet": (lambda: mobilenet(10, width=0.25), IMAGE, 51, True),
+    "bireal": (lambda: BiRealNet(10, width=8), IMAGE, 16, True),
+    "text": (lambda: Transformer(20, 8, classes=2, width=16), IDS, 12, True),
+    "characters": (lambda: Transformer(20, 8, width=16), IDS, 12, True),
+}
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request):
+    make, example, layers, leaky = FAMILIES[request.param]
+    torch.manual_seed(0)
+    return binarize_model(make(), example), example, layers, leaky
+
+
+def batch(example):
+    if example.dtype == torch.int64:
+        return torch.randint(0, 20, (4, 8))
+    return torch.randn(4, *example.shape[1:])
+
+
+def test_all_layers_but_the_first_the_last_and_shortcuts_are_binary(family):
+    model, _, layers, _ = family
+    assert len(binary_layers(model)) == layers
+    others = set(conversion(model).kept.values())
+    assert others <= {"first layer", "last layer", "shortcut", "norm", "embedding"}
+    assert len(conversion(model).stages) == layers + 1
+
+
+def test_where_gradient_leads_around_what_is_committed(family):
+    """Commit all stages up to k: autograd still reaches in front of them what leaks says."""
+    model, example, layers, leaky = family
+    stages = conversion(model).stages
+    assert leaky == any(leaks(model, k) for k in range(layers + 1))
+    for k in (0, layers // 3, layers // 2, layers - 1):
+        for stage in stages:
+            for name in (*stage.activations, *(f"{w}.binarizer" for w in stage.weights)):
+                model.get_submodule(name).p = 1.0 if stage.index <= k else 0.0
+        model.zero_grad()
+        out = model(batch(example))
+        (out * torch.randn_like(out)).sum().backward()
+        learns = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+        told = leaks(model, k)
+        assert not {f"{w}.weight" for s in stages[: k + 1] for w in s.weights} & learns
+        later = {f"{w}.weight" for s in stages[k + 1 :] for w in s.weights}
+        assert later & learns, "the rest of the network still learns"
+        # what stands behind stage k learns anyway; in front of it, only what is told
+        front = front_of(model, k)
+        assert front & learns == set(told) & learns
+
+
+def test_what_the_float_path_of_each_family_reaches():
+    """Bi-Real: stem, every norm and shortcut. MobileNetV2: norms within a group of blocks."""
+    net = binarize_model(BiRealNet(10, width=8), IMAGE)
+    last = len(conversion(net).stages) - 1
+    front = [n for n, _ in net.named_parameters() if ".conv." not in n and not n.startswith("fc")]
+    assert leaks(net, last) == [n for n in front if not n.startswith("layers.15.bn")]  # behind it
+    mobile = binarize_model(mobilenet(10, width=0.25), IMAGE)
+    found = {name for k in range(52) for name in leaks(mobile, k)}
+    assert found and all(name.split(".")[-2] == "3" for name in found)  # of projections
+    assert leaks(mobile, 51) == leaks(mobile, 50) == []
+    text = binarize_model(Transformer(20, 8, classes=2, width=16), IDS)
+    assert {"token.weight", "place.weight", "stem.weight"} <= set(leaks(text, 12))
+    with pytest.raises(ConfigError, match="stage 13 does not exist; there are 13"):
+        leaks(text, 13)
+
+
+def front_of(model, k):
+    """Parameters that the activations of stage k and before depend on, by autograd itself."""
+    for site in sites(model).values():
+        site.p = 0.0
+    model.zero_grad()
+    done, outputs = conversion(model), []
+    names = [n for s in done.stages[: k + 1] for n in s.activations]
+    names += [f"{n}.binarizer" for s in done.stages[: k + 1] for n in s.weights]
+    handles = [
+        model.get_submodule(n).register_forward_hook(lambda m, a, out: outputs.append(out))
+        for n in names
+    ]
+    x = torch.zeros(4, *done.input_shape)
+    model(x.long() if len(done.input_shape) == 1 else x)
+    for handle in handles:
+        handle.remove()
+    sum(o.sum() for o in outputs).backward()
+    return {n for n, p in model.named_parameters() if p.grad is not None}
+
+
+FULL = {
+    **{name: {"model": name, "width": 64, "blocks": ()} for name in RESNETS},
+    "mobilenet": {"model": "mobilenet", "width": 8, "blocks": ()},
+    "mobilenet, depthwise float": {
+        "model": "mobilenet", "width": 8, "blocks": (), "float_depthwise": True,
+    },
+    "bireal": {"model": "bireal", "width": 8, "blocks": (2, 2)},
+    "transformer": {"model": "transformer", "width": 16, "blocks": (1,)},
+}  # fmt: skip
+
+
+def tiny(model):
+    """A handful of samples of the right kind."""
+    generator = torch.Generator().manual_seed(0)
+    if model == "transformer":
+        x = torch.randint(0, 20, (8, 6), generator=generator)
+        return Data("tiny", x, x[:, 0] % 2, x, x[:, 0] % 2, 2, tokens=20)
+    x, y = torch.randn(8, 3, 8, 8, generator=generator), torch.arange(8) % 4
+    return Data("tiny", x, y, x, y, 4)
+
+
+@pytest.mark.parametrize("method", ["ste", "stompp", "stompp+ste", "hybrid"])
+@pytest.mark.parametrize("name", FULL)
+def test_one_real_step_of_every_method(name, method):
+    """One epoch of two steps, no schedule: forward, backward, update, all of it finite."""
+    weights, activations = METHODS[method]
+    config = Config(weights=weights, activations=activations, **FULL[name])
+    data = tiny(config.model)
+    model = build(config, data)
+    before = {n: p.detach().clone() for n, p in model.named_parameters()}
+    steps = len(conversion(model).stages) + 1  # a window needs a step
+    history = fit(model, data, batch_size=4, epochs=-(-steps // 2) + 8, lr=0.01, augment="none",
+                  stop_at=2, eval_every=100, diagnose=False)  # fmt: skip
+    moved = [n for n, p in model.named_parameters() if not torch.equal(p, before[n])]
+    assert not history.finished and len(moved) > 5
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_what_cannot_be_built_says_why():
+    with pytest.raises(ConfigError, match=r"'resnet19'.*resnet18"):
+        resnet("resnet19", 10)
+    with pytest.raises(ConfigError, match="stem"):
+        resnet("resnet18", 10, stem="mnist")
+    with pytest.raises(ConfigError, match="3 heads do not divide a width of 16"):
+        Transformer(20, 8, width=16, heads=3)
+    with pytest.raises(ConversionError, match="has no layer 'conv9'"):
+        activate_inputs(resnet("resnet18", 10), ["conv9"])
+    with pytest.raises(ConfigError, match="has the blocks that torchvision gives it"):
+        Config(model="resnet18", width=64, blocks=(2, 2))
+    with pytest.raises(ConfigError, match="has a width of 64, not 16"):
+        Config(model="resnet18", blocks=())
+    with pytest.raises(ConfigError, match="blocks must be a list"):
+        Config(blocks=())
+    with pytest.raises(ConfigError, match="float_depthwise is for the model 'mobilenet'"):
+        Config(float_depthwise=True)
+    with pytest.raises(ConfigError, match="'transformer' reads texts, 'digits' has images"):
+        build(Config(model="transformer", blocks=(1,)), load("digits"))
+
+
+def test_depthwise_convolutions_can_stay_float():
+    net = binarize_model(mobilenet(10, width=0.25), IMAGE, keep_float=DEPTHWISE)
+    depthwise = [m for m in net.modules() if getattr(m, "groups", 1) > 1]
+    assert len(depthwise) == 17 and not set(depthwise) & set(binary_layers(net).values())
+    assert len(binary_layers(net)) == 34
+
+
+def test_bireal_adds_a_real_number_around_every_convolution():
+    """By hand: x + bn(conv(sign(x))), for one block in evaluation."""
+    block = BiRealNet(10, width=8, blocks=(1,)).layers[0].eval()
+    x = torch.randn(2, 8, 4, 4)
+    by_hand = x + F.conv2d(x.clamp(-1, 1), block.conv.weight, padding=1) / (1 + 1e-5) ** 0.5
+    assert torch.allclose(block(x), by_hand, atol=1e-6)
