@@ -18,7 +18,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
-    run = commands.add_parser("run", help="one run; writes a record")
+    run = commands.add_parser("run", help="one run; writes a record (also under torchrun)")
     run.add_argument("recipe", nargs="?", help="take the settings of this recipe's run ...")
     run.add_argument("--name", help="... with this name")
     run.add_argument(
@@ -102,14 +102,15 @@ def _dispatch(args: argparse.Namespace) -> int:
             raise ConfigError(f"--out and --checkpoint are the same file, {args.out}; name two")
         if args.out.exists():
             run.check_same(record.read(args.out), config, args.out)
-        result = run.run(
-            config, recipe=args.recipe or "custom", name=args.name or record.name_for(args.out),
-            root=args.root, device=args.device, checkpoint=args.checkpoint,
+        result = run.run_and_save(
+            config, args.out, recipe=args.recipe or "custom",
+            name=args.name or record.name_for(args.out), root=args.root, device=args.device,
+            checkpoint=args.checkpoint,
         )  # fmt: skip
-        record.save(result, args.out)
-        accuracy = result.final.get("test_acc")
-        shown = result.outcome if accuracy is None else f"test accuracy {accuracy:.1f} %"
-        print(f"{args.out}: {shown} in {result.wall_s:.0f} s")
+        if result is not None:  # the first of torchrun's processes
+            accuracy = result.final.get("test_acc")
+            shown = result.outcome if accuracy is None else f"test accuracy {accuracy:.1f} %"
+            print(f"{args.out}: {shown} in {result.wall_s:.0f} s")
     elif args.command == "sweep":
         if args.changes and not args.out:
             raise ConfigError(

@@ -29,6 +29,7 @@ from stompp_lite.networks.rules import SCALES
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.history import History
 from stompp_lite.training.loop import fit
+from stompp_lite.training.parallel import Ranks, processes
 from stompp_lite.training.plan import Plan
 from stompp_lite.training.rates import OPTIMIZERS
 from stompp_lite.training.settings import Settings
@@ -70,6 +71,7 @@ class Config(Settings):
         weights, activations: rules, as
             :func:`~stompp_lite.networks.convert.binarize_model` takes them.
         scale: of the binary weights, one of :data:`~stompp_lite.networks.rules.SCALES`, or None.
+        sync_batch_norm: on several GPUs, batch norm over the whole batch.
     """
 
     data: str = "digits"
@@ -82,6 +84,7 @@ class Config(Settings):
     weights: str = "stompp"
     activations: str = "stompp"
     scale: str | None = None
+    sync_batch_norm: bool = False
     eval_every: int = 2
     history: str = "step"
 
@@ -109,7 +112,7 @@ class Config(Settings):
         one_of(self.stem, STEMS, "stem")
         checked(
             self, data=text, validation=flag, width=count, weights=text, activations=text,
-            float_depthwise=flag,
+            float_depthwise=flag, sync_batch_norm=flag,
         )  # fmt: skip
         if self.float_depthwise and self.model != "mobilenet":
             raise ConfigError(f"float_depthwise is for the model 'mobilenet', not {self.model!r}")
@@ -256,7 +259,11 @@ def run(
     except (RuntimeError, AssertionError) as err:
         raise ConfigError(f"device {device!r} cannot be used: {str(err).splitlines()[0]}") from err
     data = load(config.data, root, validation=config.validation).to(device)
-    model = build(config, data).to(device)
+    model, world = build(config, data).to(device), Ranks.here().world
+    if config.sync_batch_norm and world > 1:
+        if not device.startswith("cuda"):
+            raise ConfigError("sync_batch_norm needs GPUs: torch has it for them only")
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     outcome = "finished"
     try:
         history = fit(model, data, config, checkpoint=checkpoint, progress=progress)
@@ -275,7 +282,7 @@ def run(
         config=config.to_dict() | {"test_images": data.test_y.numel()},
         seed=config.seed,
         versions=records.versions(),
-        machine=records.machine(device),
+        machine=records.machine(device) | ({"processes": world} if world > 1 else {}),
         started=started,
         wall_s=round(history.seconds, 2),
         curves=curves,
@@ -284,6 +291,25 @@ def run(
         correct=records.pack_correct(correct.flatten()),
         outcome=outcome,
     )
+
+
+def run_and_save(
+    config: Config, out: Path, *, device: str = "cpu", **options: Any
+) -> records.Record | None:
+    """:func:`run`, also as one of ``torchrun``'s processes; the first of them writes the record.
+
+    Returns:
+        The record, or None on all other processes.
+
+    Raises:
+        StomppError: as from :func:`run`, or the record cannot be written.
+    """
+    with processes(device) as own:
+        result = run(config, device=own, **options)
+        if not Ranks.here().first:
+            return None
+        records.save(result, out)
+        return result
 
 
 def config_of(record: records.Record) -> Config:

@@ -19,13 +19,14 @@ from stompp_lite.errors import ShapeError
 PAD = 4  # pixels on each side, as is usual for CIFAR
 
 
-def crop_and_flip(x: Tensor, seed: int, step: int) -> Tensor:
+def crop_and_flip(x: Tensor, seed: int, step: int, rows: Tensor | None = None) -> Tensor:
     """Each image moved by up to four pixels each way, and mirrored with probability 1/2.
 
     Args:
         x: [N, C, H, W], any dtype. What comes in from outside is 0, the mean color of normalized
             images (torchvision's ``RandomCrop`` pads before it normalizes: with black).
         seed, step: what the draws depend on.
+        rows: int64 [N], places of these images in the batch; None: they are all of it.
 
     Returns:
         A new tensor like ``x``.
@@ -38,7 +39,9 @@ def crop_and_flip(x: Tensor, seed: int, step: int) -> Tensor:
             f"crops and flips are for images [N, C, H, W], got {tuple(x.shape)}; use augment='none'"
         )
     images, _, height, width = x.shape
-    key, entries = rng.make_key(seed, "augment"), rng.counters((images, 2), x.device)
+    key, batch = rng.make_key(seed, "augment"), images if rows is None else int(rows.max()) + 1
+    entries = rng.counters((batch, 2), x.device)
+    entries = entries if rows is None else entries[rows.to(x.device)]
     places, coins = rng.uniform_pair(key, step, entries)  # float32 [N, 2] each
     down, right = (places * (2 * PAD + 1)).long().unbind(1)
     rows = down[:, None] + torch.arange(height, device=x.device)  # [N, H]
@@ -50,8 +53,8 @@ def crop_and_flip(x: Tensor, seed: int, step: int) -> Tensor:
     return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
-#: Name -> function of a batch, a seed and a step.
-AUGMENTATIONS: dict[str, Callable[[Tensor, int, int], Tensor]] = {
-    "none": lambda x, seed, step: x,
+#: Name -> function of images, a seed, a step, and the images' places in the batch.
+AUGMENTATIONS: dict[str, Callable[[Tensor, int, int, Tensor | None], Tensor]] = {
+    "none": lambda x, seed, step, rows: x,
     "crop-flip": crop_and_flip,
 }

@@ -33,6 +33,7 @@ from stompp_lite.training.files import only_writer
 from stompp_lite.training.finished import assert_binary
 from stompp_lite.training.history import History, Recorder
 from stompp_lite.training.measure import accuracy, loss_of, reestimate_batch_norm
+from stompp_lite.training.parallel import Ranks
 from stompp_lite.training.preflight import (
     check_data,
     check_fit,
@@ -57,7 +58,9 @@ class Run:
 
     def __init__(self, model: nn.Module, data: Data, settings: Settings) -> None:
         self.model, self.data, self.settings = bare(model), data, settings
-        self.forward = model  # compiled or not: only training steps go through it
+        self.ranks = Ranks.here()
+        # compiled, distributed or neither: only training steps go through it
+        self.forward = self.ranks.parallel(model)
         self.per_epoch = math.ceil(len(data.train_x) / settings.batch_size)
         self.total = self.per_epoch * settings.epochs
         self.optimizer = make_optimizer(self.model, settings)
@@ -80,15 +83,17 @@ class Run:
 
     def train_step(self, index: Tensor) -> None:
         """One batch: forward, backward, update."""
-        x, y = self.data.train_x[index], self.data.train_y[index]
+        rows = self.ranks.rows(len(index))
+        x, y = self.data.train_x[index[rows]], self.data.train_y[index[rows]]
         self.progression.set_step(self.step)
         self.rate.set_step(self.step)
         s, half = self.settings, self.settings.precision == "bf16"
-        x = AUGMENTATIONS[s.augment](x, s.seed, self.step)
+        x = AUGMENTATIONS[s.augment](x, s.seed, self.step, rows)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             logits = self.forward(x)
         loss = loss_of(logits.float() if half else logits, y)
-        self.loss = loss.item()
+        hits = int((logits.detach().argmax(-1) == y).sum())
+        self.loss, hits, seen = self.ranks.summed(loss.item(), hits, y.numel(), x.device)
         if not math.isfinite(self.loss):
             raise NonFiniteError(
                 f"the loss is {self.loss} at step {self.step} (epoch "
@@ -97,12 +102,12 @@ class Run:
             )
         if loss.requires_grad:  # else all that could learn is committed
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            self.ranks.weigh(loss, len(rows), len(index)).backward()
             self.optimizer.step()
         self.step += 1
-        hits = int((logits.detach().argmax(-1) == y).sum())
-        self.recorder.add_step(self.step, self.epoch, self.loss, hits, y.numel())
+        self.recorder.add_step(self.step, self.epoch, self.loss, hits, seen)
         if self.step % self.per_epoch == 0:
+            self.ranks.agree(self.model)
             self.recorder.end_epoch(self.step, self.epoch)
 
     def finish(self) -> None:
@@ -246,9 +251,12 @@ def fit(
     check_fit(model, data)
     path = None if checkpoint is None else Path(checkpoint)
     with ExitStack() as stack:
-        saved = None
+        saved, ranks = None, Ranks.here()
         if path is not None:
-            stack.enter_context(only_writer(path))
+            if ranks.first:
+                stack.enter_context(only_writer(path))
+            ranks.wait()  # the first knows now that nobody else uses it
+            ranks.check_all_see(path.exists(), path)
             saved = store.load(path) if path.exists() else None
         run = Run(model, data, s)
         stack.callback(run.progression.release)
@@ -260,7 +268,7 @@ def fit(
             run.load(state)
 
         def keep() -> None:
-            if path is not None:
+            if path is not None and ranks.first:
                 store.save(path, {"fingerprint": fingerprint, "run": run.state()})
 
         try:

@@ -15,6 +15,7 @@ from stompp_lite.errors import CheckpointError, ConfigError, ShapeError
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.trace import preserved
 from stompp_lite.training.data import Data, check_batch_size
+from stompp_lite.training.parallel import Ranks
 from stompp_lite.training.settings import Settings
 
 
@@ -23,12 +24,26 @@ def check_data(model: nn.Module, data: Data, settings: Settings) -> None:
     if not isinstance(data, Data):
         raise ConfigError(f"data must be a Data, from load() or made of tensors, got {data!r}")
     check_batch_size(len(data.train_x), settings.batch_size)
-    norms = (nn.modules.batchnorm._BatchNorm,)
+    norms, world = (nn.modules.batchnorm._BatchNorm,), Ranks.here().world
     last = len(data.train_x) % settings.batch_size or settings.batch_size
-    if last == 1 and any(isinstance(m, norms) for m in model.modules()):
+    least = 2 * world if any(isinstance(m, norms) for m in model.modules()) else world
+    if last < least:
         raise ConfigError(
-            f"a batch size of {settings.batch_size} leaves a last batch of one sample "
-            f"({len(data.train_x)} in all), which batch norm cannot take; choose another"
+            f"a batch size of {settings.batch_size} leaves a last batch of "
+            + (
+                f"one sample ({len(data.train_x)} in all), which batch norm cannot take"
+                if world == 1
+                else f"{last} for {world} processes, which need {least}"
+            )
+            + "; choose another"
+        )
+    if world > 1 and "per-sample" in (
+        settings.plan.rule("weight"),
+        settings.plan.rule("activation"),
+    ):
+        raise ConfigError(
+            "masks for each sample are drawn for the batch of one process; choose another mask "
+            "rule, or use one process"
         )
 
 
