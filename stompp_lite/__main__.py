@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--checkpoint", type=Path, help="store the run here; go on if it exists")
     run.add_argument("--device", default="cpu")
     run.add_argument("--root", default="data", help="folder of the data sets")
+    run.add_argument("--workers", type=int, help="processes that read images from folders")
 
     sweep = commands.add_parser("sweep", help="all runs of a recipe that are not recorded yet")
     sweep.add_argument("recipe")
@@ -105,7 +106,7 @@ def _dispatch(args: argparse.Namespace) -> int:
         result = run.run_and_save(
             config, args.out, recipe=args.recipe or "custom",
             name=args.name or record.name_for(args.out), root=args.root, device=args.device,
-            checkpoint=args.checkpoint,
+            checkpoint=args.checkpoint, workers=args.workers,
         )  # fmt: skip
         if result is not None:  # the first of torchrun's processes
             accuracy = result.final.get("test_acc")

@@ -13,7 +13,7 @@ from stompp_lite.lab.report import group, table, told
 from stompp_lite.viz import diagrams, style
 from stompp_lite.viz.tables import matrix
 
-RECORDED = [name for name in RECIPES if name != "quick"]
+RECORDED = [name for name, recipe in RECIPES.items() if name != "quick" and not recipe.full]
 
 
 def rows(text):

@@ -93,6 +93,14 @@ def cifar() -> Runs:
     return _runs(("cifar10", "cifar100"), RESNETS)
 
 
+def imagenet() -> Runs:
+    """ImageNet, three ResNets: crops of 224 pixels, as many epochs as is usual (90)."""
+    return _runs(
+        ("imagenet",), {name: built | {"stem": "imagenet"} for name, built in RESNETS.items()},
+        bits=("bnn",), seeds=(0,), epochs=90, augment="resized-crop", precision="bf16",
+    )  # fmt: skip
+
+
 def mobilenet() -> Runs:
     """MobileNetV2 on CIFAR-100, depthwise convolutions binary or float."""
     models = {

@@ -160,6 +160,7 @@ _ALL = (
         "layer? A small encoder from scratch, validation split, seed 100.",
         "about 40 core-minutes on one AMD EPYC core",
         larger.text_tune,
+        missing="for time: most of them",
     ),
     Recipe(
         "weights-only",
@@ -228,6 +229,14 @@ _ALL = (
         "All methods, three arms, ResNet-18, -34 and -50 on CIFAR-10 and CIFAR-100. Three seeds.",
         "not measured; weeks on one data-center GPU, so choose with --only",
         full.cifar,
+        full=True,
+    ),
+    Recipe(
+        "imagenet-full",
+        "All methods, three arms, ResNet-18, -34 and -50 on ImageNet. One seed; the papers' number "
+        "of epochs is not known to us.",
+        "not measured; days a run on several data-center GPUs, so use torchrun with run --name",
+        full.imagenet,
         full=True,
     ),
     Recipe(

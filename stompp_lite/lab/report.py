@@ -12,6 +12,7 @@ from stompp_lite.errors import RecordError
 from stompp_lite.lab.fair import FIGHTERS, TUNED, in_minimal
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, default_folder, read_all
+from stompp_lite.lab.run import Config
 from stompp_lite.lab.stats import accuracy_interval, paired_difference
 
 SPLIT = 20.0  # percentage points between runs of one setting: see the protocol of the fair fight
@@ -27,8 +28,9 @@ def group(records: list[Record]) -> dict[str, list[Record]]:
     for record in records:
         found = re.fullmatch(r"(.*)-s(\d+)", record.name)
         groups[found[1] if found else record.name].append(record)
+    usual = Config().to_dict()  # of settings that are younger than a record
     for name, runs in groups.items():
-        settings = [{k: v for k, v in r.config.items() if k != "seed"} for r in runs]
+        settings = [usual | r.config | {"seed": None} for r in runs]
         seeds = [r.seed for r in runs]
         if any(s != settings[0] for s in settings) or len(set(seeds)) < len(seeds):
             raise RecordError(

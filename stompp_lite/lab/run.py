@@ -247,8 +247,12 @@ def run(
     device: str = "cpu",
     checkpoint: str | Path | None = None,
     progress: bool | None = None,
+    workers: int | None = None,
 ) -> records.Record:
     """Train as configured and return the record.
+
+    Args:
+        root: folder of the data sets. workers: as for :func:`~stompp_lite.training.data.load`.
 
     Raises:
         StomppError: whatever is wrong with the configuration, the data or the run.
@@ -258,7 +262,7 @@ def run(
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as err:
         raise ConfigError(f"device {device!r} cannot be used: {str(err).splitlines()[0]}") from err
-    data = load(config.data, root, validation=config.validation).to(device)
+    data = load(config.data, root, validation=config.validation, workers=workers).to(device)
     model, world = build(config, data).to(device), Ranks.here().world
     if config.sync_batch_norm and world > 1:
         if not device.startswith("cuda"):

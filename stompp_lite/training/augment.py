@@ -53,8 +53,11 @@ def crop_and_flip(x: Tensor, seed: int, step: int, rows: Tensor | None = None) -
     return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
+#: Done while images are read from a folder, by torchvision; nothing is left to do afterwards.
+RESIZED_CROP = "resized-crop"
 #: Name -> function of images, a seed, a step, and the images' places in the batch.
 AUGMENTATIONS: dict[str, Callable[[Tensor, int, int, Tensor | None], Tensor]] = {
     "none": lambda x, seed, step, rows: x,
     "crop-flip": crop_and_flip,
+    RESIZED_CROP: lambda x, seed, step, rows: x,
 }

@@ -1,5 +1,8 @@
 """Data sets as tensors that live on the training device: no workers, no queues.
 
+(Images that do not fit there are read as they are needed, by
+:class:`~stompp_lite.training.folders.Images`, which stands where the tensor would.)
+
 ``digits`` ships with scikit-learn and needs no network; it is the lab's data set. The others are
 read with torchvision's own loaders, from a folder where they already lie or downloaded on request.
 
@@ -27,7 +30,8 @@ from stompp_lite.checks import count as counted
 from stompp_lite.checks import flag, one_of
 from stompp_lite.errors import ConfigError, DataError, DtypeError, NonFiniteError, ShapeError
 from stompp_lite.networks.vision import import_torchvision
-from stompp_lite.training import texts
+from stompp_lite.training import folders, texts
+from stompp_lite.training.folders import FOLDERS, Images
 
 # name -> (torchvision class, mean, standard deviation)
 VISION = {
@@ -42,7 +46,9 @@ CLASSES = {"mnist": 10, "fashion-mnist": 10, "cifar10": 10, "cifar100": 100}
 #: number of training images of each class, the first ones, that are kept.
 REDUCED = {"fashion-small": ("fashion-mnist", 4, 600), "cifar10-small": ("cifar10", 2, 1024)}
 #: Data sets that can be loaded.
-NAMES = ("digits", "spirals", *VISION, *REDUCED, "sst2", "sst2-small", "topics")
+NAMES = ("digits", "spirals", *VISION, *REDUCED, "sst2", "sst2-small", "topics", *FOLDERS)
+#: Training images that a training accuracy is measured on, where images are read from a folder.
+SAMPLE = 10_000
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class Data:
 
     Attributes:
         name: where they come from.
-        train_x, test_x: float32 [N, C, H, W]; of texts int64 [N, T], token ids.
+        train_x, test_x: float32 [N, C, H, W], or :class:`~stompp_lite.training.folders.Images`; of
+            texts int64 [N, T], token ids.
         train_y, test_y: int64 [N], labels 0 ... classes - 1; or [N, T], one for each token.
         classes: number of classes.
         split: ``"test"``, or ``"validation"`` when the test images are held-out training images.
@@ -59,9 +66,9 @@ class Data:
     """
 
     name: str
-    train_x: Tensor
+    train_x: Any
     train_y: Tensor
-    test_x: Tensor
+    test_x: Any
     test_y: Tensor
     classes: int
     split: str = "test"
@@ -74,7 +81,8 @@ class Data:
                 raise DtypeError(
                     f"{part} texts must be token ids, int64 [N, T], got {x.dtype} {tuple(x.shape)}"
                 )
-            if not self.tokens and not x.is_floating_point():
+            read = isinstance(x, Images)  # looked at one by one, when they are read
+            if not self.tokens and not read and not x.is_floating_point():
                 raise DtypeError(
                     f"{part} images must be floating point, got {x.dtype} (for token ids say how "
                     "many there are: Data(..., tokens=...))"
@@ -92,7 +100,7 @@ class Data:
                     f"{part} token ids run from {int(x.min())} to {int(x.max())}, outside "
                     f"0 ... {self.tokens - 1}"
                 )
-            if not self.tokens and not bool(torch.isfinite(x).all()):
+            if not self.tokens and not read and not bool(torch.isfinite(x).all()):
                 bad = int((~torch.isfinite(x)).flatten(1).any(1).nonzero()[0])
                 raise NonFiniteError(
                     f"{part} image {bad} holds NaN or infinity; remove or repair it"
@@ -102,6 +110,13 @@ class Data:
                 raise ConfigError(
                     f"{part} labels run from {low} to {high}, outside 0 ... {self.classes - 1}"
                 )
+
+    def train_sample(self) -> tuple[Any, Tensor]:
+        """The training images that training accuracy is measured on, and their labels."""
+        if not isinstance(self.train_x, Images) or len(self.train_x) <= SAMPLE:
+            return self.train_x, self.train_y
+        chosen = rng.permutation(len(self.train_x), 0)[:SAMPLE]
+        return self.train_x.take(chosen), self.train_y[chosen]
 
     def to(self, device: torch.device | str) -> Data:
         """The same data on ``device``."""
@@ -134,6 +149,7 @@ def load(
     *,
     validation: bool = False,
     download: bool = False,
+    workers: int | None = None,
 ) -> Data:
     """Load a data set.
 
@@ -143,6 +159,7 @@ def load(
         validation: hold out a fifth of the training images, and use them in place of the test
             images. For choosing settings.
         download: fetch a missing set with torchvision.
+        workers: processes that read ahead, for images in folders; None: one a core, at most eight.
 
     Raises:
         ConfigError: unknown name.
@@ -156,6 +173,9 @@ def load(
     elif name.startswith("sst2"):
         found = texts.sst2(Path(root), small=name == "sst2-small")
         data = Data(name, *found[:4], classes=2, tokens=found[4])
+    elif name in FOLDERS:
+        train_x, train_y, test_x, test_y, classes = folders.read(name, Path(root), workers)
+        data = Data(name, train_x, train_y, test_x, test_y, classes)
     elif name == "topics":
         found = texts.topics()
         data = Data(name, *found[:4], classes=found[4], tokens=found[4])
@@ -201,6 +221,9 @@ def _spirals(points: int = 600, noise: float = 0.05) -> Data:
 def _hold_out(data: Data) -> Data:
     x, y = data.train_x, data.train_y
     train, held = _split(y.numpy(), held_out=len(y) // 5, seed=1)
+    if isinstance(x, Images):
+        held_out = (x.take(train.tolist()), y[train], x.take(held.tolist()), y[held])
+        return Data(data.name, *held_out, data.classes, "validation")
     parts = (x[train], y[train], x[held], y[held])
     return Data(data.name, *parts, data.classes, "validation", data.tokens)
 

@@ -14,7 +14,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from stompp_lite.errors import CheckpointError, ConfigError, NonFiniteError
 from stompp_lite.networks.convert import bare, conversion
 from stompp_lite.networks.trace import preserved
 from stompp_lite.training import checkpoint as store
-from stompp_lite.training.augment import AUGMENTATIONS
+from stompp_lite.training.augment import AUGMENTATIONS, RESIZED_CROP
 from stompp_lite.training.data import Data, batches
 from stompp_lite.training.files import only_writer
 from stompp_lite.training.finished import assert_binary
+from stompp_lite.training.folders import Images
 from stompp_lite.training.history import History, Recorder
 from stompp_lite.training.measure import accuracy, loss_of, reestimate_batch_norm
 from stompp_lite.training.parallel import Ranks
@@ -81,10 +82,27 @@ class Run:
         """The epoch that the last step belongs to, 1-based; 0 before the first."""
         return math.ceil(self.step / self.per_epoch)
 
-    def train_step(self, index: Tensor) -> None:
-        """One batch: forward, backward, update."""
+    def batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """What is left of the present epoch: numbers of a batch, and its images if read ahead."""
+        s, x = self.settings, self.data.train_x
+        epoch, done = divmod(self.step, self.per_epoch)
+        left = list(batches(len(x), s.batch_size, s.seed, epoch))[done:]
+        if not isinstance(x, Images):
+            yield from ((index, None) for index in left)
+            return
+        own = [index[self.ranks.rows(len(index))] for index in left]
+        crops = (s.seed, epoch) if s.augment == RESIZED_CROP else None
+        yield from zip(left, x.stream(own, crops), strict=True)
+
+    def train_step(self, index: Tensor, x: Tensor | None = None) -> None:
+        """One batch: forward, backward, update.
+
+        Args:
+            index: numbers of its images. x: the images of this process, if they were read ahead.
+        """
         rows = self.ranks.rows(len(index))
-        x, y = self.data.train_x[index[rows]], self.data.train_y[index[rows]]
+        y = self.data.train_y[index[rows]]
+        x = self.data.train_x[index[rows]] if x is None else x
         self.progression.set_step(self.step)
         self.rate.set_step(self.step)
         s, half = self.settings, self.settings.precision == "bf16"
@@ -117,11 +135,11 @@ class Run:
         assert_binary(model, d.train_x[:1])
         final = {
             "test_acc": accuracy(model, d.test_x, d.test_y),
-            "train_acc": accuracy(model, d.train_x, d.train_y),
+            "train_acc": accuracy(model, *d.train_sample()),
             "loss": self.history.epochs[-1]["loss"],
         }
         with preserved(model):
-            reestimate_batch_norm(model, d.train_x)
+            reestimate_batch_norm(model, d.train_sample()[0])
             final["test_acc_bn"] = accuracy(model, d.test_x, d.test_y)
         self.history.final, self.history.finished = final, True
         self._clock()
@@ -288,14 +306,12 @@ def _go_on(
         return
     end = run.total if last is None else min(last, run.total)
     run.model.train()
-    samples, s = len(run.data.train_x), run.settings
     with _bar(run.total, run.step, progress) as bar:
         while run.step < end:
-            epoch, done = divmod(run.step, run.per_epoch)
-            for index in list(batches(samples, s.batch_size, s.seed, epoch))[done:]:
+            for index, images in run.batches():
                 if run.step >= end:
                     break
-                run.train_step(index)
+                run.train_step(index, images)
                 for callback in callbacks:
                     callback(run)
                     run.model.train()  # whatever it did

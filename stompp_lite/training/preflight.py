@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from stompp_lite.errors import CheckpointError, ConfigError, ShapeError
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.trace import preserved
+from stompp_lite.training.augment import RESIZED_CROP
 from stompp_lite.training.data import Data, check_batch_size
+from stompp_lite.training.folders import Images
 from stompp_lite.training.parallel import Ranks
 from stompp_lite.training.settings import Settings
 
@@ -24,6 +26,10 @@ def check_data(model: nn.Module, data: Data, settings: Settings) -> None:
     if not isinstance(data, Data):
         raise ConfigError(f"data must be a Data, from load() or made of tensors, got {data!r}")
     check_batch_size(len(data.train_x), settings.batch_size)
+    if settings.augment == RESIZED_CROP and not isinstance(data.train_x, Images):
+        raise ConfigError(
+            f"augment={RESIZED_CROP!r} is for images that are read from a folder; use 'crop-flip'"
+        )
     norms, world = (nn.modules.batchnorm._BatchNorm,), Ranks.here().world
     last = len(data.train_x) % settings.batch_size or settings.batch_size
     least = 2 * world if any(isinstance(m, norms) for m in model.modules()) else world
@@ -82,6 +88,12 @@ def _digest(tensors: Iterable[Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
+def _data_digest(data: Data) -> str:
+    parts = (data.train_x, data.train_y, data.test_x, data.test_y)
+    tensors = _digest(part for part in parts if isinstance(part, Tensor))
+    return " ".join([tensors, *(part.digest() for part in parts if isinstance(part, Images))])
+
+
 def weights_digest(state: Mapping[str, Tensor]) -> str:
     """Digest of a ``state_dict``, without the notes on what is committed."""
     return _digest(t for name, t in state.items() if not name.endswith("_extra_state"))
@@ -106,7 +118,7 @@ def fingerprint_of(
         "weights": str(done.weights),
         "activations": str(done.activations),
         "model": hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16],
-        "data": f"{data.name} {_digest((data.train_x, data.train_y, data.test_x, data.test_y))}",
+        "data": f"{data.name} {_data_digest(data)}",
         "optimizer": f"{type(optimizer).__name__} {groups}",
         "optimizer's parameters": hashlib.sha256(str(moved).encode()).hexdigest()[:16],
         "initial weights": weights_digest(model.state_dict()),

@@ -97,6 +97,7 @@ def dots(
     panels: Mapping[str, Mapping[str, Sequence[Record]]],
     colors: Mapping[str, str] | None = None,
     low: float = 0.0,
+    high: float = 100.0,
 ) -> Figure:
     """Test accuracy of settings, one a row: every run a dot, mean and 95 % interval above them.
 
@@ -105,7 +106,7 @@ def dots(
     Args:
         panels: title to the settings of a panel, each a label and its runs.
         colors: of the labels; ink where there is none.
-        low: lower end of the axis, in percent.
+        low, high: ends of the axis, in percent.
 
     Raises:
         ConfigError: no settings to draw.
@@ -125,10 +126,11 @@ def dots(
             runs, y = list(records), labels.index(label)
             scores = [r.final["test_acc"] for r in runs if not r.diverged]
             _row(ax, y, scores, _mean(runs), (colors or {}).get(label, style.INK))
-        ax.set(title=title, xlabel="test accuracy, %", xlim=(low, 101.5))
+        ax.set(title=title, xlabel="test accuracy, %", xlim=(low, high + 1.5))
         ax.set_ylim(len(labels) - 0.4, -0.6)
         ax.grid(axis="y", visible=False)
-        ax.set_xticks(np.linspace(np.ceil(low / 20) * 20, 100, 3 if columns > 2 else 6).round())
+        first = low if high < 100 else np.ceil(low / 20) * 20
+        ax.set_xticks(np.linspace(first, high, 3 if columns > 2 else 6).round())
     axes[0][0].set_yticks(range(len(labels)), labels)
     return fig
 

@@ -1,0 +1,216 @@
+"""Images in a folder for each class, read when they are needed: ImageNet does not fit a device.
+
+The layout is torchvision's ``ImageFolder`` (``train/n01440764/*.JPEG``, ``val/n01440764/*.JPEG``),
+the transforms are torchvision's v2, and torch's ``DataLoader`` reads ahead with workers. What a
+random crop draws is keyed by (seed, epoch, image), so neither the number of workers nor a restart
+changes what a network sees.
+
+Taught in chapter 13, *ResNets on CIFAR*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stompp_lite import rng
+from stompp_lite.checks import count
+from stompp_lite.errors import DataError
+from stompp_lite.networks.vision import import_torchvision
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: Name -> folder, side of the images that the network sees, side that they are scaled to first.
+FOLDERS = {"imagenet": ("imagenet", 224, 256), "imagenette64": ("imagenette64", 64, 64)}
+#: Classes and images of ImageNet's two parts (ILSVRC 2012).
+IMAGENET = (1000, 1_281_167, 50_000)
+_HOW = (
+    "ImageNet is free for research after registration: fetch ILSVRC2012_img_train.tar and "
+    "ILSVRC2012_img_val.tar from https://image-net.org, unpack them into {root}/train and "
+    "{root}/val with a folder for each class (for val with torchvision.datasets.ImageNet or the "
+    "devkit's list), and try again"
+)
+
+
+class Images:
+    """Images that are read when they are asked for: as far as ``fit`` cares, float32 [N, 3, S, S].
+
+    Args:
+        files: the images, in order.
+        size, scaled: sides of the square that is kept and of the image before that.
+        workers: processes that read ahead; None: one a core, at most eight.
+
+    Attributes:
+        device: where batches go.
+    """
+
+    dtype = torch.float32
+
+    def __init__(
+        self, files: Sequence[Path], size: int, scaled: int, workers: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:  # fmt: skip
+        self.files, self.size, self.scaled = list(files), size, scaled
+        self.workers = (
+            min(8, os.cpu_count() or 1) if workers is None else count(workers, "workers", 0)
+        )
+        self.device = torch.device(device)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def shape(self) -> torch.Size:
+        """[N, 3, S, S]."""
+        return torch.Size((len(self), 3, self.size, self.size))
+
+    def to(self, device: torch.device | str) -> Images:
+        """The same images; batches go to ``device``."""
+        return Images(self.files, self.size, self.scaled, self.workers, device)
+
+    def take(self, numbers: Sequence[int]) -> Images:
+        """Some of the images."""
+        files = [self.files[k] for k in numbers]
+        return Images(files, self.size, self.scaled, self.workers, self.device)
+
+    def __getitem__(self, index: slice | Tensor) -> Tensor:
+        """The middle of some images: [n, 3, S, S]."""
+        chosen = torch.arange(len(self))[index.cpu() if isinstance(index, Tensor) else index]
+        return next(self.stream([chosen], read_ahead=False))
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All images, ``size`` at a time."""
+        return self.stream(list(torch.arange(len(self)).split(size)))
+
+    def tensor_split(self, parts: int) -> Iterator[Tensor]:
+        """All images in even parts."""
+        return self.stream(list(torch.arange(len(self)).tensor_split(parts)))
+
+    def stream(
+        self, batches: Sequence[Tensor], crops: tuple[int, int] | None = None,
+        read_ahead: bool = True,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        """Batches of images by their numbers.
+
+        Args:
+            batches: int64 [n] each.
+            crops: (seed, epoch) of random crops and flips; None: the middle of each image.
+            read_ahead: use the workers.
+
+        Raises:
+            DataError: an image cannot be read, by name, or a worker died.
+        """
+        loader = torch.utils.data.DataLoader(
+            _Reader(self.files, self.size, self.scaled, crops),
+            batch_sampler=[batch.tolist() for batch in batches],
+            num_workers=self.workers if read_ahead else 0,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # else it draws from the caller's
+        )
+        try:
+            for images in loader:
+                yield images.to(self.device, non_blocking=True)
+        except DataError as err:  # a worker's, with the whole way that it took
+            raise DataError(str(err).strip().splitlines()[-1].rpartition("DataError: ")[2]) from err
+        except RuntimeError as err:
+            if "DataLoader worker" not in str(err):
+                raise
+            raise DataError(
+                f"a process that reads images died ({str(err).splitlines()[0]}). Often memory is "
+                f"short: use fewer workers than {self.workers} (--workers 2), and go on from the "
+                "checkpoint, which is as it was"
+            ) from err
+
+    def digest(self) -> str:
+        """Of the files' names and sizes (their contents would take an epoch to read)."""
+        told = "\n".join(f"{p.parent.name}/{p.name} {p.stat().st_size}" for p in self.files)
+        return hashlib.sha256(f"{self.size} {self.scaled}\n{told}".encode()).hexdigest()[:16]
+
+
+class _Reader(torch.utils.data.Dataset[Tensor]):
+    """One image by its number, as a normalized tensor."""
+
+    def __init__(
+        self, files: list[Path], size: int, scaled: int, crops: tuple[int, int] | None
+    ) -> None:
+        v2 = importlib.import_module(f"{import_torchvision().__name__}.transforms.v2")
+        self.files, self.crops = files, crops
+        if crops is None:
+            cut = [v2.Resize(scaled), v2.CenterCrop(size)]
+        else:
+            cut = [v2.RandomResizedCrop(size), v2.RandomHorizontalFlip()]
+        last = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
+        self.change: Any = v2.Compose([*cut, v2.ToImage(), *last])
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, number: int) -> Tensor:
+        from PIL import Image
+
+        file = self.files[number]
+        try:
+            with Image.open(file) as opened:
+                picture = opened.convert("RGB")
+        except OSError as err:
+            raise DataError(
+                f"{file} cannot be read ({err}); fetch it again, or delete it"
+            ) from None
+        with torch.random.fork_rng(devices=[], enabled=self.crops is not None):
+            if self.crops is not None:
+                seed, epoch = self.crops
+                torch.manual_seed(rng.make_key(seed, "crop", epoch, number) >> 1)
+            out: Tensor = self.change(picture)
+        return out
+
+
+def read(
+    name: str, root: Path, workers: int | None = None
+) -> tuple[Images, Tensor, Images, Tensor, int]:
+    """Training images and labels, validation images and labels, number of classes.
+
+    Args:
+        name: one of :data:`FOLDERS`.
+
+    Raises:
+        DataError: a part or a class is missing or empty, by name, or ImageNet is not whole.
+    """
+    folder, size, scaled = FOLDERS[name]
+    base = root / folder
+    how = _HOW.format(root=base) if name == "imagenet" else f"put the whole sample into {base}"
+    found, classes = {}, {}
+    for part in ("train", "val"):
+        if not (base / part).is_dir():
+            raise DataError(f"there is no folder {base / part}. {how}")
+        classes[part] = sorted(p.name for p in (base / part).iterdir() if p.is_dir())
+        found[part] = [
+            sorted(p for p in (base / part / c).iterdir() if p.suffix.lower() in (".jpeg", ".jpg"))
+            for c in classes[part]
+        ]
+        for c, files in zip(classes[part], found[part], strict=True):
+            if not files:
+                raise DataError(f"class {c} has no images in {base / part / c}. {how}")
+    for c in sorted(set(classes["train"]) ^ set(classes["val"])):
+        part = "val" if c in classes["train"] else "train"
+        raise DataError(f"class {c} is missing in {base / part}. {how}")
+    if not classes["train"]:
+        raise DataError(f"there are no classes in {base / 'train'}. {how}")
+    counts = tuple(sum(map(len, found[part])) for part in ("train", "val"))
+    if name == "imagenet" and (len(classes["train"]), *counts) != IMAGENET:
+        raise DataError(
+            f"{base} has {len(classes['train'])} classes, {counts[0]:,} + {counts[1]:,} images; "
+            f"ImageNet has {IMAGENET[0]:,} classes, {IMAGENET[1]:,} + {IMAGENET[2]:,}. {how}"
+        )
+    parts = []
+    for part in ("train", "val"):
+        files = [file for members in found[part] for file in members]
+        labels = [k for k, members in enumerate(found[part]) for _ in members]
+        parts.append((Images(files, size, scaled, workers), torch.tensor(labels)))
+    (train_x, train_y), (test_x, test_y) = parts
+    return train_x, train_y, test_x, test_y, len(classes["train"])
