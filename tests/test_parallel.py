@@ -32,7 +32,7 @@ def some_data(dtype=torch.float64):
     return Data("tiny", x, y, x[:12], y[:12], classes=3)
 
 
-def steps(method, count, batch):
+def steps(method, count, batch, **options):
     """``count`` steps in float64 with batch norm in evaluation: gradients, weights, masks."""
     model = lab_net(*method).double()
     run = Run(
@@ -86,6 +86,33 @@ def test_two_processes_take_the_step_of_one(tmp_path, method, batch):
     for masks in zip(alone["masks"], *(one["masks"] for one in pair), strict=True):
         assert all(torch.equal(masks[0], other) for other in masks[1:])
     assert bool(alone["masks"]) == (method[0] == "stompp")
+
+
+@pytest.mark.parametrize(
+    "method", [("ste:identity", "ste:clip"), ("stompp", "stompp")], ids="/".join
+)
+def test_a_batch_in_parts_is_the_step_of_the_whole(method):
+    whole, parts = steps(method, 40, 11), steps(method, 40, 11, accumulate=3)
+    assert parts["grads"].keys() == whole["grads"].keys()
+    for part in ("grads", "weights"):
+        for name, tensor in whole[part].items():
+            assert torch.allclose(parts[part][name], tensor, rtol=1e-9, atol=1e-12), name
+    assert torch.tensor(parts["losses"]).allclose(torch.tensor(whole["losses"]), rtol=1e-6)
+
+
+def test_short_memory_says_what_helps(monkeypatch, tmp_path):
+    data, stored = some_data(torch.float32), tmp_path / "run.npz"
+    options = {"epochs": 8, "batch_size": 24, "checkpoint": stored, "checkpoint_every": 1}
+    fit(lab_net(), data, **options, stop_at=3)
+    before = stored.read_bytes()
+
+    def full(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(Run, "_logits", full)
+    with pytest.raises(ConfigError, match=r"batch of 24 in 1 parts: accumulate=2"):
+        fit(lab_net(), data, **options)
+    assert stored.read_bytes() == before
 
 
 COMMAND = [

@@ -33,11 +33,6 @@ def _one(
         )  # fmt: skip
     except StomppError as err:
         return f"{name}: {err}"
-    except torch.cuda.OutOfMemoryError as err:
-        return (
-            f"{name}: {device} ran out of memory ({str(err).splitlines()[0]}); use fewer --jobs, "
-            f"or a larger device, or another experiment: --set batch_size={config.batch_size // 2}"
-        )
 
 
 @contextmanager

@@ -105,12 +105,20 @@ class Run:
         x = self.data.train_x[index[rows]] if x is None else x
         self.progression.set_step(self.step)
         self.rate.set_step(self.step)
-        s, half = self.settings, self.settings.precision == "bf16"
+        s = self.settings
         x = AUGMENTATIONS[s.augment](x, s.seed, self.step, rows)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
-            logits = self.forward(x)
-        loss = loss_of(logits.float() if half else logits, y)
-        hits = int((logits.detach().argmax(-1) == y).sum())
+        self.optimizer.zero_grad(set_to_none=True)
+        hits, learns, parts = 0, False, min(s.accumulate, len(y))
+        loss = x.new_zeros((), dtype=torch.float32)
+        for k, (a, b) in enumerate(zip(x.tensor_split(parts), y.tensor_split(parts), strict=True)):
+            with self.ranks.averaging(self.forward, k == parts - 1):
+                logits = self._logits(a)
+                part = loss_of(logits, b)
+                if part.requires_grad:  # else all that could learn is committed
+                    learns = True
+                    self.ranks.weigh(part, len(a), len(index)).backward()
+            loss = part.detach() if parts == 1 else loss + part.detach() * (len(a) / len(x))
+            hits += int((logits.detach().argmax(-1) == b).sum())
         self.loss, hits, seen = self.ranks.summed(loss.item(), hits, y.numel(), x.device)
         if not math.isfinite(self.loss):
             raise NonFiniteError(
@@ -118,15 +126,19 @@ class Run:
                 f"{self.step // self.per_epoch + 1}); lower the learning rate. The last "
                 "checkpoint, if any, is as it was"
             )
-        if loss.requires_grad:  # else all that could learn is committed
-            self.optimizer.zero_grad(set_to_none=True)
-            self.ranks.weigh(loss, len(rows), len(index)).backward()
+        if learns:
             self.optimizer.step()
         self.step += 1
         self.recorder.add_step(self.step, self.epoch, self.loss, hits, seen)
         if self.step % self.per_epoch == 0:
             self.ranks.agree(self.model)
             self.recorder.end_epoch(self.step, self.epoch)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        half = self.settings.precision == "bf16"
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+            logits: Tensor = self.forward(x)
+        return logits.float() if half else logits
 
     def finish(self) -> None:
         """Judge the finished network."""
@@ -294,6 +306,13 @@ def fit(
         except NonFiniteError as err:
             err.history = run.history
             raise
+        except torch.cuda.OutOfMemoryError as err:
+            raise ConfigError(
+                f"the device ran out of memory at step {run.step}, with a batch of {s.batch_size} "
+                f"in {s.accumulate} parts: accumulate={2 * s.accumulate} makes more of them, or use "
+                "a smaller batch_size (another experiment). The last checkpoint, if any, is as it "
+                "was"
+            ) from err
         return run.history
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -61,8 +61,19 @@ class Ranks:
         return torch.arange(self.rank, batch, self.world)
 
     def weigh(self, loss: Tensor, here: int, batch: int) -> Tensor:
-        """The loss such that an average over processes is the mean over the whole batch."""
-        return loss if self.world == 1 else loss * (here * self.world / batch)
+        """Of a mean over ``here`` entries, its part of the mean over the whole batch.
+
+        (Summed over parts and averaged over processes.)
+        """
+        share = here * self.world / batch
+        return loss if share == 1 else loss * share
+
+    def averaging(self, model: nn.Module, now: bool) -> AbstractContextManager[None]:
+        """Let a backward pass average gradients over the processes, or wait for the next one."""
+        if now or not isinstance(model, nn.parallel.DistributedDataParallel):
+            return nullcontext()
+        waiting: AbstractContextManager[None] = model.no_sync()
+        return waiting
 
     def summed(
         self, loss: float, hits: int, seen: int, device: torch.device

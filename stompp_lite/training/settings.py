@@ -25,6 +25,8 @@ class Settings:
     Attributes:
         epochs: passes over the training images.
         batch_size: images in a step; the last batch of an epoch may be smaller.
+        accumulate: parts in which a batch is computed, where memory is short. Batch norm sees a
+            part; else the step is that of the whole batch.
         optimizer: a key of :data:`~stompp_lite.training.rates.OPTIMIZERS`, or a function from
             parameters to an optimizer (which then ignores ``lr``, ``momentum``, ``weight_decay``).
         lr: learning rate.
@@ -48,6 +50,7 @@ class Settings:
 
     epochs: int = 60
     batch_size: int = 64
+    accumulate: int = 1
     optimizer: str | OptimizerFactory = "sgd"
     lr: float = 0.1
     momentum: float = 0.9
@@ -81,8 +84,8 @@ class Settings:
         one_of(self.precision, ("float32", "bf16"), "precision")
         one_of(self.history, ("epoch", "step"), "history")
         checked(
-            self, epochs=count, batch_size=count, lr=not_negative, momentum=not_negative,
-            weight_decay=not_negative, seed=whole, eval_every=count, diagnose=flag,
+            self, epochs=count, batch_size=count, accumulate=count, lr=not_negative,
+            momentum=not_negative, weight_decay=not_negative, seed=whole, eval_every=count, diagnose=flag,
             sign_sample=partial(count, least=0),
         )  # fmt: skip
         if self.measure_steps is not None:
