@@ -12,14 +12,18 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS_PER_MINUTE = 120  # with formulas, code and figures to look at
-PARTS = {"Part I, one bit": range(1, 5), "Part II, freeze instead of fake": range(5, 13)}
+PARTS = {
+    "Part I, one bit": range(1, 5),
+    "Part II, freeze instead of fake": range(5, 13),
+    "Part III, full scale": range(13, 14),
+}
 #: Ways through the course: who it is for, and the chapters.
 PATHS = {
     "An evening": ("the question, the method and the answer", (1, 2, 4, 8, 12)),
     "A weekend": ("the mechanism, too", (1, 2, 3, 4, 5, 6, 7, 8, 9, 12)),
-    "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 13))),
+    "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 14))),
 }
-_LANES = {8: 1, 9: 1, 10: 2, 11: 2, 12: 3}  # of the map, so that no arrow crosses a box
+_LANES = {8: 1, 9: 1, 10: 2, 11: 2, 12: 3, 13: 3}  # of the map, so that no arrow crosses a box
 _NEEDS = re.compile(r"\nYou need: (.+?)(?:;|\. )")
 
 
@@ -102,8 +106,8 @@ def paths() -> str:
     for name, (what, numbers) in PATHS.items():
         time = sum(every[n].minutes for n in numbers)
         listed = (
-            "all twelve"
-            if len(numbers) == 12
+            "all of them"
+            if len(numbers) == len(every)
             else ", ".join(_link(every[n], str(n)) for n in numbers)
         )
         rows.append(f"| **{name}** | {what} | {listed} | {time // 60} h {time % 60:02d} |")
@@ -136,8 +140,9 @@ def course_map() -> str:
             )
     for n, c in every.items():
         x, y = place[n]
+        own = 1 + list(PARTS).index(part(n))
         drawn.append(
-            f'<a href="../notebooks/{c.page}.html"><rect class="part{1 if n <= 4 else 2}" x="{x}" '
+            f'<a href="../notebooks/{c.page}.html"><rect class="part{own}" x="{x}" '
             f'y="{y}" width="{wide}" height="{tall}" rx="4"/><text class="n" x="{x + 9}" '
             f'y="{y + 22}">{n}</text><text x="{x + 32}" y="{y + 22}">{html.escape(c.title)}</text>'
             "</a>"

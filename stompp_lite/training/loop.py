@@ -309,9 +309,9 @@ def fit(
         except torch.cuda.OutOfMemoryError as err:
             raise ConfigError(
                 f"the device ran out of memory at step {run.step}, with a batch of {s.batch_size} "
-                f"in {s.accumulate} parts: accumulate={2 * s.accumulate} makes more of them, or use "
-                "a smaller batch_size (another experiment). The last checkpoint, if any, is as it "
-                "was"
+                f"in {s.accumulate} parts: accumulate={2 * s.accumulate} makes more of them, or "
+                "use a smaller batch_size (another experiment). The last checkpoint, if any, is as "
+                "it was"
             ) from err
         return run.history
 

@@ -85,8 +85,8 @@ class Settings:
         one_of(self.history, ("epoch", "step"), "history")
         checked(
             self, epochs=count, batch_size=count, accumulate=count, lr=not_negative,
-            momentum=not_negative, weight_decay=not_negative, seed=whole, eval_every=count, diagnose=flag,
-            sign_sample=partial(count, least=0),
+            momentum=not_negative, weight_decay=not_negative, seed=whole, eval_every=count,
+            diagnose=flag, sign_sample=partial(count, least=0),
         )  # fmt: skip
         if self.measure_steps is not None:
             checked(self, measure_steps=count)
