@@ -13,19 +13,24 @@ from torch import Tensor
 
 from stompp_lite.errors import ConfigError, DtypeError, ShapeError
 
+_SHOWN = 40  # names in a message
+
 
 def one_of(value: Any, valid: Iterable[str], what: str) -> str:
     """``value``, if it is one of ``valid``.
 
     Raises:
-        ConfigError: otherwise, naming the value, the nearest valid name and all valid names.
+        ConfigError: otherwise, naming the value, the nearest valid name and all valid names (the
+            first of them where they are many).
     """
     names = list(valid)
     if isinstance(value, str) and value in names:
         return value
     near = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.4)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigError(f"unknown {what} {value!r}{hint} (valid: {', '.join(names)})")
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    shown = ", ".join(names[:_SHOWN])
+    raise ConfigError(f"unknown {what} {value!r}{hint} (valid: {shown}{more})")
 
 
 def whole(value: Any, what: str) -> int:

@@ -4,7 +4,7 @@ import pytest
 
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab import full
-from stompp_lite.lab.recipes import RECIPES, runs_of
+from stompp_lite.lab.recipes import RECIPES, configure, runs_of
 from stompp_lite.lab.run import Config
 
 FULL = [name for name, recipe in RECIPES.items() if recipe.full]
@@ -57,3 +57,11 @@ def test_changes_reach_every_run_and_a_misspelt_one_names_the_nearest():
         runs_of("decide", ["precison=bf16"])
     with pytest.raises(ConfigError, match="no run of 'decide' has 'resnet101'"):
         runs_of("decide", only="resnet101")
+
+
+def test_an_unknown_run_of_hundreds_gets_a_message_that_can_be_read():
+    with pytest.raises(
+        ConfigError, match=r"did you mean 'cifar10-resnet18-.* and 644 more"
+    ) as said:
+        configure("cifar-full", "cifar10-resnet18-minimal-ste-s0", None, [])
+    assert len(str(said.value)) < 2500
