@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from stompp_lite.__main__ import main
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab import bench, record
 from stompp_lite.lab.recipes import configure, runs_of
-from stompp_lite.lab.run import METHODS, Config, build, run
+from stompp_lite.lab.run import METHODS, Config, build, run, start_of
 from stompp_lite.lab.sweep import sweep
 
 FAST = ["--set", "model=mlp", "blocks=[3]", "width=8", "epochs=2", "plan.tail=0.2"]
@@ -176,6 +177,27 @@ def test_a_sweep_with_changes_goes_on_from_its_checkpoints(tmp_path, capsys):
     assert resumed.config["epochs"] == 1 and resumed.final == whole.final
     assert main(["sweep", "quick", "--set", "epochz=1", "--out", str(tmp_path)]) == 1
     assert "did you mean 'epochs'" in capsys.readouterr().err
+
+
+def test_a_run_can_start_from_a_float_network(tmp_path):
+    """The weights are those of a float run with the same settings; a restart does not lose them."""
+    settings = {"epochs": 2, "width": 4, "weights": "ste:identity", "activations": "ste:clip"}
+    config = Config(**settings, pretrain=3, scale="layer")
+    straight, scratch = run(config), run(replace(config, pretrain=0))
+    assert straight.curves["loss"] != scratch.curves["loss"]
+    data = load("digits")
+    float_config = Config(**(settings | {"epochs": 3, "weights": "float", "activations": "float"}))
+    trained = build(float_config, data)
+    fit(trained, data, float_config, progress=False)
+    model = build(config, data)
+    model.load_state_dict(trained.state_dict())
+    by_hand = fit(model, data, config, progress=False)
+    assert by_hand.final == straight.final
+    stored = tmp_path / "run.npz"
+    resumed = run(config, checkpoint=stored)
+    assert resumed.final == straight.final and start_of(stored).exists()
+    stored.unlink()
+    assert run(config, checkpoint=stored).final == straight.final
 
 
 def test_a_sweep_says_what_a_cluster_lacks(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ On reduced CIFAR-10 no rate is tuned: SGD runs at the papers' rate, Adam at the 
 digits chose at 36 convolutions (recipe ``fair-tune``). A method that does better at another rate is
 not heard. The transformers' rates are chosen on held-out training texts, by the protocol's rule.
 
-Taught in chapters 13 (*ResNets on CIFAR*) and 15 (*MobileNet and BERT*).
+Taught in chapter 13 (*ResNets on CIFAR*); chapters on transformers and Bi-Real follow.
 """
 
 from __future__ import annotations
@@ -53,6 +53,20 @@ def cifar() -> Runs:
             config = arm_config(arm, method, blocks, seed, plan=plan, lr=lr, **CIFAR)
             name = f"n{blocks:02d}x3-{arm}-{method}{f'-{order}' if order else ''}-s{seed}"
             yield name, replace(config, blocks=(blocks,) * 3)
+
+
+#: Bi-Real ResNet, 16 binary convolutions, on the same images; its float path is never cut.
+BIREAL: dict[str, Any] = CIFAR | {"model": "bireal", "width": 16}
+
+
+def bireal() -> Runs:
+    """From scratch and from a float network that was trained as long: three methods and arms."""
+    arms, methods = ("minimal", "minimal+scale", "adam"), ("ste", "stompp", "stompp+ste")
+    for seed, start, arm, method in product(SEEDS, ("scratch", "pretrained"), arms, methods):
+        lr = RATES["adam", method][1] if arm == "adam" else 0.1
+        changes = BIREAL | {"pretrain": CIFAR["epochs"] if start == "pretrained" else 0, "lr": lr}
+        config = arm_config(arm, method, 4, seed, **changes)
+        yield f"c16-{arm}-{method}-{start}-s{seed}", replace(config, blocks=(4, 4, 4, 4))
 
 
 # ---- transformers, without batch norm: here the scale changes what is computed ------------------

@@ -155,6 +155,14 @@ _ALL = (
         larger.cifar,
     ),
     Recipe(
+        "bireal",
+        "Bi-Real network on reduced CIFAR-10, 16 binary convolutions: from scratch, and from a "
+        "float network; three arms, no tuning, three seeds.",
+        "about 1.5 core-hours on one AMD EPYC core",
+        larger.bireal,
+        missing="for time: most of them",
+    ),
+    Recipe(
         "text-tune",
         "Which learning rate suits each method on SST-2, where no batch norm follows a binary "
         "layer? A small encoder from scratch, validation split, seed 100.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -72,6 +73,8 @@ class Config(Settings):
             :func:`~stompp_lite.networks.convert.binarize_model` takes them.
         scale: of the binary weights, one of :data:`~stompp_lite.networks.rules.SCALES`, or None.
         sync_batch_norm: on several GPUs, batch norm over the whole batch.
+        pretrain: epochs of training as a clipped float network, with the same settings, before the
+            run itself; it starts from those weights.
     """
 
     data: str = "digits"
@@ -85,6 +88,7 @@ class Config(Settings):
     activations: str = "stompp"
     scale: str | None = None
     sync_batch_norm: bool = False
+    pretrain: int = 0
     eval_every: int = 2
     history: str = "step"
 
@@ -112,7 +116,7 @@ class Config(Settings):
         one_of(self.stem, STEMS, "stem")
         checked(
             self, data=text, validation=flag, width=count, weights=text, activations=text,
-            float_depthwise=flag, sync_batch_norm=flag,
+            float_depthwise=flag, sync_batch_norm=flag, pretrain=partial(count, least=0),
         )  # fmt: skip
         if self.float_depthwise and self.model != "mobilenet":
             raise ConfigError(f"float_depthwise is for the model 'mobilenet', not {self.model!r}")
@@ -270,6 +274,8 @@ def run(
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     outcome = "finished"
     try:
+        if config.pretrain:
+            _pretrain(model, config, data, checkpoint)
         history = fit(model, data, config, checkpoint=checkpoint, progress=progress)
     except NonFiniteError as err:  # a result, not a mishap: an experiment that diverges says so
         outcome, history = f"diverged: {err}", cast(History, err.history)
@@ -295,6 +301,23 @@ def run(
         correct=records.pack_correct(correct.flatten()),
         outcome=outcome,
     )
+
+
+def start_of(checkpoint: str | Path) -> Path:
+    """Where the run before the run, if there is one, keeps its checkpoint."""
+    return Path(checkpoint).with_suffix(".start.npz")
+
+
+def _pretrain(model: nn.Module, config: Config, data: Data, checkpoint: str | Path | None) -> None:
+    """Give ``model`` the weights of a float network that was trained with the same settings."""
+    settings = replace(
+        config, epochs=config.pretrain, weights="float", activations="float", scale=None,
+        pretrain=0, eval_every=config.pretrain, diagnose=False,
+    )  # fmt: skip
+    start = build(settings, data).to(data.train_x.device)
+    kept = None if checkpoint is None else start_of(checkpoint)
+    fit(start, data, settings, checkpoint=kept, progress=False)
+    model.load_state_dict(start.state_dict())
 
 
 def run_and_save(

@@ -12,7 +12,7 @@ from stompp_lite.checks import count, one_of
 from stompp_lite.errors import ConfigError, RecordError, StomppError
 from stompp_lite.lab import record as records
 from stompp_lite.lab.recipes import runs_of
-from stompp_lite.lab.run import Config, check_same, run
+from stompp_lite.lab.run import Config, check_same, run, start_of
 from stompp_lite.training.files import check_writable
 
 #: Where runs go. The last two are joblib's distributed back ends.
@@ -139,7 +139,9 @@ def sweep(
                 continue
             records.save(result, Path(folder) / recipe / f"{result.name}.json")
             if checkpoints is not None:
-                (Path(checkpoints) / recipe / f"{result.name}.npz").unlink(missing_ok=True)
+                stored = Path(checkpoints) / recipe / f"{result.name}.npz"
+                for file in (stored, start_of(stored)):
+                    file.unlink(missing_ok=True)
     if failures:
         raise RecordError(f"{len(failures)} of {len(todo)} runs failed; the first: {failures[0]}")
     return {"done": len(todo), "skipped": skipped, "failed": len(failures)}
