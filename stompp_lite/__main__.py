@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         "--set", nargs="*", action="extend", default=[], metavar="FIELD=VALUE", dest="changes",
         help="change every run, for example epochs=30 precision=bf16; needs --out",
     )  # fmt: skip
-    sweep.add_argument("--backend", default="local", help="local, dask or ray")
+    sweep.add_argument("--backend", default="local", help="local or dask")
     sweep.add_argument("--address", help="of the cluster's scheduler; default: start one here")
 
     report = commands.add_parser("report", help="table of a recipe's records, with intervals")

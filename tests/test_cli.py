@@ -203,9 +203,15 @@ def test_a_run_can_start_from_a_float_network(tmp_path):
 def test_a_sweep_says_what_a_cluster_lacks(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="back end"):
         sweep("quick", tmp_path, backend="slurm")
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match="pip install ray"):
-        sweep("quick", tmp_path, backend="ray")
+    from dask.distributed import LocalCluster
+
+    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0") as cluster:
+        said = "has 2 threads, and a run needs a process of its own; .*--nthreads 1"
+        with pytest.raises(ConfigError, match=said):
+            sweep("quick", tmp_path, backend="dask", address=cluster.scheduler_address)
+    monkeypatch.setitem(sys.modules, "dask.distributed", None)
+    with pytest.raises(ConfigError, match="pip install 'dask"):
+        sweep("quick", tmp_path, backend="dask")
 
 
 def test_a_repeated_run_gives_the_same_numbers(tmp_path):

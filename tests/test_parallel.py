@@ -100,6 +100,12 @@ def test_a_batch_in_parts_is_the_step_of_the_whole(method):
     assert torch.tensor(parts["losses"]).allclose(torch.tensor(whole["losses"]), rtol=1e-6)
 
 
+def test_parts_of_one_sample_are_refused_before_anything_starts():
+    said = r"a last batch of 12 \(48 in all\) for 7 parts, which need 14"
+    with pytest.raises(ConfigError, match=said):
+        fit(lab_net(), some_data(torch.float32), epochs=8, batch_size=12, accumulate=7)
+
+
 def test_short_memory_says_what_helps(monkeypatch, tmp_path):
     data, stored = some_data(torch.float32), tmp_path / "run.npz"
     options = {"epochs": 8, "batch_size": 24, "checkpoint": stored, "checkpoint_every": 1}
@@ -186,7 +192,10 @@ def pretend(monkeypatch, world):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"batch_size": 44}, "leaves a last batch of 4 for 3 processes, which need 6"),
+        (
+            {"batch_size": 44},
+            r"leaves a last batch of 4 \(48 in all\) for 3 processes, which need 6",
+        ),
         ({"plan": Plan(activation_mask_rule="per-sample")}, "masks for each sample"),
     ],
 )

@@ -8,7 +8,7 @@ Settings are the papers' as far as we know them (chapter 13 says how sure that i
 0.9, a constant learning rate of 0.1, no weight decay, batches of 256, the same augmentation and
 epochs for every method. Arms are those of the fair fight; Adam runs at 0.003, which is not tuned.
 
-Taught in chapters 13 (*ResNets on CIFAR*) and 16 (*Bi-Real*).
+Taught in chapter 13, *ResNets on CIFAR*.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from stompp_lite.training.plan import Plan
 
 Runs = Iterator[tuple[str, Config]]
 SEEDS = range(3)
-#: Reduced CIFAR-10: as many steps as on digits, and as recipe `orders-cifar`.
+#: Reduced CIFAR-10: about as many steps as on digits, and as in recipe `orders-cifar`.
 CIFAR: dict[str, Any] = {"data": "cifar10-small", "epochs": 8, "eval_every": 8}
 #: Arm, method and order of each run; order None is forward, and no method without a progression.
 CIFAR_RUNS: tuple[tuple[str, str, str | None], ...] = (

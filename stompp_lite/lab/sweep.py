@@ -15,8 +15,8 @@ from stompp_lite.lab.recipes import runs_of
 from stompp_lite.lab.run import Config, check_same, run, start_of
 from stompp_lite.training.files import check_writable
 
-#: Where runs go. The last two are joblib's distributed back ends.
-BACKENDS = ("local", "dask", "ray")
+#: Where runs go: to processes of this machine, or to a dask cluster, by joblib's own back end.
+BACKENDS = ("local", "dask")
 
 
 def _one(
@@ -33,10 +33,12 @@ def _one(
         )  # fmt: skip
     except StomppError as err:
         return f"{name}: {err}"
+    except torch.cuda.OutOfMemoryError as err:  # outside of the steps, which say it themselves
+        return f"{name}: {device} is too small ({str(err).splitlines()[0]}); use fewer --jobs"
 
 
 @contextmanager
-def _backend(name: str, address: str | None) -> Iterator[None]:
+def _backend(name: str, address: str | None, jobs: int) -> Iterator[None]:
     """Send joblib's work to this machine's cores, or to a cluster."""
     from joblib import parallel_config
 
@@ -44,34 +46,31 @@ def _backend(name: str, address: str | None) -> Iterator[None]:
         yield
         return
     try:
-        if name == "dask":
-            from dask.distributed import Client
-
-            cluster = Client(address, set_as_default=True)  # type: ignore[no-untyped-call]
-        else:
-            import ray
-            from ray.util.joblib import register_ray
-
-            ray.init(address=address)
-            register_ray()
+        from dask.distributed import Client
     except ImportError as err:
-        package = {"dask": "'dask[distributed]'", "ray": "ray"}[name]
         raise ConfigError(
-            f"the back end {name!r} needs {package}; run: pip install {package}"
+            "the back end 'dask' needs dask; run: pip install 'dask[distributed]'"
         ) from err
+    here = {} if address else {"n_workers": jobs, "threads_per_worker": 1}
+    try:
+        client = Client(address, set_as_default=True, **here)  # type: ignore[no-untyped-call]
     except OSError as err:
         raise ConfigError(
-            f"no {name} cluster answers at {address}: {err}. Start its scheduler, or leave out "
+            f"no dask cluster answers at {address}: {err}. Start its scheduler, or leave out "
             "--address for one on this machine"
         ) from err
     try:
-        with parallel_config(backend=name):
+        threads = client.nthreads()  # type: ignore[no-untyped-call]
+        several = [worker for worker, n in threads.items() if n > 1]
+        if several:  # runs in one process would draw from one generator of random numbers
+            raise ConfigError(
+                f"worker {several[0]} has {threads[several[0]]} threads, and a run needs a process "
+                "of its own; start workers with: dask worker --nworkers auto --nthreads 1"
+            )
+        with parallel_config(backend="dask"):
             yield
     finally:
-        if name == "dask":
-            cluster.close()  # type: ignore[no-untyped-call]
-        else:
-            ray.shutdown()
+        client.close()  # type: ignore[no-untyped-call]
 
 
 def sweep(
@@ -94,7 +93,8 @@ def sweep(
         recipe: a key of :data:`~stompp_lite.lab.recipes.RECIPES`.
         folder: where records go: ``folder/recipe/name.json``. Runs are computed by the workers,
             records are written here.
-        jobs: processes; each uses one core. Several may share a GPU.
+        jobs: processes; each uses one core. Several may share a GPU. (A cluster at an address uses
+            all its workers.)
         only: run names that contain this text only.
         root: folder of the data sets (on each machine that works).
         device: a torch device, such as ``"cuda"``.
@@ -129,7 +129,7 @@ def sweep(
         check_writable(Path(folder) / recipe / f"{todo[0][1]}.json")
     disable = None if progress is None else not progress  # None: only in a terminal
     failures = []
-    with _backend(backend, address):
+    with _backend(backend, address, jobs):
         work = Parallel(n_jobs=jobs, return_as="generator_unordered")(
             delayed(_one)(*task) for task in todo
         )

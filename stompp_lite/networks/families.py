@@ -1,12 +1,13 @@
 """Networks of full scale, as float models that ``binarize_model`` converts.
 
-ResNets and MobileNetV2 are torchvision's own, BERT is that of ``transformers``; Bi-Real ResNet-18
-and a small transformer are ours. They differ in what one bit leaves open. In torchvision's ResNets
-an activation follows every sum, so that a committed stage shuts off all that is before it. In the
-others (Bi-Real, MobileNetV2, transformers) sums stay real numbers: a float path leads around every
-sign, and gradient takes it. :func:`~stompp_lite.networks.describe.leaks` names what it reaches.
+ResNets and MobileNetV2 are torchvision's own; Bi-Real ResNets and a small transformer are ours.
+They differ in what one bit leaves open. In torchvision's ResNets an activation follows every sum:
+once a stage and all before it are committed, nothing in front learns. In the others sums stay real
+numbers. A float path leads around every sign (Bi-Real, transformers), or around those of a group of
+blocks (MobileNetV2), and gradient takes it. :func:`~stompp_lite.networks.describe.leaks` names what
+it reaches.
 
-Taught in chapters 13 (ResNets), 15 (MobileNetV2, transformers) and 16 (Bi-Real).
+Taught in chapter 13, *ResNets on CIFAR*.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ def mobilenet(
     first = features[0][0]
     stride = 2 if stem == "imagenet" else 1
     features[0][0] = nn.Conv2d(channels, first.out_channels, 3, stride, 1, bias=False)
+    nn.init.kaiming_normal_(features[0][0].weight, mode="fan_out")  # as torchvision
     if stem == "cifar":
         features[2].conv[1][0].stride = (1, 1)  # 32 pixels are halved three times, not five
     after_sum = [f"features.{k}.conv.0.0" for k in range(2, len(features) - 1)]
@@ -104,7 +106,9 @@ def _with_stem(net: Any, conv: str, pool: str, stem: str, channels: int) -> nn.M
     width = getattr(net, conv).out_channels
     small = stem == "cifar"
     size = (3, 1, 1) if small else (7, 2, 3)
-    setattr(net, conv, nn.Conv2d(channels, width, *size, bias=False))
+    first = nn.Conv2d(channels, width, *size, bias=False)
+    nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")  # as torchvision
+    setattr(net, conv, first)
     if small:
         setattr(net, pool, nn.Identity())
     return net  # type: ignore[no-any-return]

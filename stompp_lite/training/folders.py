@@ -5,7 +5,7 @@ the transforms are torchvision's v2, and torch's ``DataLoader`` reads ahead with
 random crop draws is keyed by (seed, epoch, image), so neither the number of workers nor a restart
 changes what a network sees.
 
-Taught in chapter 13, *ResNets on CIFAR*.
+Used by the recipe ``imagenet-full``.
 """
 
 from __future__ import annotations
@@ -159,9 +159,7 @@ class _Reader(torch.utils.data.Dataset[Tensor]):
             with Image.open(file) as opened:
                 picture = opened.convert("RGB")
         except OSError as err:
-            raise DataError(
-                f"{file} cannot be read ({err}); fetch it again, or delete it"
-            ) from None
+            raise DataError(f"{file} cannot be read ({err}); fetch it again") from None
         with torch.random.fork_rng(devices=[], enabled=self.crops is not None):
             if self.crops is not None:
                 seed, epoch = self.crops

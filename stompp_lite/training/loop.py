@@ -162,7 +162,8 @@ class Run:
     def state(self) -> dict[str, Any]:
         """All that a run needs to go on; p, masks and learning rates follow from the step."""
         self._clock()
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        device = self.data.train_y.device
+        cuda = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
         return {
             "step": self.step,
             "weights": dict(self.model.state_dict()),
@@ -183,8 +184,9 @@ class Run:
             self.optimizer.load_state_dict(state["optimizer"])
             self.recorder.load(state["history"])
             torch.set_rng_state(state["random"]["cpu"])
-            if torch.cuda.is_available() and state["random"]["cuda"]:
-                torch.cuda.set_rng_state_all(state["random"]["cuda"])
+            device = self.data.train_y.device
+            if device.type == "cuda" and state["random"]["cuda"]:
+                torch.cuda.set_rng_state(state["random"]["cuda"][0], device)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as err:
             raise CheckpointError(
                 f"the checkpoint does not fit this run ({type(err).__name__}: {err}); "
@@ -325,7 +327,7 @@ def _go_on(
         return
     end = run.total if last is None else min(last, run.total)
     run.model.train()
-    with _bar(run.total, run.step, progress) as bar:
+    with _bar(run.total, run.step, progress if run.ranks.first else False) as bar:
         while run.step < end:
             for index, images in run.batches():
                 if run.step >= end:

@@ -30,16 +30,19 @@ def check_data(model: nn.Module, data: Data, settings: Settings) -> None:
         raise ConfigError(
             f"augment={RESIZED_CROP!r} is for images that are read from a folder; use 'crop-flip'"
         )
-    norms, world = (nn.modules.batchnorm._BatchNorm,), Ranks.here().world
+    world, parts = Ranks.here().world, settings.accumulate
     last = len(data.train_x) % settings.batch_size or settings.batch_size
-    least = 2 * world if any(isinstance(m, norms) for m in model.modules()) else world
+    norms = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
+    least = (2 if norms else 1) * world * parts
     if last < least:
+        shared = f"{world} processes" * (world > 1) + " with " * (world > 1 < parts)
+        shared += f"{parts} parts" * (parts > 1)
         raise ConfigError(
             f"a batch size of {settings.batch_size} leaves a last batch of "
             + (
-                f"one sample ({len(data.train_x)} in all), which batch norm cannot take"
-                if world == 1
-                else f"{last} for {world} processes, which need {least}"
+                f"{last} ({len(data.train_x)} in all) for {shared}, which need {least}"
+                if shared
+                else f"one sample ({len(data.train_x)} in all), which batch norm cannot take"
             )
             + "; choose another"
         )
