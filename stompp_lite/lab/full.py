@@ -22,7 +22,7 @@ from stompp_lite.lab.run import Config, method_config
 from stompp_lite.training.plan import Plan
 
 Runs = Iterator[tuple[str, Config]]
-#: The papers' CIFAR recipe as reported, and what we add to it: crops and flips.
+#: Settings of the papers on CIFAR as reported, and what we add to it (crops and flips).
 PAPERS: dict[str, Any] = {
     "epochs": 200, "batch_size": 256, "lr": 0.1, "momentum": 0.9, "augment": "crop-flip",
     "eval_every": 10, "history": "epoch", "diagnose": False,

@@ -20,7 +20,7 @@ from stompp_lite.training.plan import Plan
 
 Runs = Iterator[tuple[str, Config]]
 SEEDS = range(3)
-#: Reduced CIFAR-10: about as many steps as on digits, and as in recipe `orders-cifar`.
+#: Settings on reduced CIFAR-10, about as many steps as on digits, and as in `orders-cifar`.
 CIFAR: dict[str, Any] = {"data": "cifar10-small", "epochs": 8, "eval_every": 8}
 #: Arm, method and order of each run; order None is forward, and no method without a progression.
 CIFAR_RUNS: tuple[tuple[str, str, str | None], ...] = (
@@ -55,7 +55,7 @@ def cifar() -> Runs:
             yield name, replace(config, blocks=(blocks,) * 3)
 
 
-#: Bi-Real ResNet, 16 binary convolutions, on the same images; its float path is never cut.
+#: Settings of a Bi-Real ResNet with 16 binary convolutions, whose float path is never cut.
 BIREAL: dict[str, Any] = CIFAR | {"model": "bireal", "width": 16}
 
 
@@ -70,7 +70,7 @@ def bireal() -> Runs:
 
 
 # ---- transformers, without batch norm: here the scale changes what is computed ------------------
-#: A small encoder, trained from scratch: 24 binary linear layers.
+#: Settings of a small encoder with 24 binary linear layers that is trained from scratch.
 SENTENCES: dict[str, Any] = {
     "model": "transformer", "data": "sst2-small", "width": 64, "blocks": (4,), "epochs": 6,
     "eval_every": 6, "history": "epoch",

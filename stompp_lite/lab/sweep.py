@@ -15,7 +15,7 @@ from stompp_lite.lab.recipes import runs_of
 from stompp_lite.lab.run import Config, check_same, run, start_of
 from stompp_lite.training.files import check_writable
 
-#: Where runs go: to processes of this machine, or to a dask cluster, by joblib's own back end.
+#: Where runs go (processes of this machine; a dask cluster, by joblib's own back end).
 BACKENDS = ("local", "dask")
 
 

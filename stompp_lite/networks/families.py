@@ -25,7 +25,7 @@ from stompp_lite.networks.vision import import_torchvision
 
 #: torchvision's residual networks that the papers report on.
 RESNETS = ("resnet18", "resnet34", "resnet50")
-#: First layers: torchvision's 7x7 with max-pooling, or 3x3 without, for small images.
+#: First layers (torchvision's 7x7 with max-pooling; 3x3 without it, for small images).
 STEMS = ("imagenet", "cifar")
 
 
