@@ -11,7 +11,7 @@ import yaml
 
 from stompp_lite import __version__, import_torchvision
 from stompp_lite.errors import DataError
-from stompp_lite.training import vision
+from stompp_lite.networks import vision
 from tests.conftest import ROOT
 
 
@@ -83,7 +83,7 @@ def test_torchvision_imports_and_its_own_operators_survive():
 def test_torchvision_is_left_alone_where_it_works():
     """In a fresh process, a loadable library means no declarations of ours."""
     code = (
-        "from stompp_lite.training import vision; vision._library_loads = lambda p: True\n"
+        "from stompp_lite.networks import vision; vision._library_loads = lambda p: True\n"
         "try:\n    vision.import_torchvision()\nexcept Exception: pass\n"
         "print(len(vision._kept))"
     )
