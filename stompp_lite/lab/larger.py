@@ -69,6 +69,16 @@ def bireal() -> Runs:
         yield f"c16-{arm}-{method}-{start}-s{seed}", replace(config, blocks=(4, 4, 4, 4))
 
 
+def bireal_orders() -> Runs:
+    """The digits, 24 binary convolutions with a shortcut around each: does the order matter?"""
+    for seed, arm in product(range(5), ("minimal", "adam")):
+        for method, order in (*product(("stompp",), ("forward", "global", "reverse")), ("ste", "")):
+            lr = RATES["adam", method][0] if arm == "adam" else 0.1
+            plan = Plan(order=order or "forward")
+            config = arm_config(arm, method, 12, seed, model="bireal", plan=plan, lr=lr, epochs=60)
+            yield f"c24-{arm}-{'-'.join(filter(None, (method, order)))}-s{seed}", config
+
+
 # ---- transformers, without batch norm: here the scale changes what is computed ------------------
 #: Settings of a small encoder with 24 binary linear layers that is trained from scratch.
 SENTENCES: dict[str, Any] = {

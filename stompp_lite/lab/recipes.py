@@ -164,6 +164,13 @@ _ALL = (
         missing="for time: most of them",
     ),
     Recipe(
+        "bireal-orders",
+        "Does the order matter where a float path leads around every sign? Digits, 24 binary "
+        "convolutions with a shortcut around each, two arms, five seeds.",
+        "about 20 core-minutes on one AMD EPYC core",
+        larger.bireal_orders,
+    ),
+    Recipe(
         "text-tune",
         "Which learning rate suits each method on SST-2, where no batch norm follows a binary "
         "layer? A small encoder from scratch, validation split, seed 100.",
