@@ -98,7 +98,7 @@ def test_a_run_on_a_folder_learns_and_resumes_to_the_bit(root, tmp_path):
 
 def test_training_accuracy_is_measured_on_a_sample_of_many_images(root, monkeypatch):
     monkeypatch.setattr(sets, "SAMPLE", 5)
-    x, y = read(root).train_sample()
+    x, y = read(root).train_sample
     assert len(x) == len(y) == 5
     assert all(
         file.parent.name == f"n0{k + 1}" for file, k in zip(x.files, y.tolist(), strict=True)

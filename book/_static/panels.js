@@ -45,13 +45,15 @@ function withNumbers(panel, panels) {
   return extra;
 }
 
+const partsOf = (svg) => [...svg.querySelectorAll("[data-axes], [data-legend]")].filter((part) => !part.parentNode.closest("[data-axes]"));
+
 function stack(figure) {
   const svg = figure.querySelector("svg");
   const panels = panelsOf(svg), first = panels[0];
   if (!first) return;
   const row = panels.filter((p) => p.frame.top < first.frame.bottom && p.frame.bottom > first.frame.top);
   if (row.length < 2 || row.length > 5) return;
-  const parts = [...svg.querySelectorAll("[data-axes], [data-legend]")].filter((part) => !part.parentNode.closest("[data-axes]"));
+  const parts = partsOf(svg);
   const legends = parts.filter((part) => "legend" in part.dataset).map((legend) => ({ axes: [legend] }));
   const pile = document.createElement("div");
   pile.className = "lbl-pile";
@@ -59,8 +61,7 @@ function stack(figure) {
   figure.prepend(pile); // before the drawing: its names lead here while it is hidden
   for (const panel of [...panels, ...legends]) {
     const numbers = panel.frame ? withNumbers(panel, panels) : [];
-    const copy = svg.cloneNode(true);
-    const copies = [...copy.querySelectorAll("[data-axes], [data-legend]")].filter((part) => !part.parentNode.closest("[data-axes]"));
+    const copy = svg.cloneNode(true), copies = partsOf(copy);
     const kept = copies.filter((_, i) => panel.axes.includes(parts[i]));
     copies.forEach((part) => kept.includes(part) || part.remove());
     kept[0].append(...numbers);

@@ -19,6 +19,7 @@ from itertools import product
 from typing import Any
 
 from stompp_lite.lab.run import Config, method_config
+from stompp_lite.networks import families
 from stompp_lite.training.plan import Plan
 
 Runs = Iterator[tuple[str, Config]]
@@ -46,8 +47,7 @@ METHODS: dict[str, tuple[str, str]] = {
 #: Binary weights and activations, or binary weights alone.
 BITS = ("bnn", "bwn")
 RESNETS: dict[str, dict[str, Any]] = {
-    name: {"model": name, "width": 64, "blocks": ()}
-    for name in ("resnet18", "resnet34", "resnet50")
+    name: {"model": name, "width": 64, "blocks": ()} for name in families.RESNETS
 }
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from stompp_lite.lab.fair import RATES, arm_config
+from stompp_lite.lab.fair import PAPER_RATE, RATES, arm_config
 from stompp_lite.lab.run import Config, method_config
 from stompp_lite.training.plan import Plan
 
@@ -39,6 +39,11 @@ CIFAR_RUNS: tuple[tuple[str, str, str | None], ...] = (
 )
 
 
+def _rate(arm: str, method: str, tuned: int) -> float:
+    """The papers' rate with SGD; with Adam that of the digits at ``tuned`` convolutions."""
+    return RATES["adam", method][(24, 36).index(tuned)] if arm == "adam" else PAPER_RATE
+
+
 def cifar() -> Runs:
     """Reduced CIFAR-10 in three arms: 36 binary convolutions in three groups, then 18.
 
@@ -49,7 +54,7 @@ def cifar() -> Runs:
             if blocks == 3 and (arm, method) == ("minimal", "stompp"):
                 continue
             plan = Plan(order=order or "forward")
-            lr = RATES["adam", method][1] if arm == "adam" else 0.1
+            lr = _rate(arm, method, tuned=36)
             config = arm_config(arm, method, blocks, seed, plan=plan, lr=lr, **CIFAR)
             name = f"n{blocks:02d}x3-{arm}-{method}{f'-{order}' if order else ''}-s{seed}"
             yield name, replace(config, blocks=(blocks,) * 3)
@@ -63,7 +68,7 @@ def bireal() -> Runs:
     """From scratch and from a float network that was trained as long: three methods and arms."""
     arms, methods = ("minimal", "minimal+scale", "adam"), ("ste", "stompp", "stompp+ste")
     for seed, start, arm, method in product(SEEDS, ("scratch", "pretrained"), arms, methods):
-        lr = RATES["adam", method][1] if arm == "adam" else 0.1
+        lr = _rate(arm, method, tuned=36)
         changes = BIREAL | {"pretrain": CIFAR["epochs"] if start == "pretrained" else 0, "lr": lr}
         config = arm_config(arm, method, 4, seed, **changes)
         yield f"c16-{arm}-{method}-{start}-s{seed}", replace(config, blocks=(4, 4, 4, 4))
@@ -73,7 +78,7 @@ def bireal_orders() -> Runs:
     """The digits, 24 binary convolutions with a shortcut around each: does the order matter?"""
     for seed, arm in product(range(5), ("minimal", "adam")):
         for method, order in (*product(("stompp",), ("forward", "global", "reverse")), ("ste", "")):
-            lr = RATES["adam", method][0] if arm == "adam" else 0.1
+            lr = _rate(arm, method, tuned=24)
             plan = Plan(order=order or "forward")
             config = arm_config(arm, method, 12, seed, model="bireal", plan=plan, lr=lr, epochs=60)
             yield f"c24-{arm}-{'-'.join(filter(None, (method, order)))}-s{seed}", config

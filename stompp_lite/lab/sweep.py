@@ -117,8 +117,9 @@ def sweep(
     count(jobs, "jobs")
     one_of(backend, BACKENDS, "back end")
     todo, skipped = [], 0
+    place = Path(folder) / recipe
     for name, config in runs_of(recipe, changes, only):
-        path = Path(folder) / recipe / f"{name}.json"
+        path = place / f"{name}.json"
         if path.exists():
             check_same(records.read(path), config, path)
             skipped += 1
@@ -126,7 +127,7 @@ def sweep(
             stored = None if checkpoints is None else Path(checkpoints) / recipe / f"{name}.npz"
             todo.append((recipe, name, config, root, device, stored))
     if todo:
-        check_writable(Path(folder) / recipe / f"{todo[0][1]}.json")
+        check_writable(place / f"{todo[0][1]}.json")
     disable = None if progress is None else not progress  # None: only in a terminal
     failures = []
     with _backend(backend, address, jobs):
@@ -137,7 +138,7 @@ def sweep(
             if isinstance(result, str):
                 failures.append(result)
                 continue
-            records.save(result, Path(folder) / recipe / f"{result.name}.json")
+            records.save(result, place / f"{result.name}.json")
             if checkpoints is not None:
                 stored = Path(checkpoints) / recipe / f"{result.name}.npz"
                 for file in (stored, start_of(stored)):

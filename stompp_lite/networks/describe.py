@@ -1,6 +1,6 @@
 """What a converted model is: every layer and its cost, and where gradient leads around the signs.
 
-Taught in chapter 1 (bits), chapter 4 (stages) and chapter 16 (float paths).
+Taught in chapter 1 (bits), chapter 4 (stages) and chapter 13 (float paths).
 """
 
 from __future__ import annotations

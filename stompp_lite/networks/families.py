@@ -21,6 +21,7 @@ from torch import Tensor, arange, nn
 
 from stompp_lite.checks import count, one_of
 from stompp_lite.errors import ConfigError, ConversionError
+from stompp_lite.networks.models import groups
 from stompp_lite.networks.vision import import_torchvision
 
 #: torchvision's residual networks that the papers report on.
@@ -83,8 +84,7 @@ def mobilenet(
     one_of(stem, STEMS, "stem")
     first = features[0][0]
     stride = 2 if stem == "imagenet" else 1
-    features[0][0] = nn.Conv2d(channels, first.out_channels, 3, stride, 1, bias=False)
-    nn.init.kaiming_normal_(features[0][0].weight, mode="fan_out")  # as torchvision
+    features[0][0] = _first(channels, first.out_channels, 3, stride, 1)
     if stem == "cifar":
         features[2].conv[1][0].stride = (1, 1)  # 32 pixels are halved three times, not five
     after_sum = [f"features.{k}.conv.0.0" for k in range(2, len(features) - 1)]
@@ -100,15 +100,20 @@ def _torchvision(name: str, classes: int, **options: Any) -> Any:
     return getattr(models, name)(num_classes=classes, **options)
 
 
+def _first(channels: int, outputs: int, kernel: int, stride: int, padding: int) -> nn.Conv2d:
+    """A first convolution, initialized as torchvision does."""
+    made = nn.Conv2d(channels, outputs, kernel, stride, padding, bias=False)
+    nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")
+    return made
+
+
 def _with_stem(net: Any, conv: str, pool: str, stem: str, channels: int) -> nn.Module:
     one_of(stem, STEMS, "stem")
     count(channels, "channels")
     width = getattr(net, conv).out_channels
     small = stem == "cifar"
     size = (3, 1, 1) if small else (7, 2, 3)
-    first = nn.Conv2d(channels, width, *size, bias=False)
-    nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")  # as torchvision
-    setattr(net, conv, first)
+    setattr(net, conv, _first(channels, width, *size))
     if small:
         setattr(net, pool, nn.Identity())
     return net  # type: ignore[no-any-return]
@@ -155,24 +160,14 @@ class BiRealNet(nn.Module):
         blocks: tuple[int, ...] = (4, 4, 4, 4), width: int = 64,
     ) -> None:  # fmt: skip
         super().__init__()
-        for value, what in (
-            (classes, "classes"),
-            (width, "width"),
-            *((n, "blocks") for n in blocks),
-        ):
-            count(value, what)
+        count(classes, "classes")
+        count(width, "width")
         self.conv1 = nn.Conv2d(channels, width, 3)
         self.bn1 = nn.BatchNorm2d(width)
         self.maxpool: nn.Module = nn.MaxPool2d(3, 2, 1)
         _with_stem(self, "conv1", "maxpool", stem, channels)
-        layers, inputs = [], width
-        for g, depth in enumerate(blocks):
-            for b in range(depth):
-                stride = 2 if g > 0 and b == 0 else 1
-                layers.append(BiRealBlock(inputs, width * 2**g, stride))
-                inputs = width * 2**g
-        self.layers = nn.Sequential(*layers)
-        self.fc = nn.Linear(inputs, classes)
+        self.layers = groups(BiRealBlock, width, blocks)
+        self.fc = nn.Linear(width * 2 ** (len(blocks) - 1), classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] to logits [N, classes]."""

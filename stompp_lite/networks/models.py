@@ -6,7 +6,7 @@ without convolutions).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -104,6 +104,29 @@ class Block(nn.Module):
         return out
 
 
+def groups(
+    block: Callable[[int, int, int], nn.Module], width: int, blocks: Sequence[int]
+) -> nn.Sequential:
+    """Groups of blocks, each with twice the channels of the one before and half the image.
+
+    Args:
+        block: from input channels, output channels and stride.
+        width: channels before and in the first group.
+        blocks: how many blocks each group has.
+
+    Raises:
+        ConfigError: a number below one.
+    """
+    made, inputs = [], width
+    for g, depth in enumerate(blocks):
+        count(depth, "the number of blocks")
+        for b in range(depth):
+            stride = 2 if g > 0 and b == 0 else 1
+            made.append(block(inputs, width * 2**g, stride))
+            inputs = width * 2**g
+    return nn.Sequential(*made)
+
+
 class LabResNet(nn.Module):
     """The lab's network: a 3x3 stem, groups of residual blocks, global mean, linear.
 
@@ -129,16 +152,8 @@ class LabResNet(nn.Module):
         self.conv = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
         self.bn = nn.BatchNorm2d(width)
         self.act = nn.Hardtanh()
-        groups, inputs = [], width
-        for g, depth in enumerate(blocks):
-            count(depth, "the number of blocks")
-            outputs = width * 2**g
-            for b in range(depth):
-                stride = 2 if g > 0 and b == 0 else 1
-                groups.append(Block(inputs, outputs, stride))
-                inputs = outputs
-        self.blocks = nn.Sequential(*groups)
-        self.head = nn.Linear(inputs, classes)
+        self.blocks = groups(Block, width, blocks)
+        self.head = nn.Linear(width * 2 ** (len(blocks) - 1), classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] to logits [N, classes]."""

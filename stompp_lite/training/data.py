@@ -17,6 +17,7 @@ import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,7 @@ class Data:
                     f"{part} labels run from {low} to {high}, outside 0 ... {self.classes - 1}"
                 )
 
+    @cached_property
     def train_sample(self) -> tuple[Any, Tensor]:
         """The training images that training accuracy is measured on, and their labels."""
         if not isinstance(self.train_x, Images) or len(self.train_x) <= SAMPLE:

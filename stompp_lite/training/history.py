@@ -112,7 +112,7 @@ class Recorder:
         }
         with masks_at(model, 1.0):
             entry["test_acc_binary"] = accuracy(model, d.test_x, d.test_y)
-            entry["train_acc_binary"] = accuracy(model, *d.train_sample())
+            entry["train_acc_binary"] = accuracy(model, *d.train_sample)
         if self.settings.diagnose:
             probe = slice(0, self.settings.batch_size)
             entry |= gradient_reach(model, d.train_x[probe], d.train_y[probe])

@@ -108,7 +108,7 @@ class Run:
         s = self.settings
         x = AUGMENTATIONS[s.augment](x, s.seed, self.step, rows)
         self.optimizer.zero_grad(set_to_none=True)
-        hits, learns, parts = 0, False, min(s.accumulate, len(y))
+        hits, learns, parts = 0, False, s.accumulate
         loss = x.new_zeros((), dtype=torch.float32)
         for k, (a, b) in enumerate(zip(x.tensor_split(parts), y.tensor_split(parts), strict=True)):
             with self.ranks.averaging(self.forward, k == parts - 1):
@@ -147,11 +147,11 @@ class Run:
         assert_binary(model, d.train_x[:1])
         final = {
             "test_acc": accuracy(model, d.test_x, d.test_y),
-            "train_acc": accuracy(model, *d.train_sample()),
+            "train_acc": accuracy(model, *d.train_sample),
             "loss": self.history.epochs[-1]["loss"],
         }
         with preserved(model):
-            reestimate_batch_norm(model, d.train_sample()[0])
+            reestimate_batch_norm(model, d.train_sample[0])
             final["test_acc_bn"] = accuracy(model, d.test_x, d.test_y)
         self.history.final, self.history.finished = final, True
         self._clock()

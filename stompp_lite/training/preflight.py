@@ -35,8 +35,8 @@ def check_data(model: nn.Module, data: Data, settings: Settings) -> None:
     norms = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
     least = (2 if norms else 1) * world * parts
     if last < least:
-        shared = f"{world} processes" * (world > 1) + " with " * (world > 1 < parts)
-        shared += f"{parts} parts" * (parts > 1)
+        counts = ((world, "processes"), (parts, "parts"))
+        shared = " with ".join(f"{n} {what}" for n, what in counts if n > 1)
         raise ConfigError(
             f"a batch size of {settings.batch_size} leaves a last batch of "
             + (
