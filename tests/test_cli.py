@@ -11,9 +11,11 @@ from stompp_lite import fit, load
 from stompp_lite.__main__ import main
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab import bench, record
+from stompp_lite.lab import run as run_module
 from stompp_lite.lab.recipes import configure, runs_of
 from stompp_lite.lab.run import METHODS, Config, build, run, start_of
 from stompp_lite.lab.sweep import sweep
+from stompp_lite.training.plan import Plan
 
 FAST = ["--set", "model=mlp", "blocks=[3]", "width=8", "epochs=2", "plan.tail=0.2"]
 
@@ -194,10 +196,25 @@ def test_a_run_can_start_from_a_float_network(tmp_path):
     by_hand = fit(model, data, config, progress=False)
     assert by_hand.final == straight.final
     stored = tmp_path / "run.npz"
+    run_module._start.clear()  # a new process
     resumed = run(config, checkpoint=stored)
     assert resumed.final == straight.final and start_of(stored).exists()
     stored.unlink()
     assert run(config, checkpoint=stored).final == straight.final
+
+
+def test_runs_of_a_sweep_share_their_float_start(monkeypatch):
+    trained = []
+    whole = run_module.fit
+    monkeypatch.setattr(
+        run_module, "fit", lambda *a, **k: trained.append(a[2].weights) or whole(*a, **k)
+    )
+    run_module._start.clear()
+    config = Config(epochs=1, width=4, pretrain=1, weights="ste:identity", activations="ste:clip")
+    for changes in ({}, {"scale": "layer"}, {"plan": Plan(order="reverse")}, {"lr": 0.05}):
+        run(replace(config, **changes))
+    starts = ["float", "ste:identity", "ste:identity", "ste:identity", "float", "ste:identity"]
+    assert trained == starts
 
 
 def test_a_sweep_says_what_a_cluster_lacks(tmp_path, monkeypatch):

@@ -105,7 +105,7 @@ def test_padding_is_left_out_of_the_mean():
     net = Transformer(20, 8, classes=2, width=16, depth=1).eval()
     net.blocks = nn.Identity()  # attention would see the padding
     ids = torch.tensor([[3, 4, 0, 0, 0, 0, 0, 0]])
-    places = net.stem(net.token(ids[:, :2]) + net.place(torch.arange(2)))
+    places = net.token(ids[:, :2]) + net.place(torch.arange(2))
     assert torch.allclose(net(ids), net.head(net.norm(places).mean(1)), atol=1e-6)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -15,17 +14,9 @@ from torch import nn
 from stompp_lite.checks import checked, count, flag, one_of, text
 from stompp_lite.errors import ConfigError, NonFiniteError, RecordError
 from stompp_lite.lab import record as records
+from stompp_lite.lab.models import MODELS
 from stompp_lite.networks.convert import binarize_model
-from stompp_lite.networks.families import (
-    DEPTHWISE,
-    RESNETS,
-    STEMS,
-    BiRealNet,
-    Transformer,
-    mobilenet,
-    resnet,
-)
-from stompp_lite.networks.models import LabResNet, mlp, residual_mlp
+from stompp_lite.networks.families import DEPTHWISE, STEMS
 from stompp_lite.networks.rules import SCALES
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.history import History
@@ -62,13 +53,15 @@ class Config(Settings):
     Attributes:
         data: name of the data set.
         validation: judge on held-out training images.
-        model: a key of :data:`MODELS`.
+        model: a key of :data:`~stompp_lite.lab.models.MODELS`.
         width: channels of the first group, or units of a layer.
         blocks: residual blocks of each group; where there are no groups the depth, for example
             (3,); empty for models that are torchvision's own.
         stem: of models for images of several sizes, one of
             :data:`~stompp_lite.networks.families.STEMS`.
         float_depthwise: leave MobileNetV2's depthwise convolutions float.
+        bert: folder or name on the hub of the weights that the model ``bert`` starts from, and of
+            its tokenizer; None: a small network, random, that reads words.
         weights, activations: rules, as
             :func:`~stompp_lite.networks.convert.binarize_model` takes them.
         scale: of the binary weights, one of :data:`~stompp_lite.networks.rules.SCALES`, or None.
@@ -84,6 +77,7 @@ class Config(Settings):
     blocks: tuple[int, ...] = (1, 1)
     stem: str = "cifar"
     float_depthwise: bool = False
+    bert: str | None = None
     weights: str = "stompp"
     activations: str = "stompp"
     scale: str | None = None
@@ -120,6 +114,8 @@ class Config(Settings):
         )  # fmt: skip
         if self.float_depthwise and self.model != "mobilenet":
             raise ConfigError(f"float_depthwise is for the model 'mobilenet', not {self.model!r}")
+        if self.bert is not None and self.model != "bert":
+            raise ConfigError(f"bert names weights for the model 'bert', not {self.model!r}")
         if self.scale is not None:
             one_of(self.scale, SCALES, "scale")
 
@@ -166,53 +162,6 @@ def method_config(method: str, blocks: int, seed: int, base: Config | None = Non
     )
 
 
-@dataclass(frozen=True)
-class Model:
-    """How a model is built.
-
-    Attributes:
-        build: the float model, from a configuration and the data it is for.
-        groups: how many numbers of blocks it takes: any (None), one, or zero: torchvision's own.
-        width: the only width that it has.
-        texts: whether it reads token ids.
-    """
-
-    build: Callable[[Config, Data], nn.Module]
-    groups: int | None = None
-    width: int | None = None
-    texts: bool = False
-
-
-def _of_torchvision(name: str) -> Model:
-    def build(c: Config, d: Data) -> nn.Module:
-        return resnet(name, d.classes, c.stem, d.train_x.shape[1])
-
-    return Model(build, groups=0, width=64)
-
-
-def _transformer(c: Config, d: Data) -> nn.Module:
-    classes = d.classes if d.train_y.dim() == 1 else None  # a label for each text, or each token
-    return Transformer(d.tokens, d.train_x.shape[1], classes, c.width, c.blocks[0])
-
-
-#: Models by name.
-MODELS: dict[str, Model] = {
-    "lab": Model(lambda c, d: LabResNet(d.train_x.shape[1], d.classes, c.width, c.blocks)),
-    "mlp": Model(lambda c, d: mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]), 1),
-    "residual-mlp": Model(
-        lambda c, d: residual_mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]), 1
-    ),
-    **{name: _of_torchvision(name) for name in RESNETS},
-    "mobilenet": Model(
-        lambda c, d: mobilenet(d.classes, c.stem, d.train_x.shape[1], c.width / 32), 0
-    ),
-    "bireal": Model(
-        lambda c, d: BiRealNet(d.classes, c.stem, d.train_x.shape[1], c.blocks, c.width)
-    ),
-    "transformer": Model(_transformer, 1, texts=True),
-}
-
-
 def build(config: Config, data: Data) -> nn.Module:
     """The converted model of a configuration, initialized from its seed.
 
@@ -238,7 +187,7 @@ def build(config: Config, data: Data) -> nn.Module:
         weights=config.weights,
         activations=config.activations,
         scale=config.scale,
-        keep_float=DEPTHWISE if config.float_depthwise else (),
+        keep_float=[*model.keep, *(DEPTHWISE if config.float_depthwise else ())],
     )
 
 
@@ -266,7 +215,9 @@ def run(
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as err:
         raise ConfigError(f"device {device!r} cannot be used: {str(err).splitlines()[0]}") from err
-    data = load(config.data, root, validation=config.validation, workers=workers).to(device)
+    data = load(
+        config.data, root, validation=config.validation, workers=workers, tokenizer=config.bert
+    ).to(device)
     model, world = build(config, data).to(device), Ranks.here().world
     if config.sync_batch_norm and world > 1:
         if not device.startswith("cuda"):
@@ -275,7 +226,7 @@ def run(
     outcome = "finished"
     try:
         if config.pretrain:
-            _pretrain(model, config, data, checkpoint)
+            _pretrain(model, config, data, (str(root), device), checkpoint)
         history = fit(model, data, config, checkpoint=checkpoint, progress=progress)
     except NonFiniteError as err:  # a result, not a mishap: an experiment that diverges says so
         outcome, history = f"diverged: {err}", cast(History, err.history)
@@ -308,16 +259,27 @@ def start_of(checkpoint: str | Path) -> Path:
     return Path(checkpoint).with_suffix(".start.npz")
 
 
-def _pretrain(model: nn.Module, config: Config, data: Data, checkpoint: str | Path | None) -> None:
+#: What the last float start was made with, and its weights: the runs of a sweep share it.
+_start: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+
+def _pretrain(
+    model: nn.Module, config: Config, data: Data, where: tuple[str, str],
+    checkpoint: str | Path | None,
+) -> None:  # fmt: skip
     """Give ``model`` the weights of a float network that was trained with the same settings."""
     settings = replace(
         config, epochs=config.pretrain, weights="float", activations="float", scale=None,
-        pretrain=0, eval_every=config.pretrain, diagnose=False,
+        pretrain=0, eval_every=config.pretrain, diagnose=False, plan=Plan(),
     )  # fmt: skip
-    start = build(settings, data).to(data.train_x.device)
-    kept = None if checkpoint is None else start_of(checkpoint)
-    fit(start, data, settings, checkpoint=kept, progress=False)
-    model.load_state_dict(start.state_dict())
+    key = (settings, *where)
+    if key not in _start:
+        start = build(settings, data).to(data.train_x.device)
+        kept = None if checkpoint is None else start_of(checkpoint)
+        fit(start, data, settings, checkpoint=kept, progress=False)
+        _start.clear()
+        _start[key] = start.state_dict()
+    model.load_state_dict(_start[key])
 
 
 def run_and_save(

@@ -213,8 +213,8 @@ class Transformer(nn.Module):
         length: of the sequences.
         classes: None for a causal model of the next token ([N, T] to logits [N, T, tokens]), else
             the number of classes of a text ([N, T] to logits [N, classes], attention both ways).
-        width, depth, heads: of the blocks, each with six linear layers. A float one stands before
-            all of them, as every first layer is float, and one behind.
+        width, depth, heads: of the blocks, each with six linear layers. The embedding is the first
+            layer, and float as every first layer.
 
     Raises:
         ConfigError: a size below one, or heads that do not divide the width.
@@ -232,7 +232,6 @@ class Transformer(nn.Module):
             raise ConfigError(f"{heads} heads do not divide a width of {width}")
         self.classes = classes
         self.token, self.place = nn.Embedding(tokens, width), nn.Embedding(length, width)
-        self.stem = nn.Linear(width, width)  # float, as every first layer
         self.blocks = nn.Sequential(
             *(TransformerBlock(width, heads, causal=classes is None) for _ in range(depth))
         )
@@ -242,7 +241,7 @@ class Transformer(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids [N, T], int64, to logits."""
         x = self.token(ids) + self.place(arange(ids.shape[1], device=ids.device))
-        x = self.norm(self.blocks(self.stem(x)))
+        x = self.norm(self.blocks(x))
         if self.classes is not None:
             real = (ids != 0).unsqueeze(-1).to(x)
             x = (x * real).sum(1) / real.sum(1).clamp_min(1)

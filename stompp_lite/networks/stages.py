@@ -1,6 +1,7 @@
 """Decide from a trace what becomes binary, in which stage, and what stays float and why.
 
-- The first and the last weight layer stay float, and whatever ``keep_float`` names.
+- The first and the last weight layer stay float, and whatever ``keep_float`` names. An embedding
+  whose tokens reach the first weight layer through an activation is the first in its place.
 - So do shortcuts, found by structure: weight layers on the branch of a sum (or difference) that has
   nothing but products, norms, pooling and reshaping, while the other branch bends.
 - Every other weight layer becomes binary, or is a problem that is named.
@@ -86,13 +87,15 @@ def arrange(
         kept.setdefault(name, "shortcut")
     if layers:
         kept[layers[-1]] = "last layer"
-        kept[layers[0]] = "first layer"
+    first = _first(modules, calls, graph, layers)
+    if first in layers:
+        kept[first] = "first layer"
     problems = _problems(modules, Counter(layers), kept, keep_float)
 
     inner = [n for n in layers if n not in kept and n not in problems]
     stages, sites = [Stage(0)], {n: [] for n in sorted(acts) if n not in kept}  # type: ignore[var-annotated]
     many = Counter(c.name for c in calls)
-    places = [i for i, c in enumerate(calls) if layers and c.name in (layers[0], layers[-1])]
+    places = [i for i, c in enumerate(calls) if layers and c.name in (first, layers[-1])]
     for i, call in enumerate(calls):
         if call.name in inner:
             stages.append(Stage(len(stages), weights=[call.name]))
@@ -104,6 +107,23 @@ def arrange(
             sites[call.name].append(True)
             stages[-1].activations.append(site)
     return Layout(stages, sites, kept, problems)
+
+
+def _first(
+    modules: dict[str, nn.Module], calls: Sequence[Call], graph: Graph, layers: Sequence[str]
+) -> str | None:
+    """The first weight layer, or an embedding that it reads through an activation."""
+    if not layers:
+        return None
+    above = graph.above(graph.results.get(layers[0], []))
+    embedding = None
+    for call in calls[: [c.name for c in calls].index(layers[0])]:
+        if above.intersection(graph.results.get(call.name, [])):
+            if isinstance(modules[call.name], EMBEDDINGS):
+                embedding = call.name
+            elif embedding and isinstance(modules[call.name], ACTIVATIONS):
+                return embedding
+    return layers[0]
 
 
 def _problems(

@@ -152,6 +152,7 @@ def load(
     validation: bool = False,
     download: bool = False,
     workers: int | None = None,
+    tokenizer: str | None = None,
 ) -> Data:
     """Load a data set.
 
@@ -162,18 +163,21 @@ def load(
             images. For choosing settings.
         download: fetch a missing set with torchvision.
         workers: processes that read ahead, for images in folders; None: one a core, at most eight.
+        tokenizer: folder or name on the hub of BERT weights that sentences are for.
 
     Raises:
-        ConfigError: unknown name.
+        ConfigError: unknown name, or a tokenizer for what has no sentences.
         DataError: the set is missing, damaged, or its folder cannot be written to.
     """
     one_of(name, NAMES, "data set")
     flag(validation, "validation")
     flag(download, "download")
+    if tokenizer is not None and not name.startswith("sst2"):
+        raise ConfigError(f"a tokenizer is for sentences (sst2), not for {name!r}")
     if name in REDUCED:
         data = _reduced(name, Path(root), download)
     elif name.startswith("sst2"):
-        found = texts.sst2(Path(root), small=name == "sst2-small")
+        found = texts.sst2(Path(root), name == "sst2-small", tokenizer)
         data = Data(name, *found[:4], classes=2, tokens=found[4])
     elif name in FOLDERS:
         train_x, train_y, test_x, test_y, classes = folders.read(name, Path(root), workers)

@@ -1,6 +1,6 @@
 """Texts as token ids: sentences with a label, and running text for a model of the next character.
 
-Used by the recipe ``text-tune``.
+Taught in chapter 15, *MobileNet and BERT*.
 """
 
 from __future__ import annotations
@@ -9,22 +9,25 @@ import csv
 import importlib
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from stompp_lite.errors import DataError
+from stompp_lite.networks.bert import word_pieces
 
 Parts = tuple[Tensor, Tensor, Tensor, Tensor, int]
 PAD, UNKNOWN = 0, 1
 #: Rows of SST-2's files as GLUE distributes them.
 SST2_ROWS = {"train.tsv": 67_349, "dev.tsv": 872}
 SST2_LENGTH, SST2_WORDS = 32, 4000
+SST2_PIECES = 64
 TOPICS_LENGTH = 64
 
 
-def sst2(root: Path, small: bool) -> Parts:
+def sst2(root: Path, small: bool, tokenizer: str | None = None) -> Parts:
     """SST-2 from GLUE's files in ``root/SST-2``: film reviews, 0 negative, 1 positive.
 
     A token is a word, in lower case; the vocabulary is padding, "unknown" and the most frequent
@@ -33,26 +36,35 @@ def sst2(root: Path, small: bool) -> Parts:
 
     Args:
         small: the first of every six training rows, 11,225 in all.
+        tokenizer: of BERT weights, a folder or a name on the hub: 64 of its word pieces in place of
+            32 words.
 
     Returns:
-        Training ids [N, 32], labels [N], test ids [872, 32], labels [872], size of the vocabulary.
+        Training ids [N, T], labels [N], test ids [872, T], labels [872], size of the vocabulary.
 
     Raises:
         DataError: a file is missing, cut or of another kind.
     """
     rows = {file: _rows(root / "SST-2" / file, count) for file, count in SST2_ROWS.items()}
     train = rows["train.tsv"][:: 6 if small else 1]
+    if tokenizer is not None:
+        pieces, tokens = word_pieces(tokenizer, SST2_PIECES)
+        return *_tensors(train, pieces), *_tensors(rows["dev.tsv"], pieces), tokens
     counted = Counter(word for words, _ in train for word in words)
     kept = sorted(counted, key=lambda word: (-counted[word], word))[: SST2_WORDS - 2]
     number = {word: i for i, word in enumerate(kept, start=2)}
-    parts = []
-    for part in (train, rows["dev.tsv"]):
-        ids = torch.full((len(part), SST2_LENGTH), PAD)
-        for row, (words, _) in zip(ids, part, strict=True):
-            found = [number.get(word, UNKNOWN) for word in words[:SST2_LENGTH]]
-            row[: len(found)] = torch.tensor(found)
-        parts += [ids, torch.tensor([label for _, label in part])]
-    return parts[0], parts[1], parts[2], parts[3], len(number) + 2
+
+    def words(texts: list[list[str]]) -> list[list[int]]:
+        found = [[number.get(word, UNKNOWN) for word in text[:SST2_LENGTH]] for text in texts]
+        return [row + [PAD] * (SST2_LENGTH - len(row)) for row in found]
+
+    return *_tensors(train, words), *_tensors(rows["dev.tsv"], words), len(number) + 2
+
+
+def _tensors(
+    rows: list[tuple[list[str], int]], ids: Callable[[list[list[str]]], list[list[int]]]
+) -> tuple[Tensor, Tensor]:
+    return torch.tensor(ids([words for words, _ in rows])), torch.tensor([y for _, y in rows])
 
 
 def _rows(path: Path, count: int) -> list[tuple[list[str], int]]:

@@ -1,0 +1,77 @@
+"""Networks by the name that a configuration gives them.
+
+Used by chapter 13, *ResNets on CIFAR*, and by every recorded run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from stompp_lite.errors import ConfigError
+from stompp_lite.networks.bert import POOLER, Bert
+from stompp_lite.networks.families import RESNETS, BiRealNet, Transformer, mobilenet, resnet
+from stompp_lite.networks.models import LabResNet, mlp, residual_mlp
+from stompp_lite.training.data import Data
+
+if TYPE_CHECKING:
+    from stompp_lite.lab.run import Config
+
+
+@dataclass(frozen=True)
+class Model:
+    """How a model is built.
+
+    Attributes:
+        build: the float model, from a configuration and the data it is for.
+        groups: how many numbers of blocks it takes: any (None), one, or zero: torchvision's own.
+        width: the only width that it has.
+        texts: whether it reads token ids.
+        keep: patterns of what stays float beside the usual.
+    """
+
+    build: Callable[[Config, Data], nn.Module]
+    groups: int | None = None
+    width: int | None = None
+    texts: bool = False
+    keep: tuple[str, ...] = ()
+
+
+def _of_torchvision(name: str) -> Model:
+    def build(c: Config, d: Data) -> nn.Module:
+        return resnet(name, d.classes, c.stem, d.train_x.shape[1])
+
+    return Model(build, groups=0, width=64)
+
+
+def _transformer(c: Config, d: Data) -> nn.Module:
+    classes = d.classes if d.train_y.dim() == 1 else None  # a label for each text, or each token
+    return Transformer(d.tokens, d.train_x.shape[1], classes, c.width, c.blocks[0])
+
+
+def _bert(c: Config, d: Data) -> nn.Module:
+    if d.train_y.dim() > 1:
+        raise ConfigError(f"model 'bert' is for texts with one label each; {d.name!r} has many")
+    return Bert(d.classes, d.tokens, d.train_x.shape[1], c.bert, c.width, c.blocks[0])
+
+
+#: Models by name.
+MODELS: dict[str, Model] = {
+    "lab": Model(lambda c, d: LabResNet(d.train_x.shape[1], d.classes, c.width, c.blocks)),
+    "mlp": Model(lambda c, d: mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]), 1),
+    "residual-mlp": Model(
+        lambda c, d: residual_mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]), 1
+    ),
+    **{name: _of_torchvision(name) for name in RESNETS},
+    "mobilenet": Model(
+        lambda c, d: mobilenet(d.classes, c.stem, d.train_x.shape[1], c.width / 32), 0
+    ),
+    "bireal": Model(
+        lambda c, d: BiRealNet(d.classes, c.stem, d.train_x.shape[1], c.blocks, c.width)
+    ),
+    "transformer": Model(_transformer, 1, texts=True),
+    "bert": Model(_bert, 1, texts=True, keep=POOLER),
+}

@@ -1,0 +1,131 @@
+"""BERT, by the transformers library: token ids [N, T] to logits of a text's classes [N, classes].
+
+The network is transformers' own ``BertForSequenceClassification`` with two changes. Every linear
+layer of the encoder that reads a norm or a mixture of values gets an activation in front, which
+conversion makes binary; and there is no dropout, because its draws would not be keyed. Embeddings,
+norms, softmax and sums stay float, and so does the head (BERT's pooler and the classifier).
+
+Weights come from a folder or from the hub. Without them the network is small and random: then it
+shows that the code runs, and nothing about fine-tuning.
+
+Taught in chapter 15, *MobileNet and BERT*.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from torch import Tensor, nn
+
+from stompp_lite.checks import count
+from stompp_lite.errors import ConfigError, DataError
+from stompp_lite.networks.families import activate_inputs
+from stompp_lite.networks.vision import import_torchvision
+
+#: What stays float beside the classifier, for ``keep_float``.
+POOLER = ("net.bert.pooler",)
+#: Units of a head of attention, as in BERT-base, and the least number of heads.
+HEAD = 64
+
+
+def transformers() -> Any:
+    """The library, which is an option of this package.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    try:
+        import_torchvision()  # transformers looks for it, and gives up where it does not fit torch
+        return importlib.import_module("transformers")
+    except ImportError as err:
+        raise DataError(f"BERT needs the library transformers ({err}); run: pip install "
+                        "transformers") from err  # fmt: skip
+
+
+class Bert(nn.Module):
+    """BERT with a classifier; see the module.
+
+    Args:
+        classes: of the texts.
+        tokens, length: size of the vocabulary and most tokens of a text, of a random network.
+        weights: folder or name on the hub; None: random.
+        width, depth: units and blocks; those of the weights, where there are some.
+
+    Raises:
+        ConfigError: the weights have another size.
+        DataError: they cannot be read, or transformers is missing.
+    """
+
+    def __init__(
+        self, classes: int, tokens: int, length: int, weights: str | None = None, width: int = 64,
+        depth: int = 2,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        sizes = {"classes": classes, "tokens": tokens, "length": length, "depth": depth}
+        for what, value in sizes.items():
+            count(value, what)
+        lib = transformers()
+        head = HEAD if width % HEAD == 0 and width > HEAD else 16
+        if count(width, "width") % head:
+            raise ConfigError(f"heads of {head} units do not divide a width of {width}")
+        config = lib.BertConfig(
+            vocab_size=tokens, hidden_size=width, num_hidden_layers=depth,
+            num_attention_heads=width // head, intermediate_size=4 * width,
+            max_position_embeddings=length,
+        ) if weights is None else _read(lib.BertConfig, weights)  # fmt: skip
+        found = (config.hidden_size, config.num_hidden_layers)
+        if found != (width, depth):
+            raise ConfigError(
+                f"{weights} has {found[1]} blocks of width {found[0]}, not {depth} of {width}: set "
+                f"blocks to [{found[1]}] and width to {found[0]}"
+            )
+        if length > config.max_position_embeddings or tokens > config.vocab_size:
+            raise ConfigError(
+                f"{weights} reads {config.max_position_embeddings} tokens out of "
+                f"{config.vocab_size}; the texts have {length} out of {tokens}"
+            )
+        config.num_labels = classes
+        config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+        kind = lib.BertForSequenceClassification
+        self.net = kind(config) if weights is None else _read(kind, weights, config=config)
+        names = []
+        for k, block in enumerate(self.net.bert.encoder.layer):
+            block.intermediate.intermediate_act_fn = nn.GELU()  # theirs is not torch's module
+            inside = f"net.bert.encoder.layer.{k}."
+            names += [f"{inside}attention.self.{part}" for part in ("query", "key", "value")]
+            names += [f"{inside}attention.output.dense", f"{inside}intermediate.dense"]
+        activate_inputs(self, names)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Token ids [N, T], int64, 0 is padding; logits [N, classes]."""
+        out: Tensor = self.net(input_ids=ids, attention_mask=(ids != 0).long()).logits
+        return out
+
+
+def word_pieces(weights: str, length: int) -> Any:
+    """A function from texts, lists of words, to token ids [N][length]; and how many ids there are.
+
+    Raises:
+        DataError: it cannot be read, or its padding is not 0.
+    """
+    found = _read(transformers().AutoTokenizer, weights)
+    if found.pad_token_id != 0:
+        raise DataError(f"the tokenizer of {weights} pads with {found.pad_token_id}, not with 0")
+
+    def pieces(texts: list[list[str]]) -> Any:
+        joined = [" ".join(words) for words in texts]
+        return found(joined, padding="max_length", truncation=True, max_length=length)["input_ids"]
+
+    return pieces, len(found)
+
+
+def _read(kind: Any, weights: str, **options: Any) -> Any:
+    try:
+        return kind.from_pretrained(weights, **options)
+    except (OSError, ValueError, RuntimeError) as err:
+        raise DataError(
+            f"{weights!r} cannot be read as a BERT: {str(err).splitlines()[0]} Name a folder with "
+            "config.json, model.safetensors and the tokenizer's files, or a model on the hub such "
+            "as google-bert/bert-base-uncased, which is fetched if there is a network"
+        ) from err
