@@ -18,9 +18,12 @@ def test_every_run_has_a_valid_configuration_and_a_name_of_its_own(recipe):
     for name, config in runs:
         assert Config.from_dict(config.to_dict()) == config
         assert name.startswith(f"{config.data}-") and name.endswith(f"-s{config.seed}")
-        assert config.batch_size == 256 and config.lr_schedule == "constant"
+        assert config.lr_schedule == "constant" and not config.validation
         assert config.weight_decay == 0 and config.momentum == 0.9
-        assert (config.augment != "none") and not config.validation
+        images = config.data != "sst2"
+        assert (config.batch_size, config.augment != "none") == (
+            (256, True) if images else (32, False)
+        )
     assert "not measured" in RECIPES[recipe].cost
 
 
@@ -49,6 +52,20 @@ def test_the_whole_family_has_every_combination_once():
     assert not any("-scale-float-" in n or "-bwn-minimal-hybrid" in n for n in names)
     weights_only = dict(full.cifar())["cifar10-resnet18-bwn-scale-ste-s1"]
     assert (weights_only.activations, weights_only.scale) == ("float", "layer")
+
+
+def test_the_arms_of_bert_and_its_float_runs():
+    runs = {name.removeprefix("sst2-bert-base-bnn-"): c for name, c in full.bert()}
+    assert {n for n in runs if "float" in n} == {
+        f"{a}-float-s{k}" for a in ("minimal", "adam") for k in range(3)
+    }
+    both = runs["adam+scale-ste-s1"]
+    assert (both.optimizer, both.lr, both.scale, both.bert) == (
+        "adam",
+        5e-5,
+        "layer",
+        full.BERT["bert"],
+    )
 
 
 def test_changes_reach_every_run_and_a_misspelt_one_names_the_nearest():

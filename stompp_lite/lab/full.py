@@ -8,12 +8,12 @@ Settings are the papers' as far as we know them (chapter 13 says how sure that i
 0.9, a constant learning rate of 0.1, no weight decay, batches of 256, the same augmentation and
 epochs for every method. Arms are those of the fair fight; Adam runs at 0.003, which is not tuned.
 
-Taught in chapter 13, *ResNets on CIFAR*.
+Taught in chapters 13 to 16.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -52,20 +52,21 @@ RESNETS: dict[str, dict[str, Any]] = {
 
 
 def _runs(
-    data: Iterable[str], models: dict[str, dict[str, Any]], *, arms: Iterable[str] = ARMS,
+    data: Iterable[str], models: dict[str, dict[str, Any]], *,
+    arms: Mapping[str, dict[str, Any]] = ARMS,
     methods: Iterable[str] = METHODS, bits: Iterable[str] = BITS, seeds: Iterable[int] = range(3),
     **changes: Any,
 ) -> Runs:  # fmt: skip
     """Every combination; seeds in turn, so that a sweep can stop between them."""
     every = product(seeds, data, models.items(), bits, arms, methods)
     for seed, source, (model, built), bit, arm, name in every:
-        if name == "float" and (bit == "bwn" or arm == "scale"):
+        if name == "float" and (bit == "bwn" or "scale" in arms[arm]):
             continue  # nothing binary: one run for both, and nothing that could have a scale
         if bit == "bwn" and name.endswith("hybrid"):
             continue  # without binary activations it is STE, or StoMPP + STE
         method, order = METHODS[name]
         config = replace(
-            method_config(method, 1, seed), **(PAPERS | ARMS[arm] | built | changes), data=source,
+            method_config(method, 1, seed), **(PAPERS | changes | arms[arm] | built), data=source,
             plan=Plan(order=order),
         )  # fmt: skip
         if bit == "bwn":
@@ -83,8 +84,8 @@ def decide() -> Runs:
     )
     for model, (arm, methods) in product(("resnet18", "resnet50"), tried):
         yield from _runs(
-            ("cifar10",), {model: RESNETS[model]}, arms=(arm,), methods=methods, bits=("bnn",),
-            seeds=(0,), epochs=30, eval_every=5,
+            ("cifar10",), {model: RESNETS[model]}, arms={arm: ARMS[arm]}, methods=methods,
+            bits=("bnn",), seeds=(0,), epochs=30, eval_every=5,
         )  # fmt: skip
 
 
@@ -112,6 +113,32 @@ def mobilenet() -> Runs:
 
 
 def bireal() -> Runs:
-    """Bi-Real ResNet-18 from scratch: a float path leads around every convolution."""
-    models = {"bireal18": {"model": "bireal", "width": 64, "blocks": (4, 4, 4, 4)}}
-    return _runs(("cifar10", "cifar100"), models, bits=("bnn",))
+    """Bi-Real ResNet-18: a float path leads around every convolution.
+
+    From scratch, and from a float network that was trained as long.
+    """
+    built = {"model": "bireal", "width": 64, "blocks": (4, 4, 4, 4)}
+    starts = {"bireal18": built, "bireal18-pretrained": built | {"pretrain": PAPERS["epochs"]}}
+    return _runs(("cifar10", "cifar100"), starts, bits=("bnn",))
+
+
+#: BERT-base as the hub has it: 12 blocks of six linear layers, all of them binary.
+BERT: dict[str, Any] = {
+    "model": "bert", "bert": "google-bert/bert-base-uncased", "width": 768, "blocks": (12,),
+}  # fmt: skip
+
+
+def bert() -> Runs:
+    """Fine-tuning BERT on SST-2; nothing of the papers' settings is known to us.
+
+    SGD at the common rate of 0.1, Adam at 0.00005, which is usual for fine-tuning, each with and
+    without a scale: where no norm follows a layer, a scale changes what it computes.
+    """
+    adam = {"optimizer": "adam", "lr": 0.00005}
+    arms = {"minimal": {}, "scale": {"scale": "layer"}, "adam": adam,
+            "adam+scale": adam | {"scale": "layer"}}  # fmt: skip
+    few = {"epochs": 10, "batch_size": 32, "augment": "none", "eval_every": 1}
+    methods = ("float", "ste", "stompp", "stompp+ste", "hybrid")
+    return _runs(
+        ("sst2",), {"bert-base": BERT}, arms=arms, methods=methods, bits=("bnn",), **few
+    )  # fmt: skip

@@ -171,12 +171,25 @@ _ALL = (
         larger.bireal_orders,
     ),
     Recipe(
-        "text-tune",
-        "Which learning rate suits each method on SST-2, where no batch norm follows a binary "
-        "layer? A small encoder from scratch, validation split, seed 100.",
-        "about 40 core-minutes on one AMD EPYC core",
-        larger.text_tune,
-        missing="for time: most of them",
+        "mobilenet",
+        "MobileNetV2 at a quarter of its width on reduced CIFAR-10, 51 binary convolutions; three "
+        "arms, no tuning, three seeds.",
+        "about 1.5 core-hours on one AMD EPYC core",
+        larger.mobilenet,
+    ),
+    Recipe(
+        "sentences",
+        "A small encoder on SST-2 from scratch, 12 binary linear layers; SGD and Adam, with and "
+        "without a scale, no tuning, three seeds.",
+        "about 50 core-minutes on one AMD EPYC core",
+        larger.sentences,
+    ),
+    Recipe(
+        "characters",
+        "A small model of the next character, 12 binary linear layers; Adam, with and without a "
+        "scale, no tuning, three seeds.",
+        "about 30 core-minutes on one AMD EPYC core",
+        larger.characters,
     ),
     Recipe(
         "weights-only",
@@ -264,9 +277,17 @@ _ALL = (
     ),
     Recipe(
         "bireal-full",
-        "Bi-Real ResNet-18 on CIFAR-10 and CIFAR-100, from scratch. Three seeds.",
+        "Bi-Real ResNet-18 on CIFAR-10 and CIFAR-100, from scratch and from a float network. Three "
+        "seeds.",
         "not measured; days on one data-center GPU, so choose with --only",
         full.bireal,
+        full=True,
+    ),
+    Recipe(
+        "bert-full",
+        "Fine-tuning BERT-base on SST-2: two optimizers, with and without a scale. Three seeds.",
+        "not measured; by operations a day or two on one data-center GPU",
+        full.bert,
         full=True,
     ),
     Recipe("quick", "Does everything run? Two runs of three epochs.", "seconds", _quick),
