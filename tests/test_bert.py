@@ -107,9 +107,7 @@ def test_what_does_not_fit_says_why(root, weights, tmp_path, monkeypatch):
         load("digits", tokenizer=weights)
     with pytest.raises(ConfigError, match="one label each"):
         build(Config(model="bert", blocks=(1,)), load("topics"))
-    with pytest.raises(
-        DataError, match=r"cannot be read as a BERT.*a folder with config\.json"
-    ):
+    with pytest.raises(DataError, match=r"cannot be read as a BERT.*a folder with config\.json"):
         Bert(2, 11, 8, str(tmp_path / "nowhere"), width=32, depth=1)
     with pytest.raises(DataError, match="cannot be read as a BERT"):
         word_pieces(str(tmp_path / "nowhere"), 8)

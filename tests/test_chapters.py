@@ -54,7 +54,7 @@ def test_names_and_colors_of_a_drawing_are_the_pages_own(svg):
 
 def test_every_chapter_has_a_question_what_it_needs_and_minutes():
     found = course.chapters()
-    assert [c.number for c in found] == list(range(1, 14))
+    assert [c.number for c in found] == list(range(1, 17))
     for c in found:
         assert c.minutes >= 5 and c.question.endswith("?") and all(n < c.number for n in c.needs)
     assert found[8].needs == (6, 7, 8)

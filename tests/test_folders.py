@@ -1,7 +1,9 @@
 """Images read from folders: what they show, what a restart sees, and what is wrong with them."""
 
+import gzip
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,47 @@ def test_training_accuracy_is_measured_on_a_sample_of_many_images(root, monkeypa
     held = load("imagenette64", root, workers=0, validation=True)
     assert len(held.train_x) == 10 and len(held.test_x) == 2
     assert not set(held.train_x.files) & set(held.test_x.files)
+
+
+def pack(root, mode="w"):
+    """Every class of the training part as an archive in place of a folder."""
+    for folder in sorted((root / "imagenette64" / "train").iterdir()):
+        with tarfile.open(folder.with_suffix(".tar"), mode) as archive:
+            archive.add(folder, arcname=".")
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_archive_of_a_class_reads_as_its_folder(root, workers):
+    before = read(root)
+    whole, digest = before.train_x[:], before.train_x.digest()
+    crops = next(before.train_x.stream([torch.tensor([3, 8])], (0, 1)))
+    pack(root)
+    data = load("imagenette64", root, workers=workers)
+    assert torch.equal(torch.cat(list(data.train_x.split(5))), whole)
+    assert data.train_x.digest() == digest and torch.equal(data.train_y, before.train_y)
+    assert torch.equal(next(data.train_x.stream([torch.tensor([3, 8])], (0, 1))), crops)
+
+
+def test_an_archive_that_is_cut_compressed_or_holds_a_bad_image_is_named(root):
+    pack(root)
+    first = root / "imagenette64" / "train" / "n01.tar"
+    whole = first.read_bytes()
+    data = read(root)
+    member = data.train_x.files[2]
+    torn = bytearray(whole)
+    torn[member.start : member.start + 20] = bytes(20)
+    first.write_bytes(torn)
+    with pytest.raises(DataError, match=f"2.JPEG in {first} cannot be read"):
+        data.train_x[2:3]
+    first.write_bytes(whole[: data.train_x.files[4].start + 9])
+    with pytest.raises(DataError, match=r"n01.tar (is cut|is not a whole tar archive)"):
+        read(root)
+    first.write_bytes(gzip.compress(whole))
+    with pytest.raises(
+        DataError, match=r"n01.tar is not a whole tar archive .*without compression"
+    ):
+        read(root)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

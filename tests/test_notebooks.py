@@ -28,7 +28,7 @@ def code(chapter):
 
 def test_the_chapters_are_there():
     numbers = [int(p.stem[:2]) for p in CHAPTERS]
-    assert numbers == [*range(1, 14)]
+    assert numbers == [*range(1, 17)]
     toc = (ROOT / "book" / "_toc.yml").read_text(encoding="utf-8")
     assert all(f"notebooks/{p.stem}" in toc for p in CHAPTERS)
 

@@ -15,15 +15,15 @@ WORDS_PER_MINUTE = 120  # with formulas, code and figures to look at
 PARTS = {
     "Part I, one bit": range(1, 5),
     "Part II, freeze instead of fake": range(5, 13),
-    "Part III, full scale": range(13, 14),
+    "Part III, full scale": range(13, 17),
 }
 #: Ways through the course: who it is for, and the chapters.
 PATHS = {
     "An evening": ("the question, the method and the answer", (1, 2, 4, 8, 12)),
     "A weekend": ("the mechanism, too", (1, 2, 3, 4, 5, 6, 7, 8, 9, 12)),
-    "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 14))),
+    "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 17))),
 }
-_LANES = {8: 1, 9: 1, 10: 2, 11: 2, 12: 3, 13: 3}  # of the map, so that no arrow crosses a box
+_LANES = {8: 1, 9: 1, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 2, 16: 1}  # of the map, so that no arrow crosses a box
 _NEEDS = re.compile(r"\nYou need: (.+?)(?:;|\. )")
 
 

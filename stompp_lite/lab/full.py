@@ -134,10 +134,10 @@ def bert() -> Runs:
     SGD at the common rate of 0.1, Adam at 0.00005, which is usual for fine-tuning, each with and
     without a scale: where no norm follows a layer, a scale changes what it computes.
     """
-    adam = {"optimizer": "adam", "lr": 0.00005}
+    adam: dict[str, Any] = {"optimizer": "adam", "lr": 0.00005}
     arms = {"minimal": {}, "scale": {"scale": "layer"}, "adam": adam,
             "adam+scale": adam | {"scale": "layer"}}  # fmt: skip
-    few = {"epochs": 10, "batch_size": 32, "augment": "none", "eval_every": 1}
+    few: dict[str, Any] = {"epochs": 10, "batch_size": 32, "augment": "none", "eval_every": 1}
     methods = ("float", "ste", "stompp", "stompp+ste", "hybrid")
     return _runs(
         ("sst2",), {"bert-base": BERT}, arms=arms, methods=methods, bits=("bnn",), **few

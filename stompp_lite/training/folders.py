@@ -3,19 +3,22 @@
 The layout is torchvision's ``ImageFolder`` (``train/n01440764/*.JPEG``, ``val/n01440764/*.JPEG``),
 the transforms are torchvision's v2, and torch's ``DataLoader`` reads ahead with workers. What a
 random crop draws is keyed by (seed, epoch, image), so neither the number of workers nor a restart
-changes what a network sees.
+changes what a network sees. A class may also be a tar archive, as in the file that ImageNet comes
+in (``train/n01440764.tar``): a thousand files in place of a million, read in place.
 
-Used by the recipe ``imagenet-full``.
+Taught in chapter 14, *ImageNet on many GPUs*.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 import os
+import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,15 +30,32 @@ from stompp_lite.networks.vision import import_torchvision
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 #: Name -> folder, side of the images that the network sees, side that they are scaled to first.
-FOLDERS = {"imagenet": ("imagenet", 224, 256), "imagenette64": ("imagenette64", 64, 64)}
+FOLDERS = {
+    "imagenet": ("imagenet", 224, 256),
+    "imagenette64": ("imagenette64", 64, 64),
+    "images64": ("images64", 64, 64),  # the reader's own
+}
 #: Classes and images of ImageNet's two parts (ILSVRC 2012).
 IMAGENET = (1000, 1_281_167, 50_000)
 _HOW = (
     "ImageNet is free for research after registration: fetch ILSVRC2012_img_train.tar and "
-    "ILSVRC2012_img_val.tar from https://image-net.org, unpack them into {root}/train and "
-    "{root}/val with a folder for each class (for val with torchvision.datasets.ImageNet or the "
-    "devkit's list), and try again"
+    "ILSVRC2012_img_val.tar from https://image-net.org, unpack them into {root}/train (the first "
+    "holds a tar of each class, which can stay) and {root}/val with a folder for each class (with "
+    "torchvision.datasets.ImageNet or the devkit's list), and try again"
 )
+SUFFIXES = (".jpeg", ".jpg", ".png")
+
+
+class Member(NamedTuple):
+    """An image in an archive that is not compressed: so many bytes from there on."""
+
+    archive: Path
+    name: str
+    start: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.archive}"
 
 
 class Images:
@@ -53,7 +73,7 @@ class Images:
     dtype = torch.float32
 
     def __init__(
-        self, files: Sequence[Path], size: int, scaled: int, workers: int | None = None,
+        self, files: Sequence[Path | Member], size: int, scaled: int, workers: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:  # fmt: skip
         self.files, self.size, self.scaled = list(files), size, scaled
@@ -129,15 +149,21 @@ class Images:
 
     def digest(self) -> str:
         """Of the files' names and sizes (their contents would take an epoch to read)."""
-        told = "\n".join(f"{p.parent.name}/{p.name} {p.stat().st_size}" for p in self.files)
+        told = "\n".join(map(_told, self.files))
         return hashlib.sha256(f"{self.size} {self.scaled}\n{told}".encode()).hexdigest()[:16]
+
+
+def _told(file: Path | Member) -> str:
+    if isinstance(file, Member):
+        return f"{file.archive.stem}/{file.name} {file.size}"
+    return f"{file.parent.name}/{file.name} {file.stat().st_size}"
 
 
 class _Reader(torch.utils.data.Dataset[Tensor]):
     """One image by its number, as a normalized tensor."""
 
     def __init__(
-        self, files: list[Path], size: int, scaled: int, crops: tuple[int, int] | None
+        self, files: list[Path | Member], size: int, scaled: int, crops: tuple[int, int] | None
     ) -> None:
         v2 = importlib.import_module(f"{import_torchvision().__name__}.transforms.v2")
         self.files, self.crops = files, crops
@@ -156,7 +182,7 @@ class _Reader(torch.utils.data.Dataset[Tensor]):
 
         file = self.files[number]
         try:
-            with Image.open(file) as opened:
+            with Image.open(_content(file)) as opened:
                 picture = opened.convert("RGB")
         except OSError as err:
             raise DataError(f"{file} cannot be read ({err}); fetch it again") from None
@@ -166,6 +192,35 @@ class _Reader(torch.utils.data.Dataset[Tensor]):
                 torch.manual_seed(rng.make_key(seed, "crop", epoch, number) >> 1)
             out: Tensor = self.change(picture)
         return out
+
+
+def _content(file: Path | Member) -> Path | io.BytesIO:
+    if isinstance(file, Path):
+        return file
+    with file.archive.open("rb") as archive:
+        archive.seek(file.start)
+        return io.BytesIO(archive.read(file.size))
+
+
+def _images(path: Path) -> list[Path | Member]:
+    """The images of a class: those in a folder, or in an archive.
+
+    Raises:
+        DataError: the archive is compressed or damaged.
+    """
+    if path.is_dir():
+        return sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+    try:
+        with tarfile.open(path, "r:") as archive:
+            inside = [m for m in archive if Path(m.name).suffix.lower() in SUFFIXES]
+    except (OSError, tarfile.TarError) as err:
+        raise DataError(
+            f"{path} is not a whole tar archive ({err}); fetch it again, or pack it without "
+            "compression (tar -cf)"
+        ) from err
+    if inside and inside[-1].offset_data + inside[-1].size > path.stat().st_size:
+        raise DataError(f"{path} is cut: {inside[-1].name} is not all there; fetch it again")
+    return sorted(Member(path, Path(m.name).name, m.offset_data, m.size) for m in inside)
 
 
 def read(
@@ -181,19 +236,25 @@ def read(
     """
     folder, size, scaled = FOLDERS[name]
     base = root / folder
-    how = _HOW.format(root=base) if name == "imagenet" else f"put the whole sample into {base}"
+    how = (
+        _HOW.format(root=base)
+        if name == "imagenet"
+        else (
+            f"it needs {base}/train and {base}/val, each with a folder of images (or a tar) a class"
+        )
+    )
     found, classes = {}, {}
     for part in ("train", "val"):
         if not (base / part).is_dir():
             raise DataError(f"there is no folder {base / part}. {how}")
-        classes[part] = sorted(p.name for p in (base / part).iterdir() if p.is_dir())
-        found[part] = [
-            sorted(p for p in (base / part / c).iterdir() if p.suffix.lower() in (".jpeg", ".jpg"))
-            for c in classes[part]
-        ]
+        inside = sorted((base / part).iterdir())
+        places = {p.stem: p for p in inside if p.suffix == ".tar"}  # a folder goes before it
+        places |= {p.name: p for p in inside if p.is_dir()}
+        classes[part] = sorted(places)
+        found[part] = [_images(places[c]) for c in classes[part]]
         for c, files in zip(classes[part], found[part], strict=True):
             if not files:
-                raise DataError(f"class {c} has no images in {base / part / c}. {how}")
+                raise DataError(f"class {c} has no images in {places[c]}. {how}")
     for c in sorted(set(classes["train"]) ^ set(classes["val"])):
         part = "val" if c in classes["train"] else "train"
         raise DataError(f"class {c} is missing in {base / part}. {how}")
