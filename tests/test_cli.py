@@ -263,6 +263,18 @@ def test_bench_measures_ratios():
     assert "whole run / floor" in bench.text(result)
 
 
+def test_bench_tells_what_crops_and_flips_cost(tmp_path, capsys):
+    out = tmp_path / "loader.json"
+    assert main(["bench", "--loader", "lab", "--repeats", "2", "--out", str(out)]) == 0
+    assert "of which choosing, cropping and flipping the batch" in capsys.readouterr().out
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert 0 < found["share"] < 0.5 and found["batch"] == 256
+    assert main(["bench", "--loader", "lab", "--device", "cuda:7"]) == 1
+    assert "device 'cuda:7' cannot be used" in capsys.readouterr().err
+    assert main(["bench", "--loader", "resnet19"]) == 1
+    assert "did you mean 'resnet1" in capsys.readouterr().err
+
+
 def test_doctor_survives_what_it_is_for(tmp_path, monkeypatch, capsys):
     """torch 2.2 beside numpy 2 imports, but can hand over nothing."""
 

@@ -23,8 +23,11 @@ import torch.nn.functional as F
 
 from stompp_lite.checks import count
 from stompp_lite.lab.record import machine, versions
-from stompp_lite.lab.run import Config, build, method_config
-from stompp_lite.training.data import load
+from stompp_lite.lab.run import Config, build, check_device, method_config
+from stompp_lite.networks.families import RESNETS
+from stompp_lite.training.augment import AUGMENTATIONS
+from stompp_lite.training.data import Data, load
+from stompp_lite.training.loop import Run
 from stompp_lite.training.plan import Plan
 from stompp_lite.training.progression import Progression
 
@@ -128,6 +131,58 @@ def measure(blocks: int = 6, width: int = 16, repeats: int = 5, inner: int = 5) 
     }
 
 
+def loader(
+    model: str = "resnet18", batch: int = 256, device: str = "cpu", repeats: int = 5
+) -> dict[str, Any]:
+    """What crops, flips and the choice of a batch cost, on images of CIFAR's size.
+
+    Returns:
+        Milliseconds of a training step and of what comes before it, each as
+        ``{"min", "median", "max"}``, and the ``share`` of the latter in an epoch.
+
+    Raises:
+        ConfigError: an unknown model, a device that cannot be used, or a size below one.
+    """
+    count(repeats, "repeats")
+    check_device(device)
+    width, blocks = (64, ()) if model in RESNETS else (16, (1, 1))
+    config = replace(
+        method_config("ste", 1, 0), model=model, width=width, blocks=blocks, data="cifar10",
+        batch_size=batch, augment="crop-flip", epochs=1,
+    )  # fmt: skip
+    x = torch.randn(count(batch, "the batch size"), 3, 32, 32)
+    y = torch.arange(batch) % 10
+    data = Data("cifar10", x, y, x, y, 10).to(device)
+    run = Run(build(config, data).to(device), data, config)
+    index = torch.arange(batch)
+
+    def step() -> None:
+        run.train_step(index)
+        _wait(device)
+
+    def batch_alone() -> None:
+        AUGMENTATIONS["crop-flip"](data.train_x[index], 0, run.step, index)
+        _wait(device)
+
+    step_ms, loader_ms = [], []
+    for work in (step, batch_alone):
+        work()  # the first time is another
+    for _ in range(repeats):
+        step_ms.append(1000 * _time(step))
+        loader_ms.append(1000 * _time(batch_alone))
+    run.progression.release()
+    share = statistics.median(loader_ms) / statistics.median(step_ms)
+    return {
+        "model": model, "batch": batch, "device": device, "share": share,
+        "step_ms": _spread(step_ms), "loader_ms": _spread(loader_ms),
+    }  # fmt: skip
+
+
+def _wait(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
+
+
 def _whole_run(config: Config, data: Any) -> None:
     net = _Timed(config, data, 0)
     for t in range(net.total):
@@ -156,4 +211,13 @@ def text(result: dict[str, Any]) -> str:
             f"floor                           {result['floor']:.3g}",
             f"whole run / floor               {result['run_over_floor']:.3g}",
         ]
+    )
+
+
+def loader_text(result: dict[str, Any]) -> str:
+    """What :func:`loader` found, as a line for a terminal."""
+    return (
+        f"{result['model']}, batch of {result['batch']} on {result['device']}: a step takes "
+        f"{result['step_ms']['median']:.3g} ms, of which choosing, cropping and flipping the batch "
+        f"{result['loader_ms']['median']:.3g} ms, {100 * result['share']:.2g} %"
     )

@@ -110,7 +110,8 @@ class Config(Settings):
         one_of(self.stem, STEMS, "stem")
         checked(
             self, data=text, validation=flag, width=count, weights=text, activations=text,
-            float_depthwise=flag, sync_batch_norm=flag, pretrain=partial(count, least=0),
+            float_depthwise=flag, sync_batch_norm=flag,
+            pretrain=partial(count, least=0),
         )  # fmt: skip
         if self.float_depthwise and self.model != "mobilenet":
             raise ConfigError(f"float_depthwise is for the model 'mobilenet', not {self.model!r}")
@@ -191,6 +192,14 @@ def build(config: Config, data: Data) -> nn.Module:
     )
 
 
+def check_device(device: str) -> None:
+    """Raise ConfigError unless torch can use ``device``."""
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as err:
+        raise ConfigError(f"device {device!r} cannot be used: {str(err).splitlines()[0]}") from err
+
+
 def run(
     config: Config,
     *,
@@ -211,10 +220,7 @@ def run(
         StomppError: whatever is wrong with the configuration, the data or the run.
     """
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as err:
-        raise ConfigError(f"device {device!r} cannot be used: {str(err).splitlines()[0]}") from err
+    check_device(device)
     data = load(
         config.data, root, validation=config.validation, workers=workers, tokenizer=config.bert
     ).to(device)
