@@ -18,12 +18,12 @@ Taught in chapter 12, *A fair fight*.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from stompp_lite.lab.run import Config, method_config
+from stompp_lite.lab.run import Config, Runs, method_config
 
 PAPER_RATE = 0.1  # reportedly the papers' learning rate, for every method
 #: Arm -> the settings that it changes; a rate of None is the method's own.
@@ -94,7 +94,7 @@ def arm_config(arm: str, method: str, blocks: int, seed: int, **changes: Any) ->
 def _named(
     arms: Sequence[str], methods: Sequence[str], blocks: int, seed: int, suffix: str = "",
     **changes: Any,
-) -> Iterator[tuple[str, Config]]:  # fmt: skip
+) -> Runs:  # fmt: skip
     for arm, method in product(arms, methods):
         if ARMS[arm]["lr"] is None and (arm, method) not in RATES:
             continue  # not tuned: `float` has no scale, its arm is `sgd`
@@ -107,7 +107,7 @@ def _tuning(arm: str, method: str, blocks: int, lr: float, seed: int) -> tuple[s
     return name, arm_config(arm, method, blocks, seed, lr=lr, validation=True, eval_every=10)
 
 
-def tune() -> Iterator[tuple[str, Config]]:
+def tune() -> Runs:
     """Validation runs: every method, every rate of its arm's grid, seeds 100 and 101."""
     for arm, blocks, lr, method, seed in product(
         ("scale", "adam", "sgd"), TUNED, sorted({r for g in GRIDS.values() for r in g}),
@@ -122,7 +122,7 @@ def in_minimal(method: str, blocks: int) -> bool:
     return blocks in TUNED and RATES["sgd", method][TUNED.index(blocks)] == PAPER_RATE
 
 
-def fight() -> Iterator[tuple[str, Config]]:
+def fight() -> Runs:
     """Five seeds at five depths; the seeds in turn, so that a sweep can stop between them."""
     for seed in range(5):
         for blocks in DEPTHS:
@@ -133,7 +133,7 @@ def fight() -> Iterator[tuple[str, Config]]:
             yield from _named(("sgd",), others, blocks, seed)
 
 
-def deep() -> Iterator[tuple[str, Config]]:
+def deep() -> Runs:
     """Ten seeds for STE and the hybrid with Adam at 36 and 48; the other methods at 48."""
     for seed in range(10):
         if seed >= 5:  # the first five of this depth are in `fight`
@@ -145,27 +145,27 @@ def deep() -> Iterator[tuple[str, Config]]:
         yield from _named(("adam",), ("float",), 12, seed)
 
 
-def cosine() -> Iterator[tuple[str, Config]]:
+def cosine() -> Runs:
     """A decaying learning rate at 24 convolutions, each method at its own (constant) rate."""
     for seed in range(3):
         yield from _named(("scale", "adam"), FIGHTERS, 6, seed, "-cosine", lr_schedule="cosine")
         yield from _named(("sgd",), ("float",), 6, seed, "-cosine", lr_schedule="cosine")
 
 
-def random() -> Iterator[tuple[str, Config]]:
+def random() -> Runs:
     """Binary weights that are never trained, at 24 and 36 convolutions."""
     for seed, blocks in product(range(3), (6, 9)):
         for arm in ("minimal", "adam"):
             yield f"n{blocks:02d}-{arm}-random-s{seed}", arm_config(arm, "random", blocks, seed)
 
 
-def identity() -> Iterator[tuple[str, Config]]:
+def identity() -> Runs:
     """STE whose activations pass identity, too: the better angle of chapter 2, trained."""
     for seed, blocks in product(range(3), DEPTHS):
         yield from _named(("minimal",), ("ste-identity",), blocks, seed)
 
 
-def identity_tune() -> Iterator[tuple[str, Config]]:
+def identity_tune() -> Runs:
     """The same surrogate at every rate of the fair arms, on held-out images, at 24 convolutions."""
     for arm, seed in product(("scale", "adam"), (100, 101)):
         for lr in GRIDS[arm]:
@@ -189,7 +189,7 @@ FASHION_RATES: dict[tuple[str, str], float] = {
 }
 
 
-def fashion_tune() -> Iterator[tuple[str, Config]]:
+def fashion_tune() -> Runs:
     """Validation runs on the second data set: the grids of the first, one seed."""
     for arm in FASHION_ARMS:
         for lr, method in product(GRIDS.get(arm, ()), FIGHTERS):
@@ -198,7 +198,7 @@ def fashion_tune() -> Iterator[tuple[str, Config]]:
                 yield name, arm_config(arm, method, 9, 100, lr=lr, validation=True, **FASHION)
 
 
-def fashion() -> Iterator[tuple[str, Config]]:
+def fashion() -> Runs:
     """The fight on the second data set: three seeds."""
     for seed, arm, method in product(range(3), FASHION_ARMS, FIGHTERS):
         lr = ARMS[arm]["lr"] or FASHION_RATES.get((arm, method))
@@ -207,7 +207,7 @@ def fashion() -> Iterator[tuple[str, Config]]:
             yield name, arm_config(arm, method, 9, seed, lr=lr, **FASHION)
 
 
-def tooth() -> Iterator[tuple[str, Config]]:
+def tooth() -> Runs:
     """What of a tooth is scale? StoMPP, and its weights or activations alone, at rate 0.1."""
     parts = {"both": "stompp", "weights": "weights-only"}
     changes: dict[str, Any] = {"history": "step", "eval_every": 60}

@@ -13,16 +13,15 @@ Taught in chapters 13 to 16.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from stompp_lite.lab.run import Config, method_config
+from stompp_lite.lab.run import Runs, method_config
 from stompp_lite.networks import families
 from stompp_lite.training.plan import Plan
 
-Runs = Iterator[tuple[str, Config]]
 #: Settings of the papers on CIFAR as reported, and what we add to it (crops and flips).
 PAPERS: dict[str, Any] = {
     "epochs": 200, "batch_size": 256, "lr": 0.1, "momentum": 0.9, "augment": "crop-flip",

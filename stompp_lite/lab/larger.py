@@ -9,16 +9,15 @@ Taught in chapter 13 (*ResNets on CIFAR*); chapters on transformers and Bi-Real 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
 from stompp_lite.lab.fair import PAPER_RATE, RATES, arm_config
-from stompp_lite.lab.run import Config, method_config
+from stompp_lite.lab.run import Runs, method_config
 from stompp_lite.training.plan import Plan
 
-Runs = Iterator[tuple[str, Config]]
 SEEDS = range(3)
 #: Settings on reduced CIFAR-10, about as many steps as on digits, and as in `orders-cifar`.
 CIFAR: dict[str, Any] = {"data": "cifar10-small", "epochs": 8, "eval_every": 8}

@@ -10,16 +10,15 @@ Taught in chapters 5 to 12.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
 from stompp_lite.lab.fair import arm_config
-from stompp_lite.lab.run import Config
+from stompp_lite.lab.run import Config, Runs
 from stompp_lite.training.plan import Plan
 
-Runs = Iterator[tuple[str, Config]]
 ORDERS = ("forward", "random", "global", "reverse")
 FAIR = ("scale", "adam")
 FIVE, TEN = range(5), range(10)

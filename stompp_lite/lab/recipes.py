@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab import fair, full, larger, orders
-from stompp_lite.lab.run import METHODS, Config, method_config
+from stompp_lite.lab.run import METHODS, Config, Runs, method_config
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Recipe:
     name: str
     question: str
     cost: str
-    runs: Callable[[], Iterator[tuple[str, Config]]]
+    runs: Callable[[], Runs]
     missing: str = ""
     full: bool = False
 
 
-def _perceptron() -> Iterator[tuple[str, Config]]:
+def _perceptron() -> Runs:
     base = Config(model="mlp", width=64, lr=0.1, epochs=30, eval_every=2, history="epoch")
     for seed in range(5):
         for method in ("float", "ste", "ste-identity", "stompp"):
@@ -41,7 +41,7 @@ def _perceptron() -> Iterator[tuple[str, Config]]:
             yield f"d3-{method}-s{seed}", config
 
 
-def _quick() -> Iterator[tuple[str, Config]]:
+def _quick() -> Runs:
     for method in ("ste", "stompp"):
         config = method_config(method, 1, 0, Config(epochs=3, eval_every=1))
         yield f"n01-{method}-s0", config

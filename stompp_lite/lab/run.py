@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -144,6 +145,10 @@ class Config(Settings):
         out = asdict(self)
         out["blocks"] = list(self.blocks)
         return out
+
+
+#: Names and configurations of the runs of a recipe.
+Runs = Iterator[tuple[str, Config]]
 
 
 def method_config(method: str, blocks: int, seed: int, base: Config | None = None) -> Config:
