@@ -1,6 +1,7 @@
 """BERT of the transformers library: it converts, starts from weights, says what is wrong."""
 
 import json
+import shutil
 import sys
 
 import pytest
@@ -15,7 +16,20 @@ from stompp_lite.networks.describe import leaks
 from stompp_lite.networks.layers import binary_layers
 from stompp_lite.training import texts
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "fine", "film", "dull", "##s", ","]
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "a",
+    "fine",
+    "film",
+    "dull",
+    "##s",
+    ",",
+    "the",
+]
 
 
 @pytest.fixture
@@ -39,6 +53,7 @@ def weights(tmp_path_factory):
         vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=64, max_position_embeddings=64,
     )  # fmt: skip
+    config.classifier_dropout = 0.5  # is not to be used
     lib.BertModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
@@ -89,6 +104,8 @@ def test_it_starts_from_the_weights_of_a_folder(root, weights):
     layer = theirs.encoder.layer[0].attention.self.key
     found = model.get_submodule("net.bert.encoder.layer.0.attention.self.key.1")
     assert torch.equal(found.weight, layer.weight)
+    once, again = (model.train()(data.train_x[:2]) for _ in range(2))
+    assert torch.equal(once, again)  # no dropout
     settings = {"epochs": 3, "batch_size": 8, "lr": 0.01, "eval_every": 3}
     record = run(Config.from_dict(config.to_dict() | settings), root=root, progress=False)
     assert record.outcome == "finished" and record.config["bert"] == weights
@@ -97,8 +114,22 @@ def test_it_starts_from_the_weights_of_a_folder(root, weights):
 def test_what_does_not_fit_says_why(root, weights, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"has 1 blocks of width 32, not 12 of 768: set blocks"):
         Bert(2, 11, 8, weights, width=768, depth=12)
-    with pytest.raises(ConfigError, match="reads 64 tokens out of 11; the texts have 65"):
+    with pytest.raises(ConfigError, match="reads 64 tokens out of 12; the texts have 65"):
         Bert(2, 11, 65, weights, width=32, depth=1)
+    lib = transformers()
+    lib.RobertaConfig(hidden_size=32).save_pretrained(tmp_path / "other")
+    with pytest.raises(DataError, match=r"is a network of type 'roberta' with 'gelu'"):
+        Bert(2, 11, 8, str(tmp_path / "other"), width=32, depth=1)
+    lib.BertConfig(hidden_act="relu").save_pretrained(tmp_path / "relu")
+    with pytest.raises(DataError, match=r"type 'bert' with 'relu'"):
+        Bert(2, 11, 8, str(tmp_path / "relu"), width=768, depth=12)
+    cut = shutil.copytree(weights, tmp_path / "cut")
+    (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:500])
+    with pytest.raises(DataError, match="cannot be read as a BERT"):
+        Bert(2, 11, 8, str(cut), width=32, depth=1)
+    (cut / "vocab.txt").write_text("\n".join(WORDS[:-1]), encoding="utf-8")
+    with pytest.raises(DataError, match="does not know the word 'the'"):
+        word_pieces(str(cut), 8)
     with pytest.raises(ConfigError, match="heads of 16 units do not divide a width of 40"):
         Bert(2, 11, 8, width=40)
     with pytest.raises(ConfigError, match="weights for the model 'bert', not 'lab'"):

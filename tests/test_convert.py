@@ -777,3 +777,32 @@ def test_what_cannot_be_converted_at_all_is_named():
     net.kept = net.a(torch.randn(2, 6))
     with pytest.raises(ConversionError, match="WithExtras cannot be copied"):
         binarize_model(net, torch.randn(2, 6))
+
+
+class Tokens(nn.Module):
+    """Embedding, perhaps an activation, a linear layer, and the rest."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.token, self.gate = kind, nn.Embedding(9, 8), nn.Embedding(9, 8)
+        self.act, self.act2 = nn.Hardtanh(), nn.Hardtanh()
+        self.first, self.second, self.head = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 2)
+
+    def forward(self, ids):
+        x = self.token(ids)
+        if self.kind == "behind an activation":
+            x = self.act(x)
+        if self.kind == "beside one":
+            x = x + self.act(self.gate(ids))
+        return self.head(self.second(self.act2(self.first(x))).mean(1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [("behind an activation", "token"), ("as it is", "first"), ("beside one", "first")],
+)
+def test_an_embedding_is_the_first_layer_only_behind_an_activation(kind, first):
+    model = binarize_model(Tokens(kind), torch.zeros(1, 5, dtype=torch.int64))
+    layers = list(binary_layers(model))
+    assert layers == (["first", "second"] if first == "token" else ["second"])
+    assert (conversion(model).kept.get("first") == "first layer") == (first == "first")

@@ -141,13 +141,43 @@ def test_an_archive_that_is_cut_compressed_or_holds_a_bad_image_is_named(root):
     first.write_bytes(torn)
     with pytest.raises(DataError, match=f"2.JPEG in {first} cannot be read"):
         data.train_x[2:3]
-    first.write_bytes(whole[: data.train_x.files[4].start + 9])
-    with pytest.raises(DataError, match=r"n01.tar (is cut|is not a whole tar archive)"):
-        read(root)
+    second = data.train_x.files[1]
+    flipped = bytearray(whole)
+    flipped[second.start - 512 + 3] ^= 1  # in the head of the second image
+    fourth = data.train_x.files[4].start
+    for damaged in (whole[: fourth + 9], whole[: fourth - 512], whole[: fourth - 90], flipped):
+        first.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"n01.tar (is cut|is not a whole tar archive)"):
+            read(root)
     first.write_bytes(gzip.compress(whole))
     with pytest.raises(
         DataError, match=r"n01.tar is not a whole tar archive .*without compression"
     ):
+        read(root)
+
+
+def test_what_is_no_image_of_a_class_is_passed_over_or_named(root):
+    train = root / "imagenette64" / "train"
+    for name in ("._0.JPEG", "notes.txt"):
+        (train / "n01" / name).write_bytes(b"no image")
+    (train / "n01" / "old.jpeg").mkdir()
+    (train / ".ipynb_checkpoints").mkdir()
+    pack(root)
+    (train / "._n01.tar").write_bytes(b"no archive")
+    assert len(read(root).train_x) == 12
+    (train / "n02").mkdir()
+    with pytest.raises(DataError, match=r"class n02 is there as n02 and as n02\.tar"):
+        read(root)
+    (train / "n02").rmdir()
+    (train / "n01.tar").rename(train / "n01.tar.gz")
+    with pytest.raises(DataError, match=r"n01.tar.gz is compressed; unpack it"):
+        read(root)
+    (train / "n01.tar.gz").unlink()
+    with tarfile.open(train / "n01.tar", "w") as archive:
+        link = tarfile.TarInfo("0.JPEG")
+        link.type, link.linkname = tarfile.SYMTYPE, "../0.JPEG"
+        archive.addfile(link)
+    with pytest.raises(DataError, match=r"0.JPEG in .*n01.tar is a link"):
         read(root)
 
 

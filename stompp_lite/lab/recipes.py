@@ -264,7 +264,8 @@ _ALL = (
         "imagenet-full",
         "All methods, three arms, ResNet-18, -34 and -50 on ImageNet. One seed; the papers' number "
         "of epochs is not known to us.",
-        "not measured; days a run on several data-center GPUs, so use torchrun with run --name",
+        "not measured; by operations half a day a run on one data-center GPU if it is fed fast "
+        "enough, so use torchrun with run --name",
         full.imagenet,
         full=True,
     ),

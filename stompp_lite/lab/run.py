@@ -22,6 +22,7 @@ from stompp_lite.networks.rules import SCALES
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.history import History
 from stompp_lite.training.loop import fit
+from stompp_lite.training.measure import judged_at_once
 from stompp_lite.training.parallel import Ranks, processes
 from stompp_lite.training.plan import Plan
 from stompp_lite.training.rates import OPTIMIZERS
@@ -229,11 +230,7 @@ def run(
     data = load(
         config.data, root, validation=config.validation, workers=workers, tokenizer=config.bert
     ).to(device)
-    model, world = build(config, data).to(device), Ranks.here().world
-    if config.sync_batch_norm and world > 1:
-        if not device.startswith("cuda"):
-            raise ConfigError("sync_batch_norm needs GPUs: torch has it for them only")
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    model, world = _on_device(config, data, device), Ranks.here().world
     outcome = "finished"
     try:
         if config.pretrain:
@@ -243,7 +240,10 @@ def run(
         outcome, history = f"diverged: {err}", cast(History, err.history)
     model.eval()
     with torch.no_grad():
-        correct = torch.cat([model(x).argmax(-1) for x in data.test_x.split(1024)]) == data.test_y
+        correct = torch.cat(
+            [model(x).argmax(-1) for x in data.test_x.split(judged_at_once(data.test_x))]
+        )
+    correct = correct == data.test_y
     # p follows from the configuration, so it is not stored
     skipped = ("p_weights", "p_activations")
     names = history.epochs[0] if history.epochs else ()
@@ -265,9 +265,19 @@ def run(
     )
 
 
+def _on_device(config: Config, data: Data, device: str) -> nn.Module:
+    model = build(config, data).to(device)
+    if config.sync_batch_norm and Ranks.here().world > 1:
+        if not device.startswith("cuda"):
+            raise ConfigError("sync_batch_norm needs GPUs: torch has it for them only")
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return model
+
+
 def start_of(checkpoint: str | Path) -> Path:
     """Where the run before the run, if there is one, keeps its checkpoint."""
-    return Path(checkpoint).with_suffix(".start.npz")
+    path = Path(checkpoint)
+    return path.with_name(f"{path.name.removesuffix('.npz')}.start.npz")
 
 
 #: What the last float start was made with, and its weights: the runs of a sweep share it.
@@ -285,9 +295,13 @@ def _pretrain(
     )  # fmt: skip
     key = (settings, *where)
     if key not in _start:
-        start = build(settings, data).to(data.train_x.device)
+        start = _on_device(settings, data, where[1])
         kept = None if checkpoint is None else start_of(checkpoint)
-        fit(start, data, settings, checkpoint=kept, progress=False)
+        try:
+            fit(start, data, settings, checkpoint=kept, progress=False)
+        except NonFiniteError as err:
+            err.args = (f"in the float start: {err}",)
+            raise
         _start.clear()
         _start[key] = start.state_dict()
     model.load_state_dict(_start[key])

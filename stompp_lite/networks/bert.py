@@ -25,8 +25,8 @@ from stompp_lite.networks.vision import import_torchvision
 
 #: What stays float beside the classifier, for ``keep_float``.
 POOLER = ("net.bert.pooler",)
-#: Units of a head of attention, as in BERT-base, and the least number of heads.
-HEAD = 64
+#: Units of a head of attention in a random network.
+HEAD = 16
 
 
 def transformers() -> Any:
@@ -54,7 +54,7 @@ class Bert(nn.Module):
 
     Raises:
         ConfigError: the weights have another size.
-        DataError: they cannot be read, or transformers is missing.
+        DataError: they cannot be read, are those of another network, or transformers is missing.
     """
 
     def __init__(
@@ -66,14 +66,18 @@ class Bert(nn.Module):
         for what, value in sizes.items():
             count(value, what)
         lib = transformers()
-        head = HEAD if width % HEAD == 0 and width > HEAD else 16
-        if count(width, "width") % head:
-            raise ConfigError(f"heads of {head} units do not divide a width of {width}")
+        if count(width, "width") % HEAD and weights is None:
+            raise ConfigError(f"heads of {HEAD} units do not divide a width of {width}")
         config = lib.BertConfig(
             vocab_size=tokens, hidden_size=width, num_hidden_layers=depth,
-            num_attention_heads=width // head, intermediate_size=4 * width,
+            num_attention_heads=width // HEAD, intermediate_size=4 * width,
             max_position_embeddings=length,
-        ) if weights is None else _read(lib.BertConfig, weights)  # fmt: skip
+        ) if weights is None else _read(lib.AutoConfig, weights)  # fmt: skip
+        if (config.model_type, config.hidden_act) != ("bert", "gelu"):
+            raise DataError(
+                f"{weights} is a network of type {config.model_type!r} with {config.hidden_act!r} "
+                "between its layers; weights of a BERT with 'gelu' can be read"
+            )
         found = (config.hidden_size, config.num_hidden_layers)
         if found != (width, depth):
             raise ConfigError(
@@ -87,8 +91,11 @@ class Bert(nn.Module):
             )
         config.num_labels = classes
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+        config.classifier_dropout = 0.0
         kind = lib.BertForSequenceClassification
-        self.net = kind(config) if weights is None else _read(kind, weights, config=config)
+        self.net = kind(config)
+        if weights is not None:  # the classifier stays as it is made here
+            self.net.bert = _read(lib.BertModel, weights, config=config)
         names = []
         for k, block in enumerate(self.net.bert.encoder.layer):
             block.intermediate.intermediate_act_fn = nn.GELU()  # theirs is not torch's module
@@ -112,6 +119,11 @@ def word_pieces(weights: str, length: int) -> Any:
     found = _read(transformers().AutoTokenizer, weights)
     if found.pad_token_id != 0:
         raise DataError(f"the tokenizer of {weights} pads with {found.pad_token_id}, not with 0")
+    if found.convert_tokens_to_ids("the") == found.unk_token_id:
+        raise DataError(
+            f"the tokenizer of {weights} does not know the word 'the'; is its vocabulary missing "
+            "(vocab.txt or tokenizer.json)?"
+        )
 
     def pieces(texts: list[list[str]]) -> Any:
         joined = [" ".join(words) for words in texts]
@@ -123,9 +135,10 @@ def word_pieces(weights: str, length: int) -> Any:
 def _read(kind: Any, weights: str, **options: Any) -> Any:
     try:
         return kind.from_pretrained(weights, **options)
-    except (OSError, ValueError, RuntimeError) as err:
+    except Exception as err:  # of many kinds, from several libraries
+        said = str(err).strip().partition("\n")[0] or type(err).__name__
         raise DataError(
-            f"{weights!r} cannot be read as a BERT: {str(err).splitlines()[0]} Name a folder with "
+            f"{weights!r} cannot be read as a BERT ({said}). Name a folder with "
             "config.json, model.safetensors and the tokenizer's files, or a model on the hub such "
             "as google-bert/bert-base-uncased, which is fetched if there is a network"
         ) from err

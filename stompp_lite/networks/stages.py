@@ -112,18 +112,18 @@ def arrange(
 def _first(
     modules: dict[str, nn.Module], calls: Sequence[Call], graph: Graph, layers: Sequence[str]
 ) -> str | None:
-    """The first weight layer, or an embedding that it reads through an activation."""
+    """The first weight layer, or an embedding that it reads through activations only."""
     if not layers:
         return None
-    above = graph.above(graph.results.get(layers[0], []))
-    embedding = None
-    for call in calls[: [c.name for c in calls].index(layers[0])]:
-        if above.intersection(graph.results.get(call.name, [])):
-            if isinstance(modules[call.name], EMBEDDINGS):
-                embedding = call.name
-            elif embedding and isinstance(modules[call.name], ACTIVATIONS):
-                return embedding
-    return layers[0]
+    reads = graph.results.get(layers[0], [])
+    bends = [n for c in calls if isinstance(modules[c.name], ACTIVATIONS)
+             for n in graph.results.get(c.name, [])]  # fmt: skip
+    found = {c.name: graph.results.get(c.name, []) for c in calls
+             if isinstance(modules[c.name], EMBEDDINGS)}  # fmt: skip
+    behind, straight = graph.above(reads), graph.above(reads, bends)
+    if any(straight.intersection(nodes) for nodes in found.values()):
+        return layers[0]  # it reads an embedding as it is
+    return next((name for name, nodes in found.items() if behind.intersection(nodes)), layers[0])
 
 
 def _problems(

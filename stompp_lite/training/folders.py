@@ -38,10 +38,11 @@ FOLDERS = {
 #: Classes and images of ImageNet's two parts (ILSVRC 2012).
 IMAGENET = (1000, 1_281_167, 50_000)
 _HOW = (
-    "ImageNet is free for research after registration: fetch ILSVRC2012_img_train.tar and "
-    "ILSVRC2012_img_val.tar from https://image-net.org, unpack them into {root}/train (the first "
-    "holds a tar of each class, which can stay) and {root}/val with a folder for each class (with "
-    "torchvision.datasets.ImageNet or the devkit's list), and try again"
+    "ImageNet is free for research after registration: fetch ILSVRC2012_img_train.tar, "
+    "ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz from https://image-net.org. Unpack "
+    "the first into {root}/train: it holds a tar of each class, which can stay. Put the other two "
+    "into {root}, and let torchvision.datasets.ImageNet('{root}', split='val') sort the validation "
+    "images into {root}/val (which must not exist before)"
 )
 SUFFIXES = (".jpeg", ".jpg", ".png")
 
@@ -184,8 +185,8 @@ class _Reader(torch.utils.data.Dataset[Tensor]):
         try:
             with Image.open(_content(file)) as opened:
                 picture = opened.convert("RGB")
-        except OSError as err:
-            raise DataError(f"{file} cannot be read ({err}); fetch it again") from None
+        except OSError:
+            raise DataError(f"{file} cannot be read as an image; fetch it again") from None
         with torch.random.fork_rng(devices=[], enabled=self.crops is not None):
             if self.crops is not None:
                 seed, epoch = self.crops
@@ -206,21 +207,58 @@ def _images(path: Path) -> list[Path | Member]:
     """The images of a class: those in a folder, or in an archive.
 
     Raises:
-        DataError: the archive is compressed or damaged.
+        DataError: the archive is compressed, cut or damaged, or holds links.
     """
     if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        return sorted(p for p in path.iterdir() if _is_image(p.name) and p.is_file())
+    again = "fetch it again, or pack it without compression (tar -cf)"
     try:
         with tarfile.open(path, "r:") as archive:
-            inside = [m for m in archive if Path(m.name).suffix.lower() in SUFFIXES]
+            inside = [m for m in archive if _is_image(m.name) and not m.isdir()]
+            end = archive.offset
+        with path.open("rb") as file:
+            file.seek(end)
+            closed = file.read(1024) == bytes(1024)  # tarfile stops at a damaged head, in silence
     except (OSError, tarfile.TarError) as err:
+        raise DataError(f"{path} is not a whole tar archive ({err}); {again}") from err
+    if not closed:
+        last = inside[-1].name if inside else "its beginning"
+        raise DataError(f"{path} is cut or damaged behind {last}; {again}")
+    links = [m.name for m in inside if not m.isreg()]
+    if links:
         raise DataError(
-            f"{path} is not a whole tar archive ({err}); fetch it again, or pack it without "
-            "compression (tar -cf)"
-        ) from err
-    if inside and inside[-1].offset_data + inside[-1].size > path.stat().st_size:
-        raise DataError(f"{path} is cut: {inside[-1].name} is not all there; fetch it again")
+            f"{links[0]} in {path} is a link; pack the images themselves (tar -ch "
+            "--hard-dereference)"
+        )
     return sorted(Member(path, Path(m.name).name, m.offset_data, m.size) for m in inside)
+
+
+def _is_image(name: str) -> bool:
+    file = Path(name)
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+
+
+def _classes(part: Path) -> dict[str, Path]:
+    """Class -> its folder or archive.
+
+    Raises:
+        DataError: a class that is there twice, or in an archive that cannot be read in place.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(part.iterdir()):
+        if path.name.startswith("."):
+            continue
+        name = path.name if path.is_dir() else path.stem
+        if path.is_dir() or path.suffix.lower() == ".tar":
+            if name in found:
+                raise DataError(
+                    f"class {name} is there as {found[name].name} and as {path.name} in {part}; "
+                    "remove the one that is not whole"
+                )
+            found[name] = path
+        elif path.suffix.lower() in (".gz", ".tgz", ".xz", ".bz2", ".zip"):
+            raise DataError(f"{path} is compressed; unpack it, or pack it anew with tar -cf")
+    return found
 
 
 def read(
@@ -247,9 +285,7 @@ def read(
     for part in ("train", "val"):
         if not (base / part).is_dir():
             raise DataError(f"there is no folder {base / part}. {how}")
-        inside = sorted((base / part).iterdir())
-        places = {p.stem: p for p in inside if p.suffix == ".tar"}  # a folder goes before it
-        places |= {p.name: p for p in inside if p.is_dir()}
+        places = _classes(base / part)
         classes[part] = sorted(places)
         found[part] = [_images(places[c]) for c in classes[part]]
         for c, files in zip(classes[part], found[part], strict=True):

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -148,18 +149,25 @@ def loss_of(logits: Tensor, y: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, -2), y.flatten())
 
 
+def judged_at_once(x: Any) -> int:
+    """How many samples are judged at once: 1,024, or fewer large ones (images in folders, too)."""
+    numbers: int = math.prod(x.shape[1:])
+    return max(1, min(1024, 2**24 // max(1, numbers)))
+
+
 @torch.no_grad()
-def accuracy(model: nn.Module, x: Tensor, y: Tensor, batch: int = 1024) -> float:
+def accuracy(model: nn.Module, x: Tensor, y: Tensor, batch: int | None = None) -> float:
     """Share of correct predictions in evaluation mode, in percent.
 
     Args:
         x: [N, ...] inputs. y: int64 [N] labels.
+        batch: samples at once; default :func:`judged_at_once`.
 
     Raises:
         ShapeError: not one label for each input, or logits that are not [N, classes].
         DtypeError: labels that are not whole numbers.
     """
-    batch = count(batch, "the batch size")
+    batch = judged_at_once(x) if batch is None else count(batch, "the batch size")
     if (y.dim() != 1 and y.shape != x.shape) or len(x) != len(y) or not len(y):
         raise ShapeError(
             f"inputs {tuple(x.shape)} and labels {tuple(y.shape)} do not match: labels must be "
@@ -181,7 +189,7 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor, batch: int = 1024) -> float
 
 
 @torch.no_grad()
-def reestimate_batch_norm(model: nn.Module, x: Tensor, batch: int = 1024) -> None:
+def reestimate_batch_norm(model: nn.Module, x: Tensor, batch: int | None = None) -> None:
     """Replace every batch norm's running statistics by averages over ``x``."""
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     if not norms:
@@ -192,7 +200,9 @@ def reestimate_batch_norm(model: nn.Module, x: Tensor, batch: int = 1024) -> Non
         m.momentum = None  # cumulative average
     model.train()
     try:
-        for part in x.tensor_split(-(-len(x) // batch)):  # even parts: never a lone sample
+        for part in x.tensor_split(
+            -(-len(x) // (batch or judged_at_once(x)))
+        ):  # even parts: never a lone sample
             model(part)
     finally:
         for m, momentum in zip(norms, momenta, strict=True):
