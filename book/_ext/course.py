@@ -23,7 +23,18 @@ PATHS = {
     "A weekend": ("the mechanism, too", (1, 2, 3, 4, 5, 6, 7, 8, 9, 12)),
     "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 17))),
 }
-_LANES = {8: 1, 9: 1, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 2, 16: 1}  # of the map, so that no arrow crosses a box
+_LANES = {
+    8: 1,
+    9: 1,
+    10: 2,
+    11: 2,
+    12: 3,
+    13: 3,
+    14: 3,
+    15: 3,
+    16: 1,
+}  # of the map, so that no arrow crosses a box
+_SHORT = {14: "ImageNet", 16: "Bi-Real networks"}  # what does not fit into a box of the map
 _NEEDS = re.compile(r"\nYou need: (.+?)(?:;|\. )")
 
 
@@ -118,33 +129,40 @@ def course_map() -> str:
     """The chapters as boxes, an arrow from each to those that need it: a drawing with links."""
     every = {c.number: c for c in chapters()}
     row: dict[int, int] = {}
+    taken: set[tuple[int, int]] = set()
+    before: dict[int, set[int]] = {}
     for n, c in every.items():
+        before[n] = set(c.needs).union(*(before[k] for k in c.needs))
         row[n] = 1 + max((row[k] for k in c.needs), default=-1)
+        while (_LANES.get(n, 0), row[n]) in taken:
+            row[n] += 1
+        taken.add((_LANES.get(n, 0), row[n]))
     wide, tall, gap, low = 178, 34, 16, 22
     place = {n: (_LANES.get(n, 0) * (wide + gap), row[n] * (tall + low)) for n in every}
-    width = max(x for x, _ in place.values()) + wide
+    width = max(x for x, _ in place.values()) + wide + gap
     height = max(y for _, y in place.values()) + tall
     drawn = []
     for n, c in every.items():
         for k in c.needs:
-            if any(
-                k in every[other].needs for other in c.needs if other != k and row[other] > row[k]
-            ):
+            if any(k in before[other] for other in c.needs):
                 continue  # said already by the longer way
             (x0, y0), (x1, y1) = place[k], place[n]
             start, end = (x0 + wide / 2, y0 + tall), (x1 + wide / 2, y1 - 3)
             middle = (start[1] + end[1]) / 2
-            drawn.append(
-                f'<path d="M{start[0]} {start[1]} C{start[0]} {middle} {end[0]} {middle} '
-                f'{end[0]} {end[1]}" marker-end="url(#needs)"/>'
-            )
+            way = f"M{start[0]} {start[1]} C{start[0]} {middle} {end[0]} {middle} {end[0]} {end[1]}"
+            lane = _LANES.get(k, 0)
+            if x0 == x1 and any((lane, r) in taken for r in range(row[k] + 1, row[n])):
+                out, up, down = x0 + wide, y0 + tall / 2, y1 + tall / 2  # around the box between
+                way = f"M{out} {up} C{out + gap} {up} {out + gap} {down} {out + 3} {down}"
+            drawn.append(f'<path d="{way}" marker-end="url(#needs)"/>')
     for n, c in every.items():
         x, y = place[n]
+        title = html.escape(_SHORT.get(n, c.title))
         own = 1 + list(PARTS).index(part(n))
         drawn.append(
             f'<a href="../notebooks/{c.page}.html"><rect class="part{own}" x="{x}" '
             f'y="{y}" width="{wide}" height="{tall}" rx="4"/><text class="n" x="{x + 9}" '
-            f'y="{y + 22}">{n}</text><text x="{x + 32}" y="{y + 22}">{html.escape(c.title)}</text>'
+            f'y="{y + 22}">{n}</text><text x="{x + 32}" y="{y + 22}">{title}</text>'
             "</a>"
         )
     marker = (
