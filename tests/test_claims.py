@@ -158,7 +158,8 @@ def test_a_card_tells_statement_evidence_and_command():
     text = claims.claim("C1")
     assert text.startswith("**Claim C1.** Without a surrogate gradient")
     assert "sweep fair` (about" in text and "| minimal | reproduced | at 24 | +" in text
-    assert "Not run at this scale" in claims.claim("C9")
+    bare = claims.Claim("X1", "Nobody looked.", "nobody")
+    assert "Not run at this scale" in claims._card(bare, {})
     assert claims.claim("C1")._repr_markdown_() == text
     page = claims.page()
     assert all(f"## {name}\n" in page and c.says in page for name, c in LEDGER.items())

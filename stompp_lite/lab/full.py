@@ -121,7 +121,7 @@ def bireal() -> Runs:
     return _runs(("cifar10", "cifar100"), starts, bits=("bnn",))
 
 
-#: BERT-base as the hub has it: 12 blocks of six linear layers, all of them binary.
+#: BERT-base as the hub has it, with 12 blocks of six linear layers, all of them binary.
 BERT: dict[str, Any] = {
     "model": "bert", "bert": "google-bert/bert-base-uncased", "width": 768, "blocks": (12,),
 }  # fmt: skip

@@ -98,7 +98,7 @@ def mobilenet() -> Runs:
 # ---- transformers: where no norm follows a layer, a scale changes what it computes ---------------
 #: A small transformer with 12 binary linear layers, trained from scratch.
 TEXTS: dict[str, Any] = {"model": "transformer", "width": 64, "blocks": (2,), "epochs": 8}
-#: Arm -> settings. One rate for all methods: the papers' with SGD, torch's default with Adam.
+#: Arm -> settings. All methods have one rate, the papers' with SGD, torch's default with Adam.
 TEXT_ARMS: dict[str, dict[str, Any]] = {
     "minimal": {"lr": PAPER_RATE},
     "minimal+scale": {"lr": PAPER_RATE, "scale": "layer"},

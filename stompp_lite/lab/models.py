@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from torch import nn
 
@@ -17,8 +17,18 @@ from stompp_lite.networks.families import RESNETS, BiRealNet, Transformer, mobil
 from stompp_lite.networks.models import LabResNet, mlp, residual_mlp
 from stompp_lite.training.data import Data
 
-if TYPE_CHECKING:
-    from stompp_lite.lab.run import Config
+
+class Sizes(Protocol):
+    """What of a configuration says how large a model is."""
+
+    @property
+    def stem(self) -> str: ...  # noqa: D102
+    @property
+    def width(self) -> int: ...  # noqa: D102
+    @property
+    def blocks(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def bert(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Model:
         keep: patterns of what stays float beside the usual.
     """
 
-    build: Callable[[Config, Data], nn.Module]
+    build: Callable[[Sizes, Data], nn.Module]
     groups: int | None = None
     width: int | None = None
     texts: bool = False
@@ -41,18 +51,18 @@ class Model:
 
 
 def _of_torchvision(name: str) -> Model:
-    def build(c: Config, d: Data) -> nn.Module:
+    def build(c: Sizes, d: Data) -> nn.Module:
         return resnet(name, d.classes, c.stem, d.train_x.shape[1])
 
     return Model(build, groups=0, width=64)
 
 
-def _transformer(c: Config, d: Data) -> nn.Module:
+def _transformer(c: Sizes, d: Data) -> nn.Module:
     classes = d.classes if d.train_y.dim() == 1 else None  # a label for each text, or each token
     return Transformer(d.tokens, d.train_x.shape[1], classes, c.width, c.blocks[0])
 
 
-def _bert(c: Config, d: Data) -> nn.Module:
+def _bert(c: Sizes, d: Data) -> nn.Module:
     if d.train_y.dim() > 1:
         raise ConfigError(f"model 'bert' is for texts with one label each; {d.name!r} has many")
     return Bert(d.classes, d.tokens, d.train_x.shape[1], c.bert, c.width, c.blocks[0])
