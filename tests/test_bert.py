@@ -1,5 +1,6 @@
 """BERT of the transformers library: it converts, starts from weights, says what is wrong."""
 
+import importlib
 import json
 import shutil
 import sys
@@ -123,6 +124,14 @@ def test_what_does_not_fit_says_why(root, weights, tmp_path, monkeypatch):
     lib.BertConfig(hidden_act="relu").save_pretrained(tmp_path / "relu")
     with pytest.raises(DataError, match=r"type 'bert' with 'relu'"):
         Bert(2, 11, 8, str(tmp_path / "relu"), width=768, depth=12)
+    part = shutil.copytree(weights, tmp_path / "part")
+    safetensors = importlib.import_module("safetensors.torch")
+    kept = safetensors.load_file(part / "model.safetensors")
+    name = next(n for n in sorted(kept) if "key.weight" in n)
+    del kept[name]
+    safetensors.save_file(kept, part / "model.safetensors", {"format": "pt"})
+    with pytest.raises(DataError, match=r"have no '.*key\.weight'"):
+        Bert(2, 11, 8, str(part), width=32, depth=1)
     cut = shutil.copytree(weights, tmp_path / "cut")
     (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:500])
     with pytest.raises(DataError, match="cannot be read as a BERT"):

@@ -95,7 +95,12 @@ class Bert(nn.Module):
         kind = lib.BertForSequenceClassification
         self.net = kind(config)
         if weights is not None:  # the classifier stays as it is made here
-            self.net.bert = _read(lib.BertModel, weights, config=config)
+            self.net.bert, info = _read(
+                lib.BertModel, weights, config=config, output_loading_info=True
+            )
+            absent = [n for n in info["missing_keys"] if not n.startswith("pooler.")]
+            if absent:
+                raise DataError(f"the weights in {weights} have no {sorted(absent)[0]!r}")
         names = []
         for k, block in enumerate(self.net.bert.encoder.layer):
             block.intermediate.intermediate_act_fn = nn.GELU()  # theirs is not torch's module
