@@ -683,7 +683,25 @@ def test_a_scale_rescues_ste_in_the_playground(playground):
     assert scaled > without + 5, (without, scaled)
 
 
-def test_the_playground_trains_fast_enough_to_watch_and_can_be_paused(playground):
+#: Million products a second of a plain loop over two arrays.
+LOOP = """() => {
+  const n = 4096, a = new Float64Array(n).fill(1.0001), b = new Float64Array(n).fill(0.9999);
+  let best = 0, sum = 0;
+  for (let k = 0; k < 5; k++) {
+    const start = performance.now();
+    let loops = 0;
+    while (performance.now() - start < 40) {
+      for (let i = 0; i < n; i++) sum += a[i] * b[i];
+      loops++;
+    }
+    best = Math.max(best, loops * n / (performance.now() - start) / 1e3);
+  }
+  return sum > 0 ? best : 0;
+}"""
+
+
+def test_the_playground_trains_two_hundred_steps_a_second_and_can_be_paused(playground):
+    """Or, where the processor is slow or busy, as many as its plain loops let expect."""
     page = playground.page
     page.get_by_label("start from").select_option(label="digits, forward")
     page.get_by_label("blocks (two").select_option("4")
@@ -691,20 +709,18 @@ def test_the_playground_trains_fast_enough_to_watch_and_can_be_paused(playground
     page.wait_for_function(
         "document.querySelector('.lbl-says').textContent.startsWith('Step 1 of')"
     )
-    page.locator(".lbl-go").click()
-    speed = 0  # the best of some moments: the machine may be busy
-    for _ in range(6):
-        page.wait_for_timeout(1000)
-        shown = re.search(r"(\d+) a second", says(page))
-        speed = max(speed, int(shown[1]) if shown else 0)
-        if speed >= 80:
-            break
-    page.locator(".lbl-go").click()
-    page.wait_for_timeout(300)
+    found = []
+    while len(found) < 3 and not any(speed >= min(200, 0.13 * loop) for speed, loop in found):
+        page.locator(".lbl-go").click()
+        page.wait_for_timeout(4000)
+        speed = int(re.search(r"(\d+) a second", says(page))[1])
+        page.locator(".lbl-go").click()
+        page.wait_for_timeout(300)
+        found.append((speed, page.evaluate(LOOP)))
     stopped = says(page)
     page.wait_for_timeout(300)
     assert says(page) == stopped
-    assert speed >= 80, speed  # a newer processor does more than 200
+    assert any(speed >= min(200, 0.13 * loop) for speed, loop in found), found
 
 
 def test_a_loss_that_is_no_number_is_named_and_the_page_lives_on(playground):

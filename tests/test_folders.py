@@ -110,10 +110,10 @@ def test_training_accuracy_is_measured_on_a_sample_of_many_images(root, monkeypa
     assert not set(held.train_x.files) & set(held.test_x.files)
 
 
-def pack(root, mode="w"):
+def pack(root):
     """Every class of the training part as an archive in place of a folder."""
     for folder in sorted((root / "imagenette64" / "train").iterdir()):
-        with tarfile.open(folder.with_suffix(".tar"), mode) as archive:
+        with tarfile.open(folder.with_suffix(".tar"), "w") as archive:
             archive.add(folder, arcname=".")
         shutil.rmtree(folder)
 

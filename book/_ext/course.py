@@ -23,17 +23,8 @@ PATHS = {
     "A weekend": ("the mechanism, too", (1, 2, 3, 4, 5, 6, 7, 8, 9, 12)),
     "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 17))),
 }
-_LANES = {
-    8: 1,
-    9: 1,
-    10: 2,
-    11: 2,
-    12: 3,
-    13: 3,
-    14: 3,
-    15: 3,
-    16: 1,
-}  # of the map, so that no arrow crosses a box
+#: Columns of the map, so that no arrow crosses a box.
+_LANES = {8: 1, 9: 1, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 3, 16: 1}
 _SHORT = {14: "ImageNet", 16: "Bi-Real networks"}  # what does not fit into a box of the map
 _NEEDS = re.compile(r"\nYou need: (.+?)(?:;|\. )")
 
@@ -150,8 +141,8 @@ def course_map() -> str:
             start, end = (x0 + wide / 2, y0 + tall), (x1 + wide / 2, y1 - 3)
             middle = (start[1] + end[1]) / 2
             way = f"M{start[0]} {start[1]} C{start[0]} {middle} {end[0]} {middle} {end[0]} {end[1]}"
-            lane = _LANES.get(k, 0)
-            if x0 == x1 and any((lane, r) in taken for r in range(row[k] + 1, row[n])):
+            between = {(_LANES.get(k, 0), r) for r in range(row[k] + 1, row[n])}
+            if x0 == x1 and between & taken:
                 out, up, down = x0 + wide, y0 + tall / 2, y1 + tall / 2  # around the box between
                 way = f"M{out} {up} C{out + gap} {up} {out + gap} {down} {out + 3} {down}"
             drawn.append(f'<path d="{way}" marker-end="url(#needs)"/>')

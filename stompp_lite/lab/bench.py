@@ -21,10 +21,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from stompp_lite.checks import count
+from stompp_lite.checks import count, one_of
+from stompp_lite.lab.models import MODELS
 from stompp_lite.lab.record import machine, versions
 from stompp_lite.lab.run import Config, build, check_device, method_config
-from stompp_lite.networks.families import RESNETS
 from stompp_lite.training.augment import AUGMENTATIONS
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.loop import Run
@@ -145,9 +145,10 @@ def loader(
     """
     count(repeats, "repeats")
     check_device(device)
-    width, blocks = (64, ()) if model in RESNETS else (16, (1, 1))
+    kind = MODELS[one_of(model, MODELS, "model")]
     config = replace(
-        method_config("ste", 1, 0), model=model, width=width, blocks=blocks, data="cifar10",
+        method_config("ste", 1, 0), model=model, width=kind.width or 16,
+        blocks=(1,) * (2 if kind.groups is None else kind.groups), data="cifar10",
         batch_size=batch, augment="crop-flip", epochs=1,
     )  # fmt: skip
     x = torch.randn(count(batch, "the batch size"), 3, 32, 32)

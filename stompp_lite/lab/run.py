@@ -112,8 +112,7 @@ class Config(Settings):
         one_of(self.stem, STEMS, "stem")
         checked(
             self, data=text, validation=flag, width=count, weights=text, activations=text,
-            float_depthwise=flag, sync_batch_norm=flag,
-            pretrain=partial(count, least=0),
+            float_depthwise=flag, sync_batch_norm=flag, pretrain=partial(count, least=0),
         )  # fmt: skip
         if self.float_depthwise and self.model != "mobilenet":
             raise ConfigError(f"float_depthwise is for the model 'mobilenet', not {self.model!r}")
