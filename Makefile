@@ -26,7 +26,8 @@ nbval: $(READY)  ## execute every notebook and compare with the stored outputs
 
 product: $(READY)  ## build the book and test it: pages, links, offline, the wheel in an empty folder
 	$(BIN)/python book/tools/build.py
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 -m "slow and not alone"
+	$(BIN)/pytest -m alone
 
 lab: $(READY)  ## open the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -235,6 +235,7 @@ def test_a_forward_run_saves_what_the_floor_says():
     assert sum(starts[:-1]) / stages / ste < 0.69
 
 
+@pytest.mark.alone
 def test_what_is_saved_is_saved_on_the_clock_too():
     """Nothing saved would read 1.0, quiet machines 0.7 to 0.8. One of five tries must be low."""
     for _ in range(5):
