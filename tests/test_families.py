@@ -3,8 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from stompp_lite import binarize_model, fit, load
+from stompp_lite import binarize_model, fit, import_torchvision, load
 from stompp_lite.errors import ConfigError, ConversionError
 from stompp_lite.lab.run import METHODS, Config, build
 from stompp_lite.networks.convert import conversion
@@ -28,6 +29,7 @@ FAMILIES = {
     "resnet34": (lambda: resnet("resnet34", 10), IMAGE, 32, False),
     "resnet50": (lambda: resnet("resnet50", 10), IMAGE, 48, False),
     "mobilenet": (lambda: mobilenet(10, width=0.25), IMAGE, 51, True),
+    "mobilenet, short": (lambda: mobilenet(10, width=0.25, blocks=(1, 2, 2)), IMAGE, 15, True),
     "bireal": (lambda: BiRealNet(10, width=8), IMAGE, 16, True),
     "text": (lambda: Transformer(20, 8, classes=2, width=16), IDS, 12, True),
     "characters": (lambda: Transformer(20, 8, width=16), IDS, 12, True),
@@ -116,6 +118,7 @@ def front_of(model, k):
 FULL = {
     **{name: {"model": name, "width": 64, "blocks": ()} for name in RESNETS},
     "mobilenet": {"model": "mobilenet", "width": 8, "blocks": ()},
+    "mobilenet, short": {"model": "mobilenet", "width": 8, "blocks": (1, 2)},
     "mobilenet, depthwise float": {
         "model": "mobilenet", "width": 8, "blocks": (), "float_depthwise": True,
     },
@@ -160,6 +163,10 @@ def test_what_cannot_be_built_says_why():
         Transformer(20, 8, width=16, heads=3)
     with pytest.raises(ConversionError, match="has no layer 'conv9'"):
         activate_inputs(resnet("resnet18", 10), ["conv9"])
+    with pytest.raises(ConfigError, match="MobileNetV2 has 7 groups of blocks, not 8"):
+        mobilenet(10, blocks=(1,) * 8)
+    with pytest.raises(ConfigError, match="the number of blocks"):
+        mobilenet(10, blocks=(1, 0))
     with pytest.raises(ConfigError, match="has the blocks that torchvision gives it"):
         Config(model="resnet18", width=64, blocks=(2, 2))
     with pytest.raises(ConfigError, match="has a width of 64, not 16"):
@@ -170,6 +177,19 @@ def test_what_cannot_be_built_says_why():
         Config(float_depthwise=True)
     with pytest.raises(ConfigError, match="'transformer' reads texts, 'digits' has images"):
         build(Config(model="transformer", blocks=(1,)), load("digits"))
+
+
+def test_a_short_mobilenet_is_the_front_of_the_whole_one():
+    """Same layers, and as many halvings; without blocks it is torchvision's."""
+    whole, short = (mobilenet(10, width=0.25, blocks=b) for b in ((), (1, 2, 3)))
+    strides = [
+        [m.stride[0] for m in net.modules() if isinstance(m, nn.Conv2d)] for net in (whole, short)
+    ]
+    front = strides[1][:-1]  # less the last 1x1 convolution
+    assert front == strides[0][: len(front)] and front.count(2) == 1 and strides[0].count(2) == 3
+    theirs = import_torchvision().models.mobilenet_v2(width_mult=0.25, num_classes=10)
+    shapes = [p.shape for p in theirs.parameters()]
+    assert [p.shape for p in mobilenet(10, width=0.25).parameters()] == shapes
 
 
 def test_depthwise_convolutions_can_stay_float():

@@ -148,7 +148,7 @@ def loader(
     kind = MODELS[one_of(model, MODELS, "model")]
     config = replace(
         method_config("ste", 1, 0), model=model, width=kind.width or 16,
-        blocks=(1,) * (2 if kind.groups is None else kind.groups), data="cifar10",
+        blocks=() if kind.own else (1,) * (kind.groups or 2), data="cifar10",
         batch_size=batch, augment="crop-flip", epochs=1,
     )  # fmt: skip
     x = torch.randn(count(batch, "the batch size"), 3, 32, 32)

@@ -37,7 +37,8 @@ class Model:
 
     Attributes:
         build: the float model, from a configuration and the data it is for.
-        groups: how many numbers of blocks it takes: any (None), one, or zero: torchvision's own.
+        groups: how many numbers of blocks it takes: any (None), one, or zero.
+        own: whether torchvision's own blocks are meant where none are named.
         width: the only width that it has.
         texts: whether it reads token ids.
         keep: patterns of what stays float beside the usual.
@@ -45,6 +46,7 @@ class Model:
 
     build: Callable[[Sizes, Data], nn.Module]
     groups: int | None = None
+    own: bool = False
     width: int | None = None
     texts: bool = False
     keep: tuple[str, ...] = ()
@@ -54,7 +56,7 @@ def _of_torchvision(name: str) -> Model:
     def build(c: Sizes, d: Data) -> nn.Module:
         return resnet(name, d.classes, c.stem, d.train_x.shape[1])
 
-    return Model(build, groups=0, width=64)
+    return Model(build, groups=0, own=True, width=64)
 
 
 def _transformer(c: Sizes, d: Data) -> nn.Module:
@@ -77,7 +79,8 @@ MODELS: dict[str, Model] = {
     ),
     **{name: _of_torchvision(name) for name in RESNETS},
     "mobilenet": Model(
-        lambda c, d: mobilenet(d.classes, c.stem, d.train_x.shape[1], c.width / 32), 0
+        lambda c, d: mobilenet(d.classes, c.stem, d.train_x.shape[1], c.width / 32, c.blocks),
+        own=True,
     ),
     "bireal": Model(
         lambda c, d: BiRealNet(d.classes, c.stem, d.train_x.shape[1], c.blocks, c.width)

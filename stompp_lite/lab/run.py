@@ -58,7 +58,7 @@ class Config(Settings):
         model: a key of :data:`~stompp_lite.lab.models.MODELS`.
         width: channels of the first group, or units of a layer.
         blocks: residual blocks of each group; where there are no groups the depth, for example
-            (3,); empty for models that are torchvision's own.
+            (3,); empty for those that torchvision gives a model of its own.
         stem: of models for images of several sizes, one of
             :data:`~stompp_lite.networks.families.STEMS`.
         float_depthwise: leave MobileNetV2's depthwise convolutions float.
@@ -103,7 +103,7 @@ class Config(Settings):
                 f"model {self.model!r} has the blocks that torchvision gives it: set blocks to [] "
                 f"in place of {list(blocks)}"
             )
-        if not blocks and model.groups != 0:
+        if not blocks and not model.own:
             raise ConfigError(f"blocks must be a list such as [2,2], got {self.blocks!r}")
         if model.width is not None and self.width != model.width:
             raise ConfigError(

@@ -13,7 +13,7 @@ Taught in chapter 13, *ResNets on CIFAR*.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch.nn.functional as F
@@ -67,9 +67,17 @@ def resnet(name: str, classes: int, stem: str = "cifar", channels: int = 3) -> n
     return _with_stem(net, "conv1", "maxpool", stem, channels)
 
 
+#: MobileNetV2's groups of blocks as torchvision has them: expansion, channels, blocks, stride.
+INVERTED = (
+    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)  # fmt: skip
+
+
 def mobilenet(
-    classes: int, stem: str = "cifar", channels: int = 3, width: float = 1.0
-) -> nn.Module:
+    classes: int, stem: str = "cifar", channels: int = 3, width: float = 1.0,
+    blocks: Sequence[int] = (),
+) -> nn.Module:  # fmt: skip
     """torchvision's MobileNetV2 without dropout, [N, C, H, W] to logits [N, classes].
 
     Its bottlenecks end in a sum without an activation, so the 1x1 convolution that reads it gets an
@@ -78,15 +86,29 @@ def mobilenet(
 
     Args:
         width: factor on the number of channels.
+        blocks: of the first so many groups, and no others, for a shorter network; empty: all 17
+            blocks of all seven.
+
+    Raises:
+        ConfigError: unknown stem, or more groups than there are.
     """
-    net = _torchvision("mobilenet_v2", count(classes, "classes"), width_mult=width, dropout=0.0)
+    if len(blocks) > len(INVERTED):
+        raise ConfigError(f"MobileNetV2 has {len(INVERTED)} groups of blocks, not {len(blocks)}")
+    numbers = [count(n, "the number of blocks") for n in blocks or [row[2] for row in INVERTED]]
+    net = _torchvision(
+        "mobilenet_v2", count(classes, "classes"), width_mult=width, dropout=0.0,
+        inverted_residual_setting=[[t, c, n, s] for (t, c, _, s), n in zip(INVERTED, numbers)],
+    )  # fmt: skip
     features: Any = net.features
     one_of(stem, STEMS, "stem")
     first = features[0][0]
     stride = 2 if stem == "imagenet" else 1
     features[0][0] = _first(channels, first.out_channels, 3, stride, 1)
-    if stem == "cifar":
-        features[2].conv[1][0].stride = (1, 1)  # 32 pixels are halved three times, not five
+    if stem == "cifar" and len(numbers) > 1:
+        features[1 + numbers[0]].conv[1][0].stride = (
+            1,
+            1,
+        )  # 32 pixels are halved three times, not five
     after_sum = [f"features.{k}.conv.0.0" for k in range(2, len(features) - 1)]
     return activate_inputs(net, [*after_sum, f"features.{len(features) - 1}.0"])
 
