@@ -67,7 +67,7 @@ def resnet(name: str, classes: int, stem: str = "cifar", channels: int = 3) -> n
     return _with_stem(net, "conv1", "maxpool", stem, channels)
 
 
-#: MobileNetV2's groups of blocks as torchvision has them: expansion, channels, blocks, stride.
+#: MobileNetV2's groups of blocks, as in torchvision; each has expansion, channels, blocks, stride.
 INVERTED = (
     (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
     (6, 320, 1, 1),
