@@ -105,10 +105,12 @@ def link_symbols(app: Any, doctree: Any, page: str) -> None:
 
 def align_numbers(app: Any, doctree: nodes.document) -> None:
     """Columns of numbers end at the right, and a number stays with its interval."""
+    for text in list(doctree.findall(nodes.Text)):
+        if " ± " in text and not isinstance(
+            text.parent, nodes.FixedTextElement | nodes.literal | nodes.math
+        ):
+            text.parent.replace(text, nodes.Text(text.replace(" ± ", "\u00a0±\u00a0")))
     for table in doctree.findall(nodes.table):
-        for text in list(table.findall(nodes.Text)):
-            if " ± " in text:
-                text.parent.replace(text, nodes.Text(text.replace(" ± ", "\u00a0±\u00a0")))
         body = table.next_node(nodes.tbody)
         rows = [list(row.children) for row in table.findall(nodes.row)]
         if body is None or len({len(row) for row in rows}) != 1:
