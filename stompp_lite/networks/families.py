@@ -105,10 +105,8 @@ def mobilenet(
     stride = 2 if stem == "imagenet" else 1
     features[0][0] = _first(channels, first.out_channels, 3, stride, 1)
     if stem == "cifar" and len(numbers) > 1:
-        features[1 + numbers[0]].conv[1][0].stride = (
-            1,
-            1,
-        )  # 32 pixels are halved three times, not five
+        second = features[1 + numbers[0]]  # 32 pixels are halved three times, not five
+        second.conv[1][0].stride = (1, 1)
     after_sum = [f"features.{k}.conv.0.0" for k in range(2, len(features) - 1)]
     return activate_inputs(net, [*after_sum, f"features.{len(features) - 1}.0"])
 
