@@ -62,9 +62,8 @@ oldest:  ## the unit tests with the oldest versions that pyproject.toml allows
 	    'pytest-xdist>=3.5' 'pyyaml>=6' 'psutil>=5' \
 	    $$(sed -n 's/^  "\([a-z-]*\)>=\(.*\)",$$/\1==\2/p' pyproject.toml | sed '/jupyter/,$$d')
 	.venv-oldest/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	.venv-oldest/bin/pytest -n 2 -m "not slow" --ignore tests/test_environment.py \
-	    --ignore tests/test_book.py --ignore tests/test_notebooks.py --ignore tests/test_readme.py --ignore tests/test_zoo.py \
-	    --ignore tests/test_prose.py --ignore tests/test_chapters.py
+	.venv-oldest/bin/pytest -n 2 -m "not slow" --ignore tests/book --ignore tests/project \
+	    --ignore tests/lab/test_zoo.py
 
 release: $(READY)  ## the wheel with its bundle of records; refuses a placeholder address
 	$(BIN)/python book/tools/release.py

@@ -17,7 +17,10 @@ import pytest
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "tools"))
+from build import HTML
 from look import FLAGS
+
+__all__ = ["HTML", "Watched", "executable", "launch"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 

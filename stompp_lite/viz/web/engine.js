@@ -1,5 +1,5 @@
 // A residual network of dense layers, trained in the browser: the package's residual_mlp, rule for rule.
-// Float64 throughout. tests/test_browser.py trains it beside the package and compares every number.
+// Float64 throughout. tests/book/test_browser.py trains it beside the package and compares every number.
 //
 //   x [N, I] -> linear -> norm -> act -> blocks: act(norm(linear(act(norm(linear(a))))) + a) -> linear
 //

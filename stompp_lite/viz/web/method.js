@@ -1,5 +1,5 @@
 // When and who: the package's schedules, draws and masks again, number for number.
-// Mirrors stompp_lite/method.py and rng.py; tests/test_browser.py compares the two.
+// Mirrors stompp_lite/method.py and rng.py; tests/book/test_browser.py compares the two.
 
 /** Growth of p with the relative time tau in a window. */
 export const SHAPES = {

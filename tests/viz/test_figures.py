@@ -7,7 +7,7 @@ import pytest
 
 from stompp_lite.errors import ConfigError
 from stompp_lite.viz import figures
-from tests.test_verdict import made
+from tests.records import made
 
 
 def test_dots_show_every_run_and_a_mean_only_where_runs_do_not_split():

@@ -7,9 +7,8 @@ import nbformat
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import CHAPTERS, ROOT
 
-CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 
 

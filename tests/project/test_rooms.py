@@ -86,3 +86,13 @@ def test_every_module_has_its_place_on_an_api_page():
     rooms = {"", "networks", "training", "lab", "viz", "chapter", "__main__"}
     missing = [m for m in set(modules()) - rooms if f"automodule:: stompp_lite.{m}\n" not in pages]
     assert not missing
+
+
+def test_tests_stand_in_rooms_and_no_test_module_imports_another():
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    assert len(files) > 25
+    assert not [f.name for f in files if f.parent == ROOT / "tests"]
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            assert not module.rpartition(".")[2].startswith("test_"), f"{file}: {module}"

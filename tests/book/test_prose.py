@@ -12,7 +12,7 @@ import re
 import nbformat
 import pytest
 
-from tests.test_notebooks import CHAPTERS
+from tests.conftest import CHAPTERS
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 RESULT = re.compile(

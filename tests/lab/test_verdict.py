@@ -1,6 +1,5 @@
 """The protocol's rules on made-up records whose answers are known."""
 
-import numpy as np
 import pytest
 
 from stompp_lite.lab import fair, orders, record, report, verdict
@@ -8,21 +7,9 @@ from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.run import METHODS
 from stompp_lite.lab.stats import Interval
 from tests.conftest import ROOT
+from tests.records import made
 
 RUNS = ROOT / "data" / "runs"
-
-
-def made(name, seed, accuracy, config=None, images=1000, outcome="finished"):
-    """A record that got the first share of its images right."""
-    bits = np.arange(images) < accuracy * images / 100
-    values = {"test_acc": 100 * bits.mean(), "test_acc_bn": 0.0, "train_acc": 0.0, "loss": 0.0}
-    n = int(name[1:3])
-    settings = {"data": "digits", "validation": False, "blocks": [n, n], "test_images": images}
-    return record.Record(
-        recipe="fair", name=f"{name}-s{seed}", config=settings | (config or {}), seed=seed,
-        versions={}, machine={}, started="", wall_s=1.0, curves={}, steps={}, final=values,
-        correct=np.packbits(bits).tobytes().hex(), outcome=outcome,
-    )  # fmt: skip
 
 
 def arm(levels, name="minimal", seeds=5, wobble=0.2):

@@ -9,7 +9,7 @@ from stompp_lite.lab.claims import Comparison, judge
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.stats import Interval, seeds_interval
 from tests.conftest import ROOT
-from tests.test_verdict import made
+from tests.records import made
 
 LEDGER = claims.read()
 COMPARISONS = [(c, arm, row) for c in LEDGER.values() for arm in c.arms for row in c.arms[arm]]

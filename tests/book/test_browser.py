@@ -29,9 +29,8 @@ from stompp_lite.networks.models import residual_mlp
 from stompp_lite.schedule import Schedule
 from stompp_lite.viz import components
 from stompp_lite.viz.components import Component
-from tests.browser import Watched, executable, launch
+from tests.browser import HTML, Watched, executable, launch
 from tests.conftest import lab_net
-from tests.test_book import HTML
 
 from offline import pack  # isort: skip
 
