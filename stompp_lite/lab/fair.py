@@ -220,3 +220,13 @@ def tooth() -> Runs:
         config = replace(config, weights="float")
         yield f"n{blocks:02d}-activations-s{seed}", config
         yield f"n{blocks:02d}-ste-s{seed}", arm_config("minimal", "ste", blocks, seed, **changes)
+
+
+def processors() -> Runs:
+    """Seed 0 of twenty settings once more, on a processor of another kind than the recorded ones.
+
+    Compared are seed 0 here and seed 0 of recipe `fair`, beside seeds 1 to 4 of `fair` and its seed
+    0: how far does another processor move a run, and how far another seed? No verdict rests on it.
+    """
+    for arm, blocks in product(("minimal", "adam"), (2, 6)):
+        yield from _named((arm,), FIGHTERS, blocks, 0)

@@ -118,6 +118,13 @@ _ALL = (
         fair.tooth,
     ),
     Recipe(
+        "processors",
+        "How far does a processor of another kind move a run of the same seed? Seed 0 of twenty "
+        "settings of recipe fair, run again elsewhere.",
+        "about 15 core-minutes on one Intel Xeon core",
+        fair.processors,
+    ),
+    Recipe(
         "orders-tune",
         "Which learning rate suits reverse and global order? Validation split, seeds 100 and 101.",
         "about 20 core-minutes on one AMD EPYC core",

@@ -12,7 +12,6 @@ import json
 import math
 import platform
 import re
-import sys
 from dataclasses import asdict, dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
@@ -282,18 +281,30 @@ def versions() -> dict[str, str]:
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
-    """Processor, accelerator and thread count of this process."""
-    cpu = platform.processor() or platform.machine()
-    if sys.platform == "linux":
-        try:
-            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-            cpu = next(ln.partition(":")[2].strip() for ln in lines if ln.startswith("model name"))
-        except (OSError, StopIteration):
-            pass
+    """Processor, accelerator and thread count of this process.
+
+    ``family`` and ``model`` tell processors of one name apart (Linux only, else None), and
+    ``capability`` is the instruction set that torch computes with: kinds that differ in either
+    round differently, so a run comes out the same to the bit on one kind only.
+    """
+    found = _cpuinfo()
     gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
     return {
-        "cpu": cpu,
+        "cpu": found.get("model name") or platform.processor() or platform.machine(),
+        "family": found.get("cpu family"),
+        "model": found.get("model"),
+        "capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": gpu,
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _cpuinfo() -> dict[str, str]:
+    """What Linux says of the first processor; empty elsewhere."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
