@@ -60,10 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--blocks", type=int, default=6)
     bench.add_argument("--width", type=int, default=16)
     bench.add_argument("--repeats", type=int, default=5)
-    bench.add_argument(
-        "--loader", metavar="MODEL", help="instead: what crops and flips cost in a step of MODEL"
-    )
-    bench.add_argument("--device", default="cpu", help="with --loader")
     bench.add_argument("--out", type=Path, help="write the result as JSON")
 
     zoo = commands.add_parser("zoo", help="which models of torchvision can be converted")
@@ -97,7 +93,8 @@ def _terminate(*_: object) -> None:
 
 def _dispatch(args: argparse.Namespace) -> int:
     # imported here: `--help` should not wait for torch
-    from stompp_lite.lab import bench, doctor, recipes, record, report, run, sweep, zoo
+    from stompp_lite.lab import recipes, record, report, run, sweep
+    from stompp_lite.tools import bench, doctor, zoo
     from stompp_lite.training.files import check_writable, write_atomically
 
     if args.command == "run":
@@ -133,12 +130,8 @@ def _dispatch(args: argparse.Namespace) -> int:
     elif args.command == "bench":
         if args.out:
             check_writable(args.out)
-        if args.loader:
-            result_ = bench.loader(args.loader, device=args.device, repeats=args.repeats)
-            print(bench.loader_text(result_))
-        else:
-            result_ = bench.measure(blocks=args.blocks, width=args.width, repeats=args.repeats)
-            print(bench.text(result_))
+        result_ = bench.measure(blocks=args.blocks, width=args.width, repeats=args.repeats)
+        print(bench.text(result_))
         if args.out:
             write_atomically(args.out, (json.dumps(result_, indent=1) + "\n").encode())
     elif args.command == "zoo":

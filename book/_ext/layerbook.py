@@ -61,7 +61,7 @@ def hide_launch_buttons(app: Any, config: Any) -> None:
 
 def count_lines(app: Any, config: Any) -> None:
     """Numbers of the API pages that the source itself tells."""
-    from stompp_lite.lab.zoo import SAMPLE
+    from stompp_lite.tools.zoo import SAMPLE
 
     heart = (ROOT / "stompp_lite" / "method.py").read_text(encoding="utf-8")
     config.myst_substitutions["heart_lines"] = len(heart.splitlines())
@@ -226,9 +226,10 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
-    from stompp_lite.lab import bench, claims, zoo
+    from stompp_lite.lab import claims
     from stompp_lite.lab.recipes import RECIPES
     from stompp_lite.lab.record import read_all
+    from stompp_lite.tools import bench, zoo
     from stompp_lite.viz import explore, figures, playground, style, tables
 
     def figure(component: Any) -> str:

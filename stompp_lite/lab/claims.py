@@ -19,8 +19,8 @@ from stompp_lite.errors import NoRecordsError, RecordError
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, default_folder, read_all
 from stompp_lite.lab.report import group, markdown, splits
+from stompp_lite.lab.sawtooth import height
 from stompp_lite.lab.stats import Interval, interval, seeds_interval
-from stompp_lite.lab.teeth import height
 from stompp_lite.lab.verdict import NARROW
 
 #: What the runs of an arm can say of a claim.
@@ -191,8 +191,8 @@ def _recipe(name: str) -> dict[str, list[Record]]:
 @lru_cache(maxsize=32)
 def _planned(name: str) -> dict[str, set[int]]:
     seeds: dict[str, set[int]] = {}
-    for run, config in RECIPES[name].runs():
-        seeds.setdefault(run.rpartition("-s")[0], set()).add(config.seed)
+    for run in RECIPES[name].runs.values():
+        seeds.setdefault(run.setting, set()).add(run.config.seed)
     return seeds
 
 

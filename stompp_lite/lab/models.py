@@ -37,6 +37,7 @@ class Model:
 
     Attributes:
         build: the float model, from a configuration and the data it is for.
+        layers: number of binary layers, from the numbers of blocks (all that can become binary).
         groups: how many numbers of blocks it takes: any (None), one, or zero.
         own: whether torchvision's own blocks are meant where none are named.
         width: the only width that it has.
@@ -45,6 +46,7 @@ class Model:
     """
 
     build: Callable[[Sizes, Data], nn.Module]
+    layers: Callable[[tuple[int, ...]], int]
     groups: int | None = None
     own: bool = False
     width: int | None = None
@@ -52,11 +54,11 @@ class Model:
     keep: tuple[str, ...] = ()
 
 
-def _of_torchvision(name: str) -> Model:
+def _of_torchvision(name: str, layers: int) -> Model:
     def build(c: Sizes, d: Data) -> nn.Module:
         return resnet(name, d.classes, c.stem, d.train_x.shape[1])
 
-    return Model(build, groups=0, own=True, width=64)
+    return Model(build, lambda blocks: layers, groups=0, own=True, width=64)
 
 
 def _transformer(c: Sizes, d: Data) -> nn.Module:
@@ -72,19 +74,29 @@ def _bert(c: Sizes, d: Data) -> nn.Module:
 
 #: Models by name.
 MODELS: dict[str, Model] = {
-    "lab": Model(lambda c, d: LabResNet(d.train_x.shape[1], d.classes, c.width, c.blocks)),
-    "mlp": Model(lambda c, d: mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]), 1),
-    "residual-mlp": Model(
-        lambda c, d: residual_mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]), 1
+    "lab": Model(
+        lambda c, d: LabResNet(d.train_x.shape[1], d.classes, c.width, c.blocks),
+        lambda blocks: 2 * sum(blocks),
     ),
-    **{name: _of_torchvision(name) for name in RESNETS},
+    "mlp": Model(
+        lambda c, d: mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]),
+        lambda blocks: blocks[0] - 1,
+        groups=1,
+    ),
+    "residual-mlp": Model(
+        lambda c, d: residual_mlp(d.train_x[0].numel(), d.classes, c.width, c.blocks[0]),
+        lambda blocks: 2 * blocks[0],
+        groups=1,
+    ),
+    **{name: _of_torchvision(name, n) for name, n in zip(RESNETS, (16, 32, 48), strict=True)},
     "mobilenet": Model(
         lambda c, d: mobilenet(d.classes, c.stem, d.train_x.shape[1], c.width / 32, c.blocks),
+        lambda blocks: 3 * (sum(blocks) or 17),
         own=True,
     ),
     "bireal": Model(
-        lambda c, d: BiRealNet(d.classes, c.stem, d.train_x.shape[1], c.blocks, c.width)
+        lambda c, d: BiRealNet(d.classes, c.stem, d.train_x.shape[1], c.blocks, c.width), sum
     ),
-    "transformer": Model(_transformer, 1, texts=True),
-    "bert": Model(_bert, 1, texts=True, keep=POOLER),
+    "transformer": Model(_transformer, lambda blocks: 6 * blocks[0], groups=1, texts=True),
+    "bert": Model(_bert, lambda blocks: 6 * blocks[0], groups=1, texts=True, keep=POOLER),
 }

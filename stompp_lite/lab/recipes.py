@@ -1,307 +1,373 @@
-"""Named experiments. Each says what it asks, what it costs, and how its settings were chosen."""
+"""Named experiments: what each asks, what it costs, and its runs as rows of factors.
+
+What each comparison is to decide, with how many seeds and by which rule, stands in the protocol of
+the fair fight and in the ledger of claims. Unless a row says otherwise, a run is of the arm
+``minimal`` (SGD, rate 0.1, no scale) at 24 binary convolutions: forward order, cubic shape, mask
+rule ``threshold``, refresh 0.01. What one recipe holds already is not run again by another.
+
+Used by chapters 3 to 16; recipes of full size are in :mod:`stompp_lite.lab.recipes_full`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab import fair, full, larger, orders
-from stompp_lite.lab.run import METHODS, Config, Runs, method_config
+from stompp_lite.lab.arms import DEPTHS, FASHION_RATES, FIGHTERS, GRIDS
+from stompp_lite.lab.config import METHODS, Config, config_of
+from stompp_lite.lab.experiment import LAB, Factors, Recipe, Run, row
+from stompp_lite.lab.recipes_full import FULL
+from stompp_lite.lab.record import Record
+from stompp_lite.training.plan import Plan
+
+EPYC = "on one AMD EPYC core"
+THREE, FIVE, TEN = range(3), range(5), range(10)
+BLOCKS = tuple(layers // 4 for layers in DEPTHS)  # of each of two groups, two layers a block
+BINARY = tuple(method for method in FIGHTERS if method != "float")
+THREE_METHODS = ("ste", "stompp", "stompp+ste")
+THREE_ARMS = ("minimal", "minimal+scale", "adam")
+ORDERS = ("forward", "random", "global", "reverse")
+OTHER_ORDERS = ORDERS[1:]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A list of runs.
-
-    Attributes:
-        question: what the runs are to answer.
-        cost: expected time, with the processor it was measured on.
-        runs: yields (name, configuration).
-        missing: which of the runs are not recorded, and why.
-        full: of full size: for a GPU, and not recorded here.
-    """
-
-    name: str
-    question: str
-    cost: str
-    runs: Callable[[], Runs]
-    missing: str = ""
-    full: bool = False
+def _tuning(arm: str, method: Any, **factors: Any) -> Factors:
+    """Runs on held-out training images, at every rate of the arm's grid."""
+    return row(
+        arm=arm, method=method, lr=GRIDS[arm], label="lr{lr}", validation=True, eval_every=10,
+        seed=(100, 101), **factors,
+    )  # fmt: skip
 
 
-def _perceptron() -> Runs:
-    base = Config(model="mlp", width=64, lr=0.1, epochs=30, eval_every=2, history="epoch")
-    for seed in range(5):
-        for method in ("float", "ste", "ste-identity", "stompp"):
-            config = replace(method_config(method, 1, seed, base), blocks=(3,))
-            yield f"d3-{method}-s{seed}", config
-
-
-def _quick() -> Runs:
-    for method in ("ste", "stompp"):
-        config = method_config(method, 1, 0, Config(epochs=3, eval_every=1))
-        yield f"n01-{method}-s0", config
-
-
-_ALL = (
-    Recipe(
-        "perceptron",
-        "What does one bit cost a shallow network? Three hidden layers, five seeds. Settings were "
-        "taken over from the lab's first version, not tuned.",
-        "two minutes on one AMD EPYC core",
-        _perceptron,
-    ),
-    Recipe(
-        "fair-tune",
-        "Which learning rate suits each method in each arm, at 24 and 36 binary convolutions? "
-        "Validation split, seeds 100 and 101.",
-        "about 6 core-hours on one AMD EPYC core",
-        fair.tune,
-    ),
-    Recipe(
-        "fair",
-        "A fair fight: five methods, five arms, five depths, five seeds.",
-        "about 5 core-hours on one AMD EPYC core",
-        fair.fight,
-    ),
-    Recipe(
-        "fair-deep",
-        "Ten seeds for STE and the hybrid with Adam at 36 and 48; the other methods at 48.",
-        "about 2 core-hours on one AMD EPYC core",
-        fair.deep,
-        missing="for time: the methods other than STE and the hybrid",
-    ),
-    Recipe(
-        "fair-cosine",
-        "Does a decaying learning rate change the picture at 24? Three seeds.",
-        "about 30 core-minutes on one AMD EPYC core",
-        fair.cosine,
-    ),
-    Recipe(
-        "fair-random",
-        "How good is a network whose binary weights are never trained? Three seeds.",
-        "about 10 core-minutes on one AMD EPYC core",
-        fair.random,
-    ),
-    Recipe(
-        "fashion-tune",
-        "Which learning rates on a reduced Fashion-MNIST? Validation split, seed 100.",
-        "about 1 core-hour on one AMD EPYC core",
-        fair.fashion_tune,
-    ),
-    Recipe(
-        "fashion",
-        "The fair fight on a second data set, reduced Fashion-MNIST, 36 convolutions. Three seeds.",
-        "about 50 core-minutes on one AMD EPYC core",
-        fair.fashion,
-    ),
-    Recipe(
-        "identity",
-        "Does the surrogate with the better angle train, in the arm minimal? Three seeds.",
-        "about 10 core-minutes on one AMD EPYC core",
-        fair.identity,
-    ),
-    Recipe(
-        "identity-tune",
-        "And in the fair arms, at any learning rate? Validation split, seeds 100 and 101.",
-        "about 10 core-minutes on one AMD EPYC core",
-        fair.identity_tune,
-    ),
-    Recipe(
-        "tooth",
-        "Frozen weights of size 1 against alpha, weights or activations alone. Five seeds.",
-        "about 20 core-minutes on one AMD EPYC core",
-        fair.tooth,
-    ),
-    Recipe(
-        "processors",
-        "How far does a processor of another kind move a run of the same seed? Seed 0 of twenty "
-        "settings of recipe fair, run again elsewhere.",
-        "about 15 core-minutes on one Intel Xeon core",
-        fair.processors,
-    ),
-    Recipe(
-        "orders-tune",
-        "Which learning rate suits reverse and global order? Validation split, seeds 100 and 101.",
-        "about 20 core-minutes on one AMD EPYC core",
-        orders.tune,
-    ),
-    Recipe(
-        "orders",
-        "Forward, random, global, reverse: two mask rules, three arms, 8, 24 and 36 convolutions.",
-        "about 2 core-hours on one AMD EPYC core",
-        orders.orders,
-    ),
-    Recipe(
-        "orders-dense",
-        "The same orders in a residual network without convolutions. Two depths, five seeds.",
-        "about 15 core-minutes on one AMD EPYC core",
-        orders.dense,
-    ),
-    Recipe(
-        "playground",
-        "Do the playground's presets show what they promise? Eight dense blocks, five seeds.",
-        "about 10 core-minutes on one AMD EPYC core",
-        orders.playground,
-    ),
-    Recipe(
-        "orders-cifar",
-        "Three orders on reduced CIFAR-10, 18 binary convolutions in three groups. Three seeds.",
-        "about 30 core-minutes on one AMD EPYC core",
-        orders.cifar,
-    ),
-    Recipe(
-        "cifar",
-        "Does the papers' picture, and what a scale or Adam makes of it, carry over to reduced "
-        "CIFAR-10 with 36 and 18 binary convolutions? Three arms, no tuning, three seeds.",
-        "about 2.5 core-hours on one AMD EPYC core",
-        larger.cifar,
-        missing="for time: 18 convolutions, but for the three orders that are in orders-cifar",
-    ),
-    Recipe(
-        "bireal",
-        "Bi-Real network on reduced CIFAR-10, 16 binary convolutions: from scratch, and from a "
-        "float network; three arms, no tuning, three seeds.",
-        "about 1.5 core-hours on one AMD EPYC core",
-        larger.bireal,
-        missing="for time: from scratch and with Adam but one seed",
-    ),
-    Recipe(
-        "bireal-orders",
-        "Does the order matter where a float path leads around every sign? Digits, 24 binary "
-        "convolutions with a shortcut around each, two arms, five seeds.",
-        "about 20 core-minutes on one AMD EPYC core",
-        larger.bireal_orders,
-    ),
-    Recipe(
-        "mobilenet",
-        "MobileNetV2's front on digits, 15 binary convolutions, three arms and seeds, no tuning; "
-        "all 51 layers of a quarter of the width on reduced CIFAR-10, one seed.",
-        "about 80 core-minutes on one AMD EPYC core",
-        larger.mobilenet,
-    ),
-    Recipe(
-        "sentences",
-        "A small encoder on SST-2 from scratch, 12 binary linear layers; SGD and Adam, with and "
-        "without a scale, no tuning, three seeds.",
-        "about 50 core-minutes on one AMD EPYC core",
-        larger.sentences,
-    ),
-    Recipe(
-        "characters",
-        "A small model of the next character, 12 binary linear layers; Adam, with and without a "
-        "scale, no tuning, three seeds.",
-        "about 30 core-minutes on one AMD EPYC core",
-        larger.characters,
-    ),
-    Recipe(
-        "weights-only",
-        "Binary weights alone: does freezing work, and does the order matter? Five seeds.",
-        "about 1 core-hour on one AMD EPYC core",
-        orders.weights_only,
-    ),
-    Recipe(
-        "interventions",
-        "Does accuracy return when gradient passes what is committed? Ten seeds.",
-        "about 1 core-hour on one AMD EPYC core",
-        orders.interventions,
-    ),
-    Recipe(
-        "factorial",
-        "The order of the weights against the order of the activations. Five and ten seeds.",
-        "about 30 core-minutes on one AMD EPYC core",
-        orders.factorial,
-    ),
-    Recipe(
-        "lead",
-        "Weights that freeze ahead of the activations, or behind. Five and ten seeds.",
-        "about 70 core-minutes on one AMD EPYC core",
-        orders.lead,
-    ),
-    Recipe(
-        "schedules",
-        "Shape, refresh, masks, momentum, tail, epochs, learning rate, one at a time. Five seeds.",
-        "about 90 core-minutes on one AMD EPYC core",
-        orders.schedules,
-    ),
-    Recipe(
-        "groups",
-        "How many stages may freeze at once, and how much does the shape matter then? Five seeds.",
-        "about 30 core-minutes on one AMD EPYC core",
-        orders.groups,
-    ),
-    Recipe(
-        "epochs",
-        "How many epochs does each method need with Adam? Three seeds.",
-        "about 30 core-minutes on one AMD EPYC core",
-        orders.epochs,
-    ),
-    Recipe(
-        "hybrids",
-        "Weights and activations by different rules, in three arms. Five seeds.",
-        "about 70 core-minutes on one AMD EPYC core",
-        orders.hybrids,
-    ),
-    Recipe(
-        "film",
-        "What do single weights do while their layer freezes? The runs of the films: two seeds.",
-        "about 40 core-minutes on one AMD EPYC core",
-        orders.film,
-    ),
-    Recipe(
-        "decide",
-        "CIFAR-10, ResNet-18 and ResNet-50: does a scale, or Adam, close the gap between STE and "
-        "StoMPP? One seed, 30 epochs (fewer with --set epochs=...).",
-        "not measured; by operations about two hours on one data-center GPU",
-        full.decide,
-        full=True,
-    ),
-    Recipe(
-        "cifar-full",
-        "All methods, three arms, ResNet-18, -34 and -50 on CIFAR-10 and CIFAR-100. Three seeds.",
-        "not measured; weeks on one data-center GPU, so choose with --only",
-        full.cifar,
-        full=True,
-    ),
-    Recipe(
-        "imagenet-full",
-        "All methods, three arms, ResNet-18, -34 and -50 on ImageNet. One seed; the papers' number "
-        "of epochs is not known to us.",
-        "not measured; by operations half a day a run on one data-center GPU if it is fed fast "
-        "enough, so use torchrun with run --name",
-        full.imagenet,
-        full=True,
-    ),
-    Recipe(
-        "mobilenet-full",
-        "MobileNetV2 on CIFAR-100, depthwise convolutions binary or float. Three seeds.",
-        "not measured; days on one data-center GPU, so choose with --only",
-        full.mobilenet,
-        full=True,
-    ),
-    Recipe(
-        "bireal-full",
-        "Bi-Real ResNet-18 on CIFAR-10 and CIFAR-100, from scratch and from a float network. Three "
-        "seeds.",
-        "not measured; days on one data-center GPU, so choose with --only",
-        full.bireal,
-        full=True,
-    ),
-    Recipe(
-        "bert-full",
-        "Fine-tuning BERT-base on SST-2: two optimizers, with and without a scale. Three seeds.",
-        "not measured; by operations a day or two on one data-center GPU",
-        full.bert,
-        full=True,
-    ),
-    Recipe("quick", "Does everything run? Two runs of three epochs.", "seconds", _quick),
+# ---- the fair fight ------------------------------------------------------------------------------
+#: A second data set, about as many steps as on digits.
+FASHION = LAB | {"data": "fashion-small", "epochs": 15, "eval_every": 5, "blocks": 9}
+# fmt: off
+FIGHT = (
+    Recipe("perceptron",
+           "What does one bit cost a shallow network? Three hidden layers, five seeds. Settings "
+           "were taken over from the lab's first version, not tuned.",
+           f"two minutes {EPYC}", [
+        row(method=("float", "ste", "ste-identity", "stompp"), seed=FIVE),
+    ], {"head": "d3-{method}", "model": "mlp", "width": 64, "blocks": [3], "epochs": 30,
+        "history": "epoch"}),
+    Recipe("fair-tune",
+           "Which learning rate suits each method in each arm, at 24 and 36 binary convolutions? "
+           "Validation split, seeds 100 and 101.",
+           f"about 6 core-hours {EPYC}", [
+        _tuning("scale", BINARY, blocks=(6, 9)),
+        _tuning("adam", FIGHTERS, blocks=(6, 9)),
+        _tuning("sgd", FIGHTERS, blocks=(6, 9)),
+    ]),
+    Recipe("fair",
+           "A fair fight: five methods, five arms, five depths, five seeds.",
+           f"about 5 core-hours {EPYC}", [
+        row(arm=("minimal", "adam"), method=FIGHTERS, blocks=BLOCKS, seed=FIVE),
+        row(arm="scale", method=BINARY, blocks=BLOCKS, seed=FIVE),
+        row(arm="minimal+scale", method="ste", blocks=BLOCKS, seed=FIVE),
+        # where a method's own rate is 0.1, the arm sgd is the arm minimal
+        row(arm="sgd", method="float", blocks=BLOCKS, seed=FIVE),
+        row(arm="sgd", method="ste", blocks=(6, 9), seed=FIVE),
+        row(arm="sgd", method="hybrid", seed=FIVE),
+    ]),
+    Recipe("fair-deep",
+           "Ten seeds for STE and the hybrid with Adam at 36 and 48; the other methods at 48.",
+           f"about 2 core-hours {EPYC}", [
+        row(arm="adam", method=("ste", "hybrid"), blocks=9, seed=range(5, 10)),
+        row(arm="adam", method=("ste", "hybrid"), blocks=12, epochs=120, seed=TEN),
+        row(arm=("minimal", "scale"), method="ste", blocks=12, epochs=120, seed=THREE),
+        row(arm=("adam", "scale"), method=("stompp", "stompp+ste"), blocks=12, epochs=120,
+            seed=THREE),
+        row(arm="adam", method="float", blocks=12, epochs=120, seed=THREE),
+    ], missing="for time: the methods other than STE and the hybrid"),
+    Recipe("fair-cosine",
+           "Does a decaying learning rate change the picture at 24? Three seeds.",
+           f"about 30 core-minutes {EPYC}", [
+        row(arm=arm, method=methods, label="cosine", lr_schedule="cosine", seed=THREE)
+        for arm, methods in (("scale", BINARY), ("adam", FIGHTERS), ("sgd", "float"))
+    ]),
+    Recipe("fair-random",
+           "How good is a network whose binary weights are never trained? Three seeds.",
+           f"about 10 core-minutes {EPYC}", [
+        row(arm=("minimal", "adam"), method="random", blocks=(6, 9), seed=THREE),
+    ]),
+    Recipe("fashion-tune",
+           "Which learning rates on a reduced Fashion-MNIST? Validation split, seed 100.",
+           f"about 1 core-hour {EPYC}", [
+        row(arm=arm, method=methods, lr=GRIDS[arm], label="lr{lr}", validation=True, seed=100)
+        for arm, methods in (("scale", BINARY), ("adam", FIGHTERS))
+    ], FASHION),
+    Recipe("fashion",
+           "The fair fight on a second data set, reduced Fashion-MNIST, 36 convolutions. Three "
+           "seeds.",
+           f"about 50 core-minutes {EPYC}", [
+        row(arm=("minimal", "adam"), method=FIGHTERS, seed=THREE),
+        row(arm="scale", method=BINARY, seed=THREE),
+    ], FASHION, rates=FASHION_RATES),
+    Recipe("identity",
+           "Does the surrogate with the better angle train, in the arm minimal? Three seeds.",
+           f"about 10 core-minutes {EPYC}", [
+        row(method="ste-identity", blocks=BLOCKS, seed=THREE),
+    ]),
+    Recipe("identity-tune",
+           "And in the fair arms, at any learning rate? Validation split, seeds 100 and 101.",
+           f"about 10 core-minutes {EPYC}", [
+        _tuning(arm, "ste-identity") for arm in ("scale", "adam")
+    ]),
+    Recipe("processors",
+           "How far does a processor of another kind move a run of the same seed? Seed 0 of "
+           "twenty settings of recipe fair, run again elsewhere.",
+           "about 15 core-minutes on one Intel Xeon core", [
+        # compared with the recorded seed 0, beside what seeds 1 to 4 differ by from it; no verdict
+        row(arm=("minimal", "adam"), method=FIGHTERS, blocks=(2, 6), seed=0),
+    ]),
 )
+
+# ---- the ablations of Part II: in which order, how fast, with which masks, what passes back ------
+DENSE = {"head": "d{blocks:02d}-{arm}-{method}", "arm": "minimal", "model": "residual-mlp",
+         "width": 32, "batch_size": 32, "blocks": 8, "epochs": 60, "eval_every": 4,
+         "history": "epoch"}
+SPIRALS: Any = {"data": "spirals", "epochs": 100}
+TOOTH = LAB | {"blocks": (2, 6), "history": "step", "eval_every": 60, "seed": FIVE}
+ABLATIONS = (
+    Recipe("tooth",
+           "How much of the sawtooth is the size of frozen weights, 1 or alpha? Weights and "
+           "activations together, and each alone. Five seeds.",
+           f"about 20 core-minutes {EPYC}", [
+        row(head="n{blocks:02d}-both-one", method="stompp"),
+        row(head="n{blocks:02d}-both-alpha", method="stompp", arm="minimal+scale"),
+        row(head="n{blocks:02d}-weights-one", method="weights-only"),
+        row(head="n{blocks:02d}-weights-alpha", method="weights-only", arm="minimal+scale"),
+        row(head="n{blocks:02d}-activations", method="activations-only"),
+        row(head="n{blocks:02d}-ste", method="ste"),
+    ], TOOTH),
+    Recipe("orders-tune",
+           "Which learning rate suits reverse and global order? Validation split, seeds 100 and "
+           "101.",
+           f"about 20 core-minutes {EPYC}", [
+        row(arm=arm, method="stompp", order=("reverse", "global"), lr=rates,
+            label="{order}-lr{lr}", validation=True, eval_every=10, seed=(100, 101))
+        for arm, rates in (("scale", (0.05, 0.1, 0.2, 0.4)), ("adam", (0.003, 0.01, 0.03)))
+    ]),
+    Recipe("orders",
+           "Forward, random, global, reverse: two mask rules, three arms, 8, 24 and 36 "
+           "convolutions.",
+           f"about 2 core-hours {EPYC}", [
+        row(order="forward", seed=range(5, 10)),  # the first five are in `fair`
+        row(order=OTHER_ORDERS, seed=TEN),
+        row(order=OTHER_ORDERS, blocks=(2, 9), seed=FIVE),
+        row(arm=("scale", "adam"), order=OTHER_ORDERS, seed=FIVE),
+        row(arm=("minimal", "scale", "adam"), order=ORDERS, mask_rule="redraw",
+            label="{order}-redraw", seed=FIVE),
+    ], LAB | {"method": "stompp", "label": "{order}"}),
+    Recipe("orders-dense",
+           "The same orders in a residual network without convolutions. Two depths, five seeds.",
+           f"about 15 core-minutes {EPYC}", [
+        row(method="stompp", blocks=(8, 12), order=ORDERS, label="{order}", seed=FIVE),
+    ], DENSE),
+    Recipe("playground",
+           "Do the playground's presets show what they promise? Eight dense blocks, five seeds.",
+           f"about 10 core-minutes {EPYC}", [
+        row(method=("ste", "stompp+ste"), seed=FIVE),
+        row(arm=("minimal", "minimal+scale"), method="ste", lr=0.01, label="lr{lr}", seed=FIVE),
+        row(method=THREE_METHODS, label="spirals", seed=FIVE, **SPIRALS),
+        row(method="stompp", order=("global", "reverse"), label="{order}-spirals", seed=FIVE,
+            **SPIRALS),
+    ], DENSE),
+    Recipe("weights-only",
+           "Binary weights alone: does freezing work, and does the order matter? Five seeds.",
+           f"about 1 core-hour {EPYC}", [
+        row(arm=("minimal", "adam"), method="weights-only", order=ORDERS, label="{order}"),
+        row(arm=("minimal", "adam"), method="ste-weights-only"),
+    ], LAB | {"seed": FIVE}),
+    Recipe("interventions",
+           "Does accuracy return when gradient passes what is committed? Ten seeds.",
+           f"about 1 core-hour {EPYC}", [
+        row(method="intervention", order=("reverse", "global", "forward"), seed=TEN),
+        row(method="stompp+ste", order=("reverse", "global"), seed=TEN),
+        row(arm="adam", method=("intervention", "stompp+ste"), order="reverse", seed=FIVE),
+    ], LAB | {"label": "{order}"}),
+    Recipe("factorial",
+           "The order of the weights against the order of the activations. Five and ten seeds.",
+           f"about 30 core-minutes {EPYC}", [
+        # equal orders are in `orders`
+        row(order=weights, activation_order=activations,
+            seed=FIVE if "global" in (weights, activations) else TEN)
+        for weights in ("forward", "global", "reverse")
+        for activations in ("forward", "global", "reverse")
+        if weights != activations
+    ], LAB | {"method": "stompp", "label": "{order}-{activation_order}"}),
+    Recipe("lead",
+           "Weights that freeze ahead of the activations, or behind. Five and ten seeds.",
+           f"about 70 core-minutes {EPYC}", [
+        row(method="stompp", lead=(-24, 24), seed=TEN),
+        row(method="stompp", lead=(-12, -4, -1, 1, 4, 12), seed=FIVE),
+        # 118 epochs for 49 windows: each as long as one of 25 in 60 epochs
+        row(method="stompp", lead=(-24, 24), epochs=118, label="lead{lead:+d}-epochs{epochs}",
+            seed=FIVE),
+        row(method="stompp+ste", lead=(-24, -4, 4, 24), seed=FIVE),
+    ], LAB | {"label": "lead{lead:+d}"}),
+    Recipe("schedules",
+           "Shape, refresh, masks, momentum, tail, epochs, learning rate, one at a time. Five "
+           "seeds.",
+           f"about 90 core-minutes {EPYC}", [
+        row(shape=("linear", "quadratic", "cosine"), label="{shape}"),
+        row(shape="flipped-quadratic", label="{shape}", seed=TEN),
+        # in 15 epochs a window has 12 steps in place of 50
+        row(shape=("linear", "quadratic", "cosine", "flipped-quadratic"), epochs=15,
+            label="{shape}-epochs{epochs}"),
+        # one window, as long as the run
+        row(order="global", shape=("linear", "flipped-quadratic"), label="{order}-{shape}"),
+        row(refresh=(0.0, 0.001, 0.1, 1.0), label="refresh{refresh:g}"),
+        row(refresh=(0.0, 1.0), epochs=15, label="refresh{refresh:g}-epochs{epochs}"),
+        row(tail=(0.0, 0.55), label="tail{tail:g}"),
+        row(activation_mask_rule="per-sample", label="{activation_mask_rule}"),
+        row(frozen_momentum=True, label="momentum"),
+        row(epochs=(15, 30, 120), label="epochs{epochs}"),
+        row(method=("ste", "stompp"), lr=(0.05, 0.2), label="lr{lr:g}"),
+    ], LAB | {"method": "stompp", "seed": FIVE}),
+    Recipe("groups",
+           "How many stages may freeze at once, and how much does the shape matter then? Five "
+           "seeds.",
+           f"about 30 core-minutes {EPYC}", [
+        row(shape=("cubic", "flipped-quadratic"), order=("forward-5", "forward-2")),
+        row(shape="cubic", order=("forward-5", "forward-2"), blocks=9),
+    ], LAB | {"method": "stompp", "label": "{order}-{shape}", "seed": FIVE}),
+    Recipe("epochs",
+           "How many epochs does each method need with Adam? Three seeds.",
+           f"about 30 core-minutes {EPYC}", [
+        row(arm="adam", method=BINARY, epochs=(15, 30, 120), label="epochs{epochs}", seed=THREE),
+    ]),
+    Recipe("hybrids",
+           "Weights and activations by different rules, in three arms. Five seeds.",
+           f"about 70 core-minutes {EPYC}", [
+        row(arm=("minimal", "scale", "adam"), seed=FIVE,
+            method=("hybrid-free", "reverse-hybrid", "reverse-hybrid-free", "weight-surrogate",
+                    "activation-surrogate")),
+    ]),
+    Recipe("film",
+           "What do single weights do while their layer freezes? The runs of the films: two "
+           "seeds.",
+           f"about 40 core-minutes {EPYC}", [
+        row(method=BINARY),
+        row(method="stompp", order=("global", "reverse"), label="{order}"),
+        row(arm=("minimal+scale", "adam"), method="ste"),
+    ], LAB | {"blocks": (3, 6, 9), "sign_sample": 64, "eval_every": 2, "seed": range(2)}),
+)
+
+# ---- Part III, at a size that a processor can train ----------------------------------------------
+#: Reduced CIFAR-10, about as many steps as on digits. No rate is tuned: SGD runs at the papers'
+#: rate, Adam at the rates that the digits chose at 36 convolutions.
+CIFAR = LAB | {"data": "cifar10-small", "epochs": 8, "eval_every": 8, "tuned": 36}
+BIREAL = CIFAR | {"head": "c16-{arm}-{method}", "model": "bireal", "width": 16,
+                  "blocks": [4, 4, 4, 4]}
+MOBILE = LAB | {"model": "mobilenet", "tuned": 36}
+FRONT: Any = {"head": "c15-{arm}-{method}", "width": 32, "blocks": [1, 2, 2], "epochs": 30,
+              "eval_every": 30, "seed": THREE}
+WHOLE: Any = {"head": "mobile-{arm}-{method}", "width": 8, "blocks": [], "epochs": 8,
+              "eval_every": 8, "data": "cifar10-small", "seed": 0}
+#: Small transformers with 12 binary linear layers. All methods have one rate, the papers' with SGD,
+#: torch's default with Adam.
+TEXTS = {"head": "b02-{arm}-{method}", "model": "transformer", "width": 64, "blocks": 2,
+         "epochs": 8, "eval_every": 8, "history": "epoch", "seed": THREE}
+TEXT_ARMS: dict[str, dict[str, Any]] = {
+    "minimal": {"lr": 0.1},
+    "minimal+scale": {"lr": 0.1, "scale": "layer"},
+    "adam": {"optimizer": "adam", "lr": 0.001},
+    "adam+scale": {"optimizer": "adam", "lr": 0.001, "scale": "layer"},
+}
+TOWARDS_FULL_SCALE = (
+    Recipe("orders-cifar",
+           "Three orders on reduced CIFAR-10, 18 binary convolutions in three groups. Three "
+           "seeds.",
+           f"about 30 core-minutes {EPYC}", [
+        row(method="stompp", order=("forward", "global", "reverse"), seed=THREE),
+    ], CIFAR | {"head": "n03x3-{arm}-{method}", "label": "{order}", "blocks": [3, 3, 3]}),
+    Recipe("cifar",
+           "Does the papers' picture, and what a scale or Adam makes of it, carry over to "
+           "reduced CIFAR-10 with 36 and 18 binary convolutions? Three arms, no tuning, three "
+           "seeds.",
+           f"about 2.5 core-hours {EPYC}", [
+        row(arm=THREE_ARMS, method=THREE_METHODS),
+        row(method="stompp", order=("reverse", "global"), label="{order}"),
+        row(method="float"),
+        # StoMPP in the arm minimal is in `orders-cifar`
+        row(method=("float", "ste", "stompp+ste"), head="n03x3-{arm}-{method}", blocks=[3, 3, 3]),
+        row(arm=THREE_ARMS[1:], method=THREE_METHODS, head="n03x3-{arm}-{method}",
+            blocks=[3, 3, 3]),
+    ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6], "seed": THREE},
+        missing="for time: 18 convolutions, but for the three orders that are in orders-cifar"),
+    Recipe("bireal",
+           "Bi-Real network on reduced CIFAR-10, 16 binary convolutions: from scratch, and from "
+           "a float network; three arms, no tuning, three seeds.",
+           f"about 1.5 core-hours {EPYC}", [
+        row(arm=THREE_ARMS, method=THREE_METHODS, label="scratch", seed=THREE),
+        row(arm=THREE_ARMS, method=THREE_METHODS, pretrain=8, label="pretrained", seed=THREE),
+    ], BIREAL, missing="for time: from scratch and with Adam but one seed"),
+    Recipe("bireal-orders",
+           "Does the order matter where a float path leads around every sign? Digits, 24 binary "
+           "convolutions with a shortcut around each, two arms, five seeds.",
+           f"about 20 core-minutes {EPYC}", [
+        row(arm=("minimal", "adam"), method="stompp", order=("forward", "global", "reverse"),
+            label="{order}"),
+        row(arm=("minimal", "adam"), method="ste"),
+    ], LAB | {"head": "c24-{arm}-{method}", "model": "bireal", "blocks": 12, "tuned": 24,
+              "seed": FIVE}),
+    Recipe("mobilenet",
+           "MobileNetV2's front on digits, 15 binary convolutions, three arms and seeds, no "
+           "tuning; all 51 layers of a quarter of the width on reduced CIFAR-10, one seed.",
+           f"about 80 core-minutes {EPYC}", [
+        row(arm=THREE_ARMS, method=THREE_METHODS, **FRONT),
+        row(method="float", **FRONT),
+        # the whole network, as first planned: nothing gets far from chance, float included
+        row(arm=THREE_ARMS[:2], method=THREE_METHODS, **WHOLE),
+        row(method="float", **WHOLE),
+    ], MOBILE),
+    Recipe("sentences",
+           "A small encoder on SST-2 from scratch, 12 binary linear layers; SGD and Adam, with "
+           "and without a scale, no tuning, three seeds.",
+           f"about 50 core-minutes {EPYC}", [
+        row(arm=tuple(TEXT_ARMS), method=THREE_METHODS),
+        row(arm=("minimal", "adam"), method="float"),
+    ], TEXTS | {"data": "sst2-small"}, TEXT_ARMS),
+    Recipe("characters",
+           "A small model of the next character, 12 binary linear layers; Adam, with and without "
+           "a scale, no tuning, three seeds.",
+           f"about 30 core-minutes {EPYC}", [
+        row(arm=("adam", "adam+scale"), method=THREE_METHODS),
+        row(arm="adam", method="float"),
+    ], TEXTS | {"data": "topics"}, TEXT_ARMS),
+    Recipe("quick",
+           "Does everything run? Two runs of three epochs.",
+           "seconds", [
+        row(method=("ste", "stompp"), seed=0),
+    ], {"head": "n01-{method}", "blocks": 1, "epochs": 3, "eval_every": 1}),
+)
+# fmt: on
+
 #: All recipes by name.
-RECIPES = {recipe.name: recipe for recipe in _ALL}
+RECIPES = {recipe.name: recipe for recipe in (*FIGHT, *ABLATIONS, *TOWARDS_FULL_SCALE, *FULL)}
+
+
+def run_of(record: Record) -> Run:
+    """The run that a record is of: with the factors of its recipe.
+
+    A run of the reader's own gets the method that its rules have, the arm ``custom``, and its plan.
+    """
+    recipe = RECIPES.get(record.recipe)
+    if recipe is not None and record.name in recipe.runs:
+        return recipe.runs[record.name]
+    config = config_of(record)
+    named = {rules: name for name, rules in METHODS.items()}
+    method = named.get((config.weights, config.activations), f"{config.weights}, "
+                       f"{config.activations}")  # fmt: skip
+    setting = record.name.removesuffix(f"-s{record.seed}")
+    usual = Plan()
+    changed = {k: v for k, v in vars(config.plan).items() if v != getattr(usual, k)}
+    factors = {"arm": "custom", "method": method, **changed}
+    return Run(record.name, setting, setting, factors, config)
 
 
 def configure(
@@ -311,23 +377,23 @@ def configure(
 
     Args:
         recipe, name: start from this run of this recipe; without a name, from its first run.
-        method: a key of :data:`~stompp_lite.lab.run.METHODS`; sets the two rules.
+        method: a key of :data:`~stompp_lite.lab.config.METHODS`; sets the two rules.
         changes: ``field=value`` texts, the value as JSON or bare text; ``plan.field`` reaches
             into the plan.
 
     Raises:
         ConfigError: an unknown recipe, run, method or field, or a text without ``=``.
     """
-    content: dict[str, Any] = Config().to_dict()
+    config = Config()
     if recipe is not None:
-        one_of(recipe, RECIPES, "recipe")
-        runs = dict(RECIPES[recipe].runs())
-        content = runs[one_of(name or next(iter(runs)), runs, "run")].to_dict()
+        runs = RECIPES[one_of(recipe, RECIPES, "recipe")].runs
+        config = runs[one_of(name or next(iter(runs)), runs, "run")].config
     elif name is not None:
         raise ConfigError(f"--name {name} needs a recipe that the run belongs to")
     if method is not None:
-        content["weights"], content["activations"] = METHODS[one_of(method, METHODS, "method")]
-    return Config.from_dict(_changed(content, changes))
+        weights, activations = METHODS[one_of(method, METHODS, "method")]
+        config = replace(config, weights=weights, activations=activations)
+    return _changed(config, changes)
 
 
 def runs_of(
@@ -335,21 +401,24 @@ def runs_of(
 ) -> list[tuple[str, Config]]:
     """(name, configuration) of the runs of a recipe, with ``changes`` as for :func:`configure`.
 
+    Args:
+        only: a setting (a run's name without its seed), or else a part of the names that count.
+
     Raises:
         ConfigError: an unknown recipe or field, or no run with ``only`` in its name.
     """
-    found = list(RECIPES[one_of(recipe, RECIPES, "recipe")].runs())
-    kept = [(name, config) for name, config in found if only in name]
+    runs = RECIPES[one_of(recipe, RECIPES, "recipe")].runs
+    kept = [run for run in runs.values() if run.setting == only]
+    kept = kept or [run for run in runs.values() if only in run.name]
     if not kept:
         raise ConfigError(
-            f"no run of {recipe!r} has {only!r} in its name; one is called {found[0][0]!r}"
+            f"no run of {recipe!r} has {only!r} in its name; one is called {next(iter(runs))!r}"
         )
-    if not changes:
-        return kept
-    return [(name, Config.from_dict(_changed(c.to_dict(), changes))) for name, c in kept]
+    return [(run.name, _changed(run.config, changes or [])) for run in kept]
 
 
-def _changed(content: dict[str, Any], changes: list[str]) -> dict[str, Any]:
+def _changed(config: Config, changes: list[str]) -> Config:
+    content = config.to_dict()
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals:
@@ -362,4 +431,4 @@ def _changed(content: dict[str, Any], changes: list[str]) -> dict[str, Any]:
             content["plan"][key.removeprefix("plan.")] = value
         else:
             content[key] = value
-    return content
+    return Config.from_dict(content) if changes else config

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from itertools import product
 from pathlib import Path
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import RecordError
-from stompp_lite.lab.fair import FIGHTERS, TUNED, in_minimal
-from stompp_lite.lab.recipes import RECIPES
+from stompp_lite.lab.arms import FIGHTERS, TUNED, in_minimal
+from stompp_lite.lab.config import Config
+from stompp_lite.lab.recipes import RECIPES, run_of
 from stompp_lite.lab.record import Record, default_folder, read_all
-from stompp_lite.lab.run import Config
 from stompp_lite.lab.stats import accuracy_interval, paired_difference
 
 SPLIT = 20.0  # percentage points between runs of one setting: see the protocol of the fair fight
 
 
 def group(records: list[Record]) -> dict[str, list[Record]]:
-    """Records that differ in their seed only, by name without ``-s`` and the seed.
+    """Records that differ in their seed only, by their setting (the name without the seed).
 
     Raises:
         RecordError: records of a name differ in more than the seed, or not even in that.
     """
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        found = re.fullmatch(r"(.*)-s(\d+)", record.name)
-        groups[found[1] if found else record.name].append(record)
+        groups[record.name.removesuffix(f"-s{record.seed}")].append(record)
     usual = Config().to_dict()  # of settings that are younger than a record
     for name, runs in groups.items():
         settings = [usual | r.config | {"seed": None} for r in runs]
@@ -40,21 +38,21 @@ def group(records: list[Record]) -> dict[str, list[Record]]:
     return dict(groups)
 
 
-#: method -> blocks of a group -> runs that differ in their seed only
+#: series (a method, with its label if it has one) -> binary layers -> runs that differ in seed only
 Depths = dict[str, dict[int, list[Record]]]
 
 
 def by_arm(records: list[Record]) -> dict[str, Depths]:
-    """Runs of the fair fight: ``{arm: {method: {n: runs}}}``, n being the blocks of a group.
+    """Runs by what they are: ``{arm: {series: {binary layers: runs}}}``.
 
-    ``float`` has no binary weights to scale: in the arm ``scale`` it is what it is in ``sgd``.
-    Where a method's own rate in ``sgd`` is that of ``minimal``, the two arms share their runs.
+    Where a method's own rate in the arm ``sgd`` is that of ``minimal``, the two arms share their
+    runs. ``float`` has no binary weights to scale: in the arm ``scale`` it is what it is in
+    ``sgd``.
     """
     out: dict[str, Depths] = {}
-    for name, runs in group(records).items():
-        _, arm, method = name.split("-", 2)
-        n = runs[0].config["blocks"][0]
-        out.setdefault(arm, {}).setdefault(method, {})[n] = sorted(runs, key=lambda r: r.seed)
+    for runs in group(records).values():
+        run, runs = run_of(runs[0]), sorted(runs, key=lambda r: r.seed)
+        out.setdefault(run.arm, {}).setdefault(run.series, {})[run.layers] = runs
     if "sgd" in out and "minimal" in out:
         for method, n in product(FIGHTERS, TUNED):
             if in_minimal(method, n) and n in out["minimal"].get(method, {}):
@@ -62,8 +60,8 @@ def by_arm(records: list[Record]) -> dict[str, Depths]:
     if "scale" in out and "float" in out.get("sgd", {}):
         out["scale"]["float"] = out["sgd"]["float"]
     return {
-        arm: {method: dict(sorted(depths.items())) for method, depths in methods.items()}
-        for arm, methods in out.items()
+        arm: {series: dict(sorted(depths.items())) for series, depths in found.items()}
+        for arm, found in out.items()
     }
 
 
@@ -89,7 +87,7 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
 def depth_table(methods: Depths) -> str:
     """Test accuracy of an arm, one row a depth, one column a method (Markdown)."""
     depths = sorted({n for runs in methods.values() for n in runs})
-    rows = [[f"{4 * n}"] + [told(m.get(n, [])) for m in methods.values()] for n in depths]
+    rows = [[str(n)] + [summary(m.get(n, [])) for m in methods.values()] for n in depths]
     return markdown(["binary convolutions", *map(_title, methods)], rows)
 
 
@@ -97,14 +95,19 @@ def _title(method: str) -> str:
     return method.replace("+", " + ")
 
 
-def told(runs: list[Record]) -> str:
-    """Accuracy of a setting in words: mean and interval; each run, where they split."""
+def summary(runs: list[Record]) -> str:
+    """Accuracy of a setting: mean and interval, or every run where a mean would mislead.
+
+    It would where runs split, and an interval over two runs is too wide to say anything.
+    """
     lost = sum(r.diverged for r in runs)
     if lost:
         return f"{lost} of {len(runs)} diverged"
     if splits(runs):
         return ", ".join(f"{r.final['test_acc']:.0f}" for r in runs)
-    return str(accuracy_interval(runs)) if len(runs) > 1 else ""
+    if len(runs) == 2:
+        return ", ".join(f"{r.final['test_acc']:.1f}" for r in runs)
+    return str(accuracy_interval(runs)) if runs[1:] else ""
 
 
 def difference_table(methods: Depths, reference: str = "ste") -> str:
@@ -115,16 +118,16 @@ def difference_table(methods: Depths, reference: str = "ste") -> str:
     others = [m for m in methods if m != reference]
     rows = []
     for n in base:
-        row = [f"{4 * n}"]
+        cells = [str(n)]
         for m in others:
             first, second = common_seeds(methods[m].get(n, []), base[n])
             if len(first) < 2 or any(r.diverged for r in [*first, *second]):
-                row.append("")
+                cells.append("")
             elif splits(first) or splits(second):
-                row.append("split")
+                cells.append("split")
             else:
-                row.append(paired_difference(first, second).signed)
-        rows.append(row)
+                cells.append(paired_difference(first, second).signed)
+        rows.append(cells)
     titles = (f"{_title(m)} minus {_title(reference)}" for m in others)
     return markdown(["binary convolutions", *titles], rows)
 
@@ -157,7 +160,8 @@ def table(recipe: str, folder: Path | None = None) -> str:
     rows = []
     for name, runs in group(records).items():
         alone = len(runs) == 1 and not runs[0].diverged  # no interval: not a finding
-        shown = f"{runs[0].final['test_acc']:.1f}, one seed" if alone else told(runs)
-        rows.append([name, str(len(runs)), shown, f"{sum(r.wall_s for r in runs) / len(runs):.0f}"])
+        shown = f"{runs[0].final['test_acc']:.1f}, one seed" if alone else summary(runs)
+        seconds = sum(r.wall_s for r in runs) / len(runs)
+        rows.append([name, str(len(runs)), shown, f"{seconds:.0f}"])
     split = "validation" if records[0].config["validation"] else "test"
     return markdown(["runs", "seeds", f"{split} accuracy, %", "seconds a run"], rows)

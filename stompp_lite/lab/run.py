@@ -3,169 +3,25 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import nn
 
-from stompp_lite.checks import checked, count, flag, one_of, text
 from stompp_lite.errors import ConfigError, NonFiniteError, RecordError
 from stompp_lite.lab import record as records
+from stompp_lite.lab.config import Config, config_of
 from stompp_lite.lab.models import MODELS
 from stompp_lite.networks.convert import binarize_model
-from stompp_lite.networks.families import DEPTHWISE, STEMS
-from stompp_lite.networks.rules import SCALES
+from stompp_lite.networks.families import DEPTHWISE
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.history import History
 from stompp_lite.training.loop import fit
 from stompp_lite.training.measure import judged_at_once
 from stompp_lite.training.parallel import Ranks, processes
 from stompp_lite.training.plan import Plan
-from stompp_lite.training.rates import OPTIMIZERS
-from stompp_lite.training.settings import Settings
-
-#: Methods by name, each with the rule of its weights and the rule of its activations.
-METHODS = {
-    "float": ("float", "float"),
-    "ste": ("ste:identity", "ste:clip"),
-    "ste-identity": ("ste:identity", "ste:identity"),
-    "stompp": ("stompp", "stompp"),
-    "stompp+ste": ("stompp+ste:identity", "stompp+ste:clip"),
-    "hybrid": ("ste:identity", "stompp+ste:clip"),
-    "random": ("random", "ste:clip"),
-    "weights-only": ("stompp", "float"),
-    "ste-weights-only": ("ste:identity", "float"),
-    "hybrid-free": ("ste:identity", "stompp"),
-    "reverse-hybrid": ("stompp+ste:identity", "ste:clip"),
-    "reverse-hybrid-free": ("stompp", "ste:clip"),
-    "weight-surrogate": ("stompp+ste:identity", "stompp"),
-    "activation-surrogate": ("stompp", "stompp+ste:clip"),
-    "intervention": ("stompp", "stompp-then-ste:clip"),
-}
-
-
-@dataclass(frozen=True)
-class Config(Settings):
-    """Everything that decides a run: the settings of the training, and of what is trained.
-
-    Attributes:
-        data: name of the data set.
-        validation: judge on held-out training images.
-        model: a key of :data:`~stompp_lite.lab.models.MODELS`.
-        width: channels of the first group, or units of a layer.
-        blocks: residual blocks of each group; where there are no groups the depth, for example
-            (3,); empty for those that torchvision gives a model of its own.
-        stem: of models for images of several sizes, one of
-            :data:`~stompp_lite.networks.families.STEMS`.
-        float_depthwise: leave MobileNetV2's depthwise convolutions float.
-        bert: folder or name on the hub of the weights that the model ``bert`` starts from, and of
-            its tokenizer; None: a small network, random, that reads words.
-        weights, activations: rules, as
-            :func:`~stompp_lite.networks.convert.binarize_model` takes them.
-        scale: of the binary weights, one of :data:`~stompp_lite.networks.rules.SCALES`, or None.
-        sync_batch_norm: on several GPUs, batch norm over the whole batch.
-        pretrain: epochs of training as a clipped float network, with the same settings, before the
-            run itself; it starts from those weights.
-    """
-
-    data: str = "digits"
-    validation: bool = False
-    model: str = "lab"
-    width: int = 16
-    blocks: tuple[int, ...] = (1, 1)
-    stem: str = "cifar"
-    float_depthwise: bool = False
-    bert: str | None = None
-    weights: str = "stompp"
-    activations: str = "stompp"
-    scale: str | None = None
-    sync_batch_norm: bool = False
-    pretrain: int = 0
-    eval_every: int = 2
-    history: str = "step"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not isinstance(self.optimizer, str):
-            raise ConfigError("a recorded run names its optimizer: " + ", ".join(OPTIMIZERS))
-        one_of(self.model, MODELS, "model")
-        model = MODELS[self.model]
-        if not isinstance(self.blocks, tuple | list):
-            raise ConfigError(f"blocks must be a list such as [2,2], got {self.blocks!r}")
-        blocks = tuple(count(n, "the number of blocks") for n in self.blocks)
-        object.__setattr__(self, "blocks", blocks)
-        if blocks and model.groups == 0:
-            raise ConfigError(
-                f"model {self.model!r} has the blocks that torchvision gives it: set blocks to [] "
-                f"in place of {list(blocks)}"
-            )
-        if not blocks and not model.own:
-            raise ConfigError(f"blocks must be a list such as [2,2], got {self.blocks!r}")
-        if model.width is not None and self.width != model.width:
-            raise ConfigError(
-                f"model {self.model!r} has a width of {model.width}, not {self.width}"
-            )
-        one_of(self.stem, STEMS, "stem")
-        checked(
-            self, data=text, validation=flag, width=count, weights=text, activations=text,
-            float_depthwise=flag, sync_batch_norm=flag, pretrain=partial(count, least=0),
-        )  # fmt: skip
-        if self.float_depthwise and self.model != "mobilenet":
-            raise ConfigError(f"float_depthwise is for the model 'mobilenet', not {self.model!r}")
-        if self.bert is not None and self.model != "bert":
-            raise ConfigError(f"bert names weights for the model 'bert', not {self.model!r}")
-        if self.scale is not None:
-            one_of(self.scale, SCALES, "scale")
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Config:
-        """Build from parsed JSON; what an older record does not have gets its default.
-
-        Raises:
-            ConfigError: an unknown field, with the nearest valid one.
-        """
-        content = dict(content)
-        for name in content:
-            one_of(name, [f.name for f in fields(cls)], "configuration field")
-        if isinstance(content.get("plan"), dict):
-            plan = dict(content["plan"])
-            if plan.pop("per_sample", False):  # until 0.1 a field of its own
-                plan["activation_mask_rule"] = "per-sample"
-            for name in plan:
-                one_of(name, [f.name for f in fields(Plan)], "plan field")
-            content["plan"] = Plan(**plan)
-        return cls(**content)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as stored in a record."""
-        out = asdict(self)
-        out["blocks"] = list(self.blocks)
-        return out
-
-
-#: Names and configurations of the runs of a recipe.
-Runs = Iterator[tuple[str, Config]]
-
-
-def method_config(method: str, blocks: int, seed: int, base: Config | None = None) -> Config:
-    """The lab's configuration for a method of :data:`METHODS`.
-
-    Raises:
-        ConfigError: unknown method.
-    """
-    one_of(method, METHODS, "method")
-    weights, activations = METHODS[method]
-    return replace(
-        base or Config(),
-        weights=weights,
-        activations=activations,
-        blocks=(blocks, blocks),
-        seed=seed,
-    )
 
 
 def build(config: Config, data: Data) -> nn.Module:
@@ -230,6 +86,9 @@ def run(
         config.data, root, validation=config.validation, workers=workers, tokenizer=config.bert
     ).to(device)
     model, world = _on_device(config, data, device), Ranks.here().world
+    on_gpu = device.startswith("cuda")
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats(device)
     outcome = "finished"
     try:
         if config.pretrain:
@@ -253,7 +112,9 @@ def run(
         config=config.to_dict() | {"test_images": data.test_y.numel()},
         seed=config.seed,
         versions=records.versions(),
-        machine=records.machine(device) | ({"processes": world} if world > 1 else {}),
+        machine=records.machine(device)
+        | ({"processes": world} if world > 1 else {})
+        | ({"memory_mb": torch.cuda.max_memory_allocated(device) // 2**20} if on_gpu else {}),
         started=started,
         wall_s=round(history.seconds, 2),
         curves=curves,
@@ -323,12 +184,6 @@ def run_and_save(
             return None
         records.save(result, out)
         return result
-
-
-def config_of(record: records.Record) -> Config:
-    """The configuration that a run was made with."""
-    known = {f.name for f in fields(Config)}
-    return Config.from_dict({k: v for k, v in record.config.items() if k in known})
 
 
 def check_same(record: records.Record, config: Config, path: Path) -> None:

@@ -11,8 +11,9 @@ import torch
 from stompp_lite.checks import count, one_of
 from stompp_lite.errors import ConfigError, RecordError, StomppError
 from stompp_lite.lab import record as records
+from stompp_lite.lab.config import Config
 from stompp_lite.lab.recipes import runs_of
-from stompp_lite.lab.run import Config, check_same, run, start_of
+from stompp_lite.lab.run import check_same, run, start_of
 from stompp_lite.training.files import check_writable
 
 #: Where runs go (processes of this machine; a dask cluster, by joblib's own back end).

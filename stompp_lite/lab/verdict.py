@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stompp_lite.lab.fair import DEPTHS
+from stompp_lite.lab.arms import DEPTHS
 from stompp_lite.lab.record import Record
 from stompp_lite.lab.report import Depths, common_seeds, group, splits
 from stompp_lite.lab.stats import Interval, paired_difference

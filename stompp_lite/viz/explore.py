@@ -14,11 +14,13 @@ import numpy as np
 from stompp_lite import rng
 from stompp_lite.checks import count, one_of
 from stompp_lite.errors import ConfigError, RecordError
-from stompp_lite.lab.fair import ARMS
-from stompp_lite.lab.recipes import RECIPES
+from stompp_lite.lab.arms import ARMS
+from stompp_lite.lab.config import METHODS, config_of
+from stompp_lite.lab.experiment import Run
+from stompp_lite.lab.recipes import RECIPES, run_of
 from stompp_lite.lab.record import Record, read_all
-from stompp_lite.lab.report import group, splits
-from stompp_lite.lab.run import METHODS, build, config_of
+from stompp_lite.lab.report import splits
+from stompp_lite.lab.run import build
 from stompp_lite.lab.stats import accuracy_interval
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.layers import binary_layers
@@ -208,8 +210,8 @@ def _reel(record: Record) -> dict[str, Any]:
         for stage in conversion(model).stages
     ]
     flips = [[f / n for f, n in zip(row, sizes, strict=True)] for row in record.curves["flips"]]
-    method = {rules: name for name, rules in METHODS.items()}[config.weights, config.activations]
-    arm, order, depth = record.name.split("-")[1], config.plan.order, 2 * sum(config.blocks)
+    run, order = run_of(record), config.plan.order
+    method, arm, depth = run.method, run.arm, run.layers
     reversed_or_global = method == "stompp" and order in ("reverse", "global")
     told = [style.look(method).label, "" if order == "forward" else f"{order} order"]
     told += ["" if arm == "minimal" else arm, f"{depth} convolutions", f"seed {config.seed}"]
@@ -233,10 +235,10 @@ def _reel(record: Record) -> dict[str, Any]:
 
 # ---- results -------------------------------------------------------------------------------------
 _ORDERED = {
-    "arm": ["minimal", "minimal+scale", *ARMS],
+    "arm": list(ARMS),
     "order": ["forward", "forward-5", "forward-2", "global", "random", "reverse"],
     "method": list(METHODS),
-}
+}  # values in an order that is not theirs by nature
 _LABELS = {
     "data": "data and network",
     "depth": "binary layers",
@@ -257,29 +259,40 @@ _USUAL = {
 _NETWORKS = {"lab": "residual convolutions", "residual-mlp": "residual linear layers"}
 
 
-def _row(recipe: str, name: str, runs: list[Record], named: Mapping[Any, str]) -> dict[str, Any]:
-    c = config_of(runs[0])
-    scored = [None if r.diverged else round(r.final["test_acc"], 2) for r in runs]
-    whole = len(runs) > 1 and not splits(runs) and None not in scored
-    mean = accuracy_interval(runs) if whole else None
-    parts = name.split("-")
+def _fields(run: Run) -> dict[str, Any]:
+    """What of a run the explorer lets choose."""
+    c = run.config
     return {
         "data": f"{c.data}, {_NETWORKS[c.model]}",
-        "depth": 2 * sum(c.blocks),
-        "method": named[c.weights, c.activations],
-        "arm": parts[1],
+        "depth": run.layers,
+        "method": run.method,
+        "arm": run.arm,
         "order": c.plan.order,
         "shape": c.plan.shape,
         "rule": c.plan.mask_rule,
         "refresh": c.plan.refresh,
         "epochs": c.epochs,
-        "rate": f"{c.lr:g}" if "-lr" in name else "usual",
-        "name": f"{recipe}/{name}",
+        "rate": f"{c.lr:g}" if "lr" in run.factors else "usual",
+    }
+
+
+def _setting(records: Sequence[Record]) -> dict[str, Any]:
+    """The runs of a setting, one a seed, from one recipe or from several that share it."""
+    kept = {r.seed: r for r in reversed(records)}  # the first recipe's, where two have a seed
+    runs = [kept[seed] for seed in sorted(kept)]
+    scored = [None if r.diverged else round(r.final["test_acc"], 2) for r in runs]
+    whole = len(runs) > 2 and not splits(runs) and None not in scored
+    mean = accuracy_interval(runs) if whole else None
+    sources = dict.fromkeys((r.recipe, run_of(r).setting) for r in runs)
+    return {
+        "name": " and ".join("/".join(source) for source in sources),
         "runs": scored,
         "mean": round(mean.mean, 1) if mean else None,
         "half": round(mean.half, 1) if mean else None,
-        "command": f"python -m stompp_lite sweep {recipe} --only {name}",
-        "href": f"../book/recorded_runs.html#{recipe}",
+        "command": " && ".join(
+            f"python -m stompp_lite sweep {recipe} --only {setting}" for recipe, setting in sources
+        ),
+        "href": f"../book/recorded_runs.html#{next(iter(sources))[0]}",
     }
 
 
@@ -291,7 +304,7 @@ def _plain(record: Record) -> bool:
         all(getattr(c.plan, key) == getattr(usual, key) for key in kept)
         and c.lr_schedule == "constant"
         and c.model in _NETWORKS
-        and not c.validation
+        and not (c.validation or c.pretrain)
     )
 
 
@@ -311,23 +324,19 @@ def results(
     for name in (along, by, *fixed):
         if name not in _LABELS:
             raise ConfigError(f"unknown field {name!r}; there are {', '.join(_LABELS)}")
-    named = {rules: name for name, rules in METHODS.items()}
-    rows: dict[Any, dict[str, Any]] = {}
+    settings: dict[Any, list[Record]] = {}
     for recipe in recipes:
-        if recipe not in RECIPES:
-            raise ConfigError(f"unknown recipe {recipe!r}; there are {', '.join(RECIPES)}")
-        for name, runs in group(read_all(recipe)).items():
-            if all(map(_plain, runs)):
-                row = _row(recipe, name, sorted(runs, key=lambda r: r.seed), named)
-                key = tuple(row[field] for field in _LABELS)
-                if key not in rows or len(row["runs"]) > len(rows[key]["runs"]):
-                    rows[key] = row
+        for record in read_all(one_of(recipe, RECIPES, "recipe")):
+            if _plain(record):
+                key = tuple(_fields(run_of(record)).items())
+                settings.setdefault(key, []).append(record)
+    groups = [dict(key) | _setting(records) for key, records in settings.items()]
     fields = {k: {"label": v, "order": _ORDERED.get(k)} for k, v in _LABELS.items()}
     return Component(
         "results",
         {
             "fields": fields,
-            "groups": list(rows.values()),
+            "groups": groups,
             "usual": {**_USUAL, **fixed},
             "start": {"along": along, "by": by},
         },

@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab.fair import FIGHTERS
+from stompp_lite.lab.arms import FIGHTERS
 from stompp_lite.lab.record import Record, read_all
 from stompp_lite.lab.report import Depths, by_arm, common_seeds, splits
 from stompp_lite.lab.stats import Interval, accuracy_interval, paired_difference
@@ -28,11 +28,11 @@ def _mean(runs: list[Record]) -> Interval | None:
     return accuracy_interval(runs)
 
 
-def _row(ax: Axes, y: int, scores: list[float], told: Interval | None, color: str) -> None:
+def _row(ax: Axes, y: int, scores: list[float], mean: Interval | None, color: str) -> None:
     """A setting's runs as dots, and above them the mean with its interval, if there is one."""
     ax.plot(scores, [y + 0.16] * len(scores), "o", color=color, ms=4, alpha=0.5, mew=0)
-    if told:
-        ax.errorbar(told.mean, y - 0.16, xerr=told.half, fmt="|", color=color, capsize=2, ms=9)
+    if mean:
+        ax.errorbar(mean.mean, y - 0.16, xerr=mean.half, fmt="|", color=color, capsize=2, ms=9)
 
 
 def depth(panels: Mapping[str, Depths], methods: Sequence[str], low: float = 0.0) -> Figure:
@@ -58,20 +58,20 @@ def depth(panels: Mapping[str, Depths], methods: Sequence[str], low: float = 0.0
             scores = {
                 n: [x.final["test_acc"] for x in r if not x.diverged] for n, r in runs.items()
             }
-            for n, found in scores.items():
-                x = [4 * n * shift * 0.975] * len(found)
-                ax.plot(x, found, "o", color=look.color, ms=3, alpha=0.5, mew=0)
-            told = {n: d for n, r in runs.items() if (d := _mean(r))}
-            mean = [told[n].mean if n in told else np.nan for n in runs]
-            half = [told[n].half if n in told else np.nan for n in runs]
-            x = np.array([4 * n for n in runs]) * shift
+            for n, each in scores.items():
+                x = [n * shift * 0.975] * len(each)
+                ax.plot(x, each, "o", color=look.color, ms=3, alpha=0.5, mew=0)
+            found = [_mean(r) for r in runs.values()]
+            mean = [d.mean if d else np.nan for d in found]
+            half = [d.half if d else np.nan for d in found]
+            x = np.array(list(runs)) * shift
             ax.errorbar(x, mean, half, capsize=2, **style.line(method))
-            middles = [float(np.median(found)) for found in scores.values() if found]
+            middles = [float(np.median(each)) for each in scores.values() if each]
             if middles:
                 ends.append((middles[-1], look.label, look.color))
         ticks = sorted({n for method in present for n in groups[method]})
         ax.set_xscale("log")
-        ax.set_xticks([4 * n for n in ticks], [str(4 * n) for n in ticks])
+        ax.set_xticks(ticks, list(map(str, ticks)))
         ax.minorticks_off()
         ax.set(xlabel="binary convolutions", title=title, ylim=(low, 101.5))
     if len({frozenset(groups) & set(methods) for groups in panels.values()}) == 1:
@@ -157,13 +157,13 @@ def differences(
     ax.axvline(0, color=style.INK, lw=0.8)
     for y, pair in enumerate(rows.values()):
         first, second = common_seeds(*(list(runs) for runs in pair))
-        told = paired_difference(first, second)
+        mean = paired_difference(first, second)
         each = [
             a.final["test_acc"] - b.final["test_acc"]
             for a, b in zip(first, second, strict=True)
             if not (a.diverged or b.diverged)
         ]
-        _row(ax, y, each, told if _mean(first) and _mean(second) else None, style.INK)
+        _row(ax, y, each, mean if _mean(first) and _mean(second) else None, style.INK)
     ax.set(xlabel="difference in test accuracy, points", ylim=(len(rows) - 0.4, -0.6))
     ax.grid(axis="y", visible=False)
     ax.set_yticks(range(len(rows)), list(rows))

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from stompp_lite import rng
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError, StomppError
-from stompp_lite.lab.fair import ARMS, arm_config
+from stompp_lite.lab.arms import ARMS, configuration
+from stompp_lite.lab.experiment import LAB
 from stompp_lite.lab.run import build
 from stompp_lite.method import ORDERS, SHAPES, Binarizer, Walker
 from stompp_lite.schedule import Schedule
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.loop import Run, fit
-from stompp_lite.training.plan import Plan
 from stompp_lite.viz import style
 from stompp_lite.viz.explore import schedule_explorer
 from stompp_lite.viz.figures import FREEZE, smooth
@@ -247,11 +247,9 @@ class TrainItYourself:
                 self._draw(name, losses)
 
         try:
-            config = arm_config(
-                chosen["arm"], chosen["method"], chosen["blocks"], chosen["seed"],
-                plan=Plan(order=chosen["order"], shape=chosen["shape"]), epochs=chosen["epochs"],
-                eval_every=chosen["epochs"], diagnose=False,
-            )  # fmt: skip
+            config = configuration(
+                LAB | chosen | {"eval_every": chosen["epochs"], "diagnose": False}
+            )
             history = fit(
                 build(config, self.data), self.data, config, callbacks=[watch], progress=False
             )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from stompp_lite.lab.record import read_all
-from stompp_lite.lab.report import group, told
+from stompp_lite.lab.report import group, summary
 from stompp_lite.training.data import load
 from stompp_lite.viz.components import Component
 
@@ -43,7 +43,7 @@ def playground() -> Component:
     presets = []
     for name, settings, recipe, run in PRESETS:
         runs = group(read_all(recipe))[run]
-        note = f"Recorded runs in Python with these settings, {len(runs)} seeds: {told(runs)} %."
+        note = f"Recorded runs in Python with these settings, {len(runs)} seeds: {summary(runs)} %."
         presets.append({"name": name, "settings": settings, "note": note})
     digits, spirals = load("digits"), load("spirals")
     letters = {k: chr(97 + k) for k in range(17)}  # a pixel is a whole number from 0 to 16

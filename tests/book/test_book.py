@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,9 +14,8 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from stompp_lite.lab import bench, claims
-from stompp_lite.lab.run import Config, method_config
+from stompp_lite.lab.arms import configuration
 from stompp_lite.training.data import load
-from stompp_lite.training.plan import Plan
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "tools"))
@@ -248,7 +246,7 @@ def test_what_is_saved_is_saved_on_the_clock_too():
 
 
 def _operations(method: str, window: float) -> int:
-    config = method_config(method, 4, 0, replace(Config(), width=16, plan=Plan()))
+    config = configuration({"method": method, "blocks": 4})
     net = bench._Timed(config, load("digits"), window)
     with FlopCounterMode(display=False) as counter:
         net.step()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stompp_lite.errors import ConfigError, RecordError
-from stompp_lite.lab import claims, teeth
+from stompp_lite.lab import claims, sawtooth
 from stompp_lite.lab.claims import Comparison, judge
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.stats import Interval, seeds_interval
@@ -150,7 +150,7 @@ def test_every_group_that_a_claim_names_is_one_of_its_recipe(claim, arm, row):
     for setting in filter(None, (row.first, row.second, row.minus_first, row.minus_second)):
         for part in setting.split(" & "):
             recipe, _, name = part.partition("/")
-            seeds = [run for run, _ in RECIPES[recipe].runs() if run.rpartition("-s")[0] == name]
+            seeds = [run for run in RECIPES[recipe].runs.values() if run.setting == name]
             assert len(seeds) >= 3, part
 
 
@@ -175,13 +175,13 @@ def test_a_tooth_is_found_where_it_is():
     loss = np.full(total, 0.5)
     loss[:1242] += 0.3 * ((tau % 1 >= 0.4) & (tau % 1 < 0.5))
     record.steps["loss"] = loss.tolist()
-    assert teeth.height(record) == pytest.approx(0.3)
-    assert int(teeth.by_phase(record).argmax()) == 4
+    assert sawtooth.height(record) == pytest.approx(0.3)
+    assert int(sawtooth.by_phase(record).argmax()) == 4
     record.steps["loss"] = [0.5] * total
-    assert teeth.height(record) == pytest.approx(0)
+    assert sawtooth.height(record) == pytest.approx(0)
     del record.steps["loss"]
     with pytest.raises(RecordError, match="not recorded"):
-        teeth.height(record)
+        sawtooth.height(record)
 
 
 def test_an_interval_over_seeds_alone():

@@ -12,8 +12,9 @@ from stompp_lite.__main__ import main
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab import bench, record
 from stompp_lite.lab import run as run_module
+from stompp_lite.lab.config import METHODS, Config
 from stompp_lite.lab.recipes import configure, runs_of
-from stompp_lite.lab.run import METHODS, Config, build, run, start_of
+from stompp_lite.lab.run import build, run, start_of
 from stompp_lite.lab.sweep import sweep
 from stompp_lite.training.plan import Plan
 

@@ -11,8 +11,10 @@ import torch
 
 from stompp_lite.errors import ConfigError, RecordError, ShapeError
 from stompp_lite.lab import record, report, stats
+from stompp_lite.lab.arms import configuration
+from stompp_lite.lab.config import METHODS, Config
 from stompp_lite.lab.recipes import RECIPES
-from stompp_lite.lab.run import METHODS, Config, check_same, method_config
+from stompp_lite.lab.run import check_same
 from tests.conftest import ROOT
 
 RUNS = ROOT / "data" / "runs"
@@ -125,7 +127,7 @@ def test_recorded_runs_are_valid_complete_and_made_by_their_recipes():
     for name, recipe in RECIPES.items():
         if name == "quick" or recipe.full:
             continue
-        runs = dict(recipe.runs())
+        runs = {run.name: run.config for run in recipe.runs.values()}
         found = {p.stem: p for p in (RUNS / name).glob("*.json")}
         assert set(found) <= set(runs), f"{name}: runs that the recipe does not know"
         complete = set(found) == set(runs)
@@ -148,9 +150,9 @@ def test_data_folder_stays_small():
 
 
 def test_recipes_match_methods_on_everything_but_the_rules():
-    base = method_config("float", 2, 0).to_dict()
+    base = configuration({"method": "float", "blocks": 2}).to_dict()
     for method in METHODS:
-        other = method_config(method, 2, 0).to_dict()
+        other = configuration({"method": method, "blocks": 2}).to_dict()
         assert {k for k in base if base[k] != other[k]} <= {"weights", "activations"}
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from stompp_lite.lab import fair, orders, record, report, verdict
-from stompp_lite.lab.recipes import RECIPES
-from stompp_lite.lab.run import METHODS
+from stompp_lite.lab.config import METHODS
+from stompp_lite.lab.recipes import RECIPES, runs_of
 from stompp_lite.lab.stats import Interval
 from tests.conftest import ROOT
 from tests.records import made
@@ -144,11 +144,11 @@ def test_rates_are_those_that_the_rule_picks_and_not_at_the_edge():
 
 
 def test_tuning_never_saw_the_test_images_nor_the_seeds_of_the_report():
-    tuned = dict(RECIPES["fair-tune"].runs())
+    tuned = dict(runs_of("fair-tune"))
     assert all(c.validation for c in tuned.values())
     seeds = {c.seed for c in tuned.values()}
     for name in ("fair", "fair-deep", "fair-cosine", "fair-random", "tooth"):
-        runs = dict(RECIPES[name].runs())
+        runs = dict(runs_of(name))
         assert runs and not any(c.validation for c in runs.values())
         assert not seeds & {c.seed for c in runs.values()}
     for method in fair.FIGHTERS:  # the same number of runs for each method of an arm
@@ -177,7 +177,7 @@ def test_methods_of_an_arm_differ_in_their_rules_and_rate_only(monkeypatch):
 
 def test_no_run_is_made_twice_and_arms_share_what_is_the_same():
     for recipe in RECIPES.values():
-        configs = [config for _, config in recipe.runs()]
+        configs = [run.config for run in recipe.runs.values()]
         assert all(configs.count(config) == 1 for config in configs), recipe.name
     arms = report.by_arm(record.read_all("fair", RUNS))
     shared = [(m, n) for m in fair.FIGHTERS for n in fair.TUNED if fair.in_minimal(m, n)]
@@ -188,7 +188,7 @@ def test_no_run_is_made_twice_and_arms_share_what_is_the_same():
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if name.startswith("fair")])
 def test_names_tell_arm_method_and_depth(recipe):
-    for name, config in RECIPES[recipe].runs():
+    for name, config in runs_of(recipe):
         n, arm, method = name.split("-", 2)
         assert config.blocks == (int(n[1:]), int(n[1:]))
         for field, value in fair.ARMS[arm].items():

@@ -10,7 +10,8 @@ import torch
 
 from stompp_lite import binarize_model, load
 from stompp_lite.errors import ConfigError, DataError
-from stompp_lite.lab.run import Config, build, run
+from stompp_lite.lab.config import Config
+from stompp_lite.lab.run import build, run
 from stompp_lite.networks.bert import POOLER, Bert, transformers, word_pieces
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.describe import leaks

@@ -7,7 +7,8 @@ from torch import nn
 
 from stompp_lite import binarize_model, fit, import_torchvision, load
 from stompp_lite.errors import ConfigError, ConversionError
-from stompp_lite.lab.run import METHODS, Config, build
+from stompp_lite.lab.config import METHODS, Config
+from stompp_lite.lab.run import build
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.describe import leaks
 from stompp_lite.networks.families import (

@@ -10,7 +10,7 @@ from torch import nn
 from stompp_lite import LabResNet, Plan, assert_binary, binarize_model, describe, fit, fold_scale
 from stompp_lite.errors import ConfigError, ConversionError, NotBinaryError
 from stompp_lite.lab import recipes
-from stompp_lite.lab.run import Config
+from stompp_lite.lab.config import Config
 from stompp_lite.networks.layers import as_binary, binary_layers, sites
 from stompp_lite.networks.rules import SCALES, Rule
 from stompp_lite.training.measure import accuracy

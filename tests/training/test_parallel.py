@@ -16,7 +16,8 @@ from torch import nn
 from stompp_lite import Data, Plan
 from stompp_lite.errors import CheckpointError, ConfigError
 from stompp_lite.lab import record
-from stompp_lite.lab.run import Config, run
+from stompp_lite.lab.config import Config
+from stompp_lite.lab.run import run
 from stompp_lite.training.loop import Run, fit
 from stompp_lite.training.parallel import Ranks, processes
 from stompp_lite.training.settings import Settings

@@ -9,9 +9,11 @@ import pytest
 
 from stompp_lite import fit
 from stompp_lite.errors import ConfigError, RecordError
+from stompp_lite.lab.arms import configuration
+from stompp_lite.lab.config import METHODS, config_of
 from stompp_lite.lab.record import read_all
 from stompp_lite.lab.report import group
-from stompp_lite.lab.run import METHODS, build, config_of, method_config
+from stompp_lite.lab.run import build
 from stompp_lite.training.data import load
 from stompp_lite.training.measure import signs
 from stompp_lite.viz import components, explore, playground
@@ -117,7 +119,7 @@ def test_a_film_tells_what_its_records_tell():
 
 def test_kept_signs_are_those_of_the_weights_and_change_where_flips_are_counted():
     """A run with every sign kept: what differs between two entries is what was counted."""
-    data, config = load("digits"), method_config("stompp", 1, 0)
+    data, config = load("digits"), configuration({"method": "stompp", "blocks": 1})
     config = replace(config, width=4, epochs=4, eval_every=1, sign_sample=10_000)
     model = build(config, data)
     history = fit(model, data, config, progress=False)

@@ -4,7 +4,8 @@ import pytest
 
 from stompp_lite import load
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab.fair import arm_config
+from stompp_lite.lab.arms import configuration
+from stompp_lite.lab.experiment import LAB
 from stompp_lite.lab.run import build
 from stompp_lite.method import SHAPES
 from stompp_lite.schedule import Schedule
@@ -24,7 +25,7 @@ def test_a_run_ends_in_the_comparison_with_the_accuracy_that_fit_gives(trainer):
     trainer.wait(120)
     assert not trainer.run_button.disabled and trainer.stop_button.disabled
     data = load("digits")
-    config = arm_config("minimal", "stompp", 1, 0, epochs=2, eval_every=2, diagnose=False)
+    config = configuration(LAB | {"blocks": 1, "epochs": 2, "eval_every": 2, "diagnose": False})
     expected = fit(build(config, data), data, config, progress=False).final["test_acc"]
     assert trainer.results[-1][1] == trainer.says.value == f"{expected:.1f} %"
     assert trainer.bar.value == 1.0 and bytes(trainer.picture.value).startswith(b"\x89PNG")

@@ -9,7 +9,7 @@ from stompp_lite import LabResNet, binarize_model
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import default_folder, read_all
-from stompp_lite.lab.report import group, table, told
+from stompp_lite.lab.report import group, summary, table
 from stompp_lite.viz import diagrams, style
 from stompp_lite.viz.tables import matrix
 
@@ -30,8 +30,9 @@ def test_a_matrix_names_settings_arms_and_depths_in_words():
     assert header[1:4] == ["8, `minimal`", "24, `adam`", "24, `minimal`"]
     runs = group(read_all("orders"))
     column = header.index("24, `minimal`") - 1
-    assert found["StoMPP, reverse"][column] == told(runs["n06-minimal-stompp-reverse"]) + " (10)"
-    assert found["StoMPP, global, redraw"][column] == told(runs["n06-minimal-stompp-global-redraw"])
+    reverse, redraw = runs["n06-minimal-stompp-reverse"], runs["n06-minimal-stompp-global-redraw"]
+    assert found["StoMPP, reverse"][column] == summary(reverse) + " (10)"
+    assert found["StoMPP, global, redraw"][column] == summary(redraw)
     assert "5 seeds, where" in matrix("orders")
 
 
@@ -47,7 +48,7 @@ def test_no_setting_is_lost(recipe):
     cells = [c for row in rows(text)[1].values() for c in row if c]
     assert len(cells) == len(group(read_all(recipe)))
     for runs in group(read_all(recipe)).values():
-        shown = told(runs) or f"{runs[0].final['test_acc']:.1f}"
+        shown = summary(runs) or f"{runs[0].final['test_acc']:.1f}"
         assert any(re.fullmatch(rf"{re.escape(shown)}( \(\d+\))?", c) for c in cells)
 
 

@@ -21,14 +21,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from stompp_lite.checks import count, one_of
-from stompp_lite.lab.models import MODELS
+from stompp_lite.checks import count
+from stompp_lite.lab.arms import configuration
+from stompp_lite.lab.config import Config
 from stompp_lite.lab.record import machine, versions
-from stompp_lite.lab.run import Config, build, check_device, method_config
-from stompp_lite.training.augment import AUGMENTATIONS
-from stompp_lite.training.data import Data, load
-from stompp_lite.training.loop import Run
-from stompp_lite.training.plan import Plan
+from stompp_lite.lab.run import build
+from stompp_lite.training.data import load
 from stompp_lite.training.progression import Progression
 
 _STEPS_PER_WINDOW = 8
@@ -87,8 +85,8 @@ def measure(blocks: int = 6, width: int = 16, repeats: int = 5, inner: int = 5) 
     """
     count(repeats, "repeats")
     data = load("digits")
-    base = replace(Config(), width=width, plan=Plan())
-    configs = {m: method_config(m, blocks, 0, base) for m in ("float", "ste", "stompp")}
+    sizes = {"blocks": count(blocks, "blocks"), "width": width}
+    configs = {m: configuration({"method": m, **sizes}) for m in ("float", "ste", "stompp")}
     stages = 4 * blocks + 1
     step_ms: dict[str, list[float]] = {}
     nets = {name: _Timed(configs[name], data, 0) for name in ("float", "ste")}
@@ -131,59 +129,6 @@ def measure(blocks: int = 6, width: int = 16, repeats: int = 5, inner: int = 5) 
     }
 
 
-def loader(
-    model: str = "resnet18", batch: int = 256, device: str = "cpu", repeats: int = 5
-) -> dict[str, Any]:
-    """What crops, flips and the choice of a batch cost, on images of CIFAR's size.
-
-    Returns:
-        Milliseconds of a training step and of what comes before it, each as
-        ``{"min", "median", "max"}``, and the ``share`` of the latter in an epoch.
-
-    Raises:
-        ConfigError: an unknown model, a device that cannot be used, or a size below one.
-    """
-    count(repeats, "repeats")
-    check_device(device)
-    kind = MODELS[one_of(model, MODELS, "model")]
-    config = replace(
-        method_config("ste", 1, 0), model=model, width=kind.width or 16,
-        blocks=() if kind.own else (1,) * (kind.groups or 2), data="cifar10",
-        batch_size=batch, augment="crop-flip", epochs=1,
-    )  # fmt: skip
-    x = torch.randn(count(batch, "the batch size"), 3, 32, 32)
-    y = torch.arange(batch) % 10
-    data = Data("cifar10", x, y, x, y, 10).to(device)
-    run = Run(build(config, data).to(device), data, config)
-    index = torch.arange(batch)
-
-    def step() -> None:
-        run.train_step(index)
-        _wait(device)
-
-    def batch_alone() -> None:
-        AUGMENTATIONS["crop-flip"](data.train_x[index], 0, run.step, index)
-        _wait(device)
-
-    step_ms, loader_ms = [], []
-    for work in (step, batch_alone):
-        work()  # the first time is another
-    for _ in range(repeats):
-        step_ms.append(1000 * _time(step))
-        loader_ms.append(1000 * _time(batch_alone))
-    run.progression.release()
-    share = statistics.median(loader_ms) / statistics.median(step_ms)
-    return {
-        "model": model, "batch": batch, "device": device, "share": share,
-        "step_ms": _spread(step_ms), "loader_ms": _spread(loader_ms),
-    }  # fmt: skip
-
-
-def _wait(device: str) -> None:
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize()
-
-
 def _whole_run(config: Config, data: Any) -> None:
     net = _Timed(config, data, 0)
     for t in range(net.total):
@@ -212,13 +157,4 @@ def text(result: dict[str, Any]) -> str:
             f"floor                           {result['floor']:.3g}",
             f"whole run / floor               {result['run_over_floor']:.3g}",
         ]
-    )
-
-
-def loader_text(result: dict[str, Any]) -> str:
-    """What :func:`loader` found, as a line for a terminal."""
-    return (
-        f"{result['model']}, batch of {result['batch']} on {result['device']}: a step takes "
-        f"{result['step_ms']['median']:.3g} ms, of which choosing, cropping and flipping the batch "
-        f"{result['loader_ms']['median']:.3g} ms, {100 * result['share']:.2g} %"
     )

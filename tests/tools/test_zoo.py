@@ -6,7 +6,7 @@ import pytest
 
 from stompp_lite import import_torchvision
 from stompp_lite.errors import RecordError
-from stompp_lite.lab import zoo
+from stompp_lite.tools import zoo
 from tests.conftest import ROOT
 
 RECORDED = {o.model: o for o in zoo.read(ROOT / "data" / "zoo.json")}

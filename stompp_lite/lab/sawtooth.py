@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from stompp_lite.errors import RecordError
+from stompp_lite.lab.config import binary_layers_of, config_of
 from stompp_lite.lab.record import Record
-from stompp_lite.lab.run import config_of
 
 PARTS = 10  # of a window
 
@@ -20,7 +20,8 @@ def by_phase(record: Record) -> np.ndarray:
     Of a run without windows, such as STE's, the same steps are taken.
 
     Args:
-        record: of a lab network, with ``history="step"``.
+        record: with ``history="step"``, of a network that has a stage for each binary layer and
+            one for the stem.
 
     Raises:
         RecordError: the losses of single steps were not recorded.
@@ -28,7 +29,7 @@ def by_phase(record: Record) -> np.ndarray:
     if "loss" not in record.steps:
         raise RecordError(f"{record.name}: the losses of single steps were not recorded")
     config, losses = config_of(record), np.array(record.steps["loss"], float)
-    stages = 2 * sum(config.blocks) + 1
+    stages = binary_layers_of(config) + 1
     schedule = config.plan.schedules(stages, len(losses))["weight"]
     tau = schedule.windows * (np.arange(schedule.steps) + 1) / schedule.steps  # time in windows
     late, part = tau > 2, (PARTS * (tau % 1)).astype(int)

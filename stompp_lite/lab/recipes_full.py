@@ -1,0 +1,176 @@
+"""Recipes of full size: what a reader with a GPU can run. None of it is recorded here yet.
+
+A recipe is a family of runs. Their names say what they are, and ``--only`` picks some of them::
+
+    python -m stompp_lite sweep cifar-full --only cifar10-resnet18-bnn-minimal --device cuda
+
+Settings are the papers' as far as we know them (chapter 13 says how sure that is): SGD, momentum
+0.9, a constant learning rate of 0.1, no weight decay, batches of 256, the same augmentation and
+epochs for every method. Arms are those of the fair fight; Adam runs at 0.003, which is not tuned.
+
+Used by chapters 13 to 16.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stompp_lite.lab.experiment import Factors, Recipe, row
+from stompp_lite.networks.families import RESNETS
+
+#: Settings of the papers on CIFAR as reported, and what we add to it (crops and flips).
+PAPERS: dict[str, Any] = {
+    "epochs": 200, "batch_size": 256, "momentum": 0.9, "augment": "crop-flip",
+    "eval_every": 10, "history": "epoch", "diagnose": False,
+}  # fmt: skip
+ADAM: dict[str, Any] = {"optimizer": "adam", "lr": 0.003}
+SCALE: dict[str, Any] = {"scale": "layer"}
+#: The default rate of 0.1 is reportedly the papers'.
+ARMS: dict[str, dict[str, Any]] = {"minimal": {}, "scale": SCALE, "adam": ADAM}
+CIFARS = ("cifar10", "cifar100")
+THREE_METHODS = ("ste", "stompp", "stompp+ste")
+SHORT = ("float", *THREE_METHODS, "hybrid")
+FAR: dict[str, Any] = {"epochs": 90, "augment": "resized-crop", "precision": "bf16"}
+
+
+def _rows(
+    net: str, arms: tuple[str, ...] = tuple(ARMS), methods: tuple[str, ...] = SHORT, **net_is: Any
+) -> list[Factors]:
+    """Binary weights and activations: every arm and method. Nothing in a float network has a
+    scale."""
+    head = f"{{data}}-{net}-bnn-{{arm}}-{{method}}"
+    binary = tuple(m for m in methods if m != "float")
+    rows = [row(head=head, arm=arms, method=binary, **net_is)]
+    if "float" in methods:
+        plain = tuple(arm for arm in arms if "scale" not in arm)
+        rows.append(row(head=head, arm=plain, method="float", **net_is))
+    return rows
+
+
+def _all_rows(net: str, alone: bool = False, **net_is: Any) -> list[Factors]:
+    """The same with the other orders and the reverse hybrid.
+
+    Args:
+        alone: and binary weights alone. (Without binary activations hybrids are other methods.)
+    """
+    orders = ("global", "reverse")
+    rows = _rows(net, methods=(*SHORT, "reverse-hybrid"), **net_is)
+    rows.append(row(head=f"{{data}}-{net}-bnn-{{arm}}-{{order}}", arm=tuple(ARMS),
+                    method="stompp", order=orders, **net_is))  # fmt: skip
+    if alone:
+        head = f"{{data}}-{net}-bwn-{{arm}}-"
+        alone_is = {"ste": "ste-weights-only", "stompp": "weights-only",
+                    "stompp+ste": "stompp+ste-weights-only"}  # fmt: skip
+        rows += [row(head=head + name, arm=tuple(ARMS), method=method, **net_is)
+                 for name, method in alone_is.items()]  # fmt: skip
+        rows.append(row(head=head + "{order}", arm=tuple(ARMS), method="weights-only",
+                        order=orders, **net_is))  # fmt: skip
+    return rows
+
+
+def _resnet(name: str) -> dict[str, Any]:
+    return {"model": name, "width": 64, "blocks": []}
+
+
+#: BERT-base as the hub has it, with 12 blocks of six linear layers, all of them binary. Nothing of
+#: the papers' settings is known to us; 0.00005 is usual for fine-tuning with Adam. Where no norm
+#: follows a layer, a scale changes what it computes.
+BERT_ADAM: dict[str, Any] = {"optimizer": "adam", "lr": 0.00005}
+BERT_ARMS: dict[str, dict[str, Any]] = {
+    "minimal": {}, "scale": SCALE, "adam": BERT_ADAM, "adam+scale": BERT_ADAM | SCALE,
+}  # fmt: skip
+BERT: dict[str, Any] = {
+    "model": "bert", "bert": "google-bert/bert-base-uncased", "width": 768, "blocks": [12],
+}  # fmt: skip
+
+FULL = (
+    Recipe(
+        "ten-minutes",
+        "What can ten minutes of one GPU decide? CIFAR-10, ResNet-18, in this order: does STE need "
+        "a scale, does StoMPP do without, what does a surrogate add, and what would float or Adam "
+        "give? One seed, so nothing is a finding yet.",
+        "not measured; six epochs a run are meant for nine minutes of one data-center GPU (more or "
+        "fewer with --set epochs=...)",
+        [
+            row(arm=arm, method=method, **_resnet("resnet18"))
+            for arm, method in (
+                ("minimal", "ste"), ("scale", "ste"), ("minimal", "stompp"),
+                ("minimal", "stompp+ste"), ("minimal", "float"), ("adam", "ste"),
+            )
+        ],
+        PAPERS | {"head": "{data}-resnet18-bnn-{arm}-{method}", "data": "cifar10", "epochs": 6,
+                  "eval_every": 6, "precision": "bf16", "seed": 0},
+        ARMS,
+        full=True,
+    ),
+    Recipe(
+        "decide",
+        "CIFAR-10, ResNet-18 and ResNet-50: does a scale, or Adam, close the gap between STE and "
+        "StoMPP? One seed, 30 epochs (fewer with --set epochs=...).",
+        "not measured; by operations about two hours on one data-center GPU",
+        [
+            given
+            for net in ("resnet18", "resnet50")
+            for given in (
+                *_rows(net, ("minimal", "scale"), THREE_METHODS, **_resnet(net)),
+                *_rows(net, ("adam",), ("ste",), **_resnet(net)),
+                row(head=f"{{data}}-{net}-bnn-{{arm}}-{{order}}", arm="minimal", method="stompp",
+                    order=("reverse", "global"), **_resnet(net)),
+            )
+        ],
+        PAPERS | {"data": "cifar10", "epochs": 30, "eval_every": 5, "seed": 0},
+        ARMS,
+        full=True,
+    ),
+    Recipe(
+        "cifar-full",
+        "All methods, three arms, ResNet-18, -34 and -50 on CIFAR-10 and CIFAR-100. Three seeds.",
+        "not measured; weeks on one data-center GPU, so choose with --only",
+        [given for net in RESNETS for given in _all_rows(net, alone=True, **_resnet(net))],
+        PAPERS | {"data": CIFARS, "seed": range(3)},
+        ARMS,
+        full=True,
+    ),
+    Recipe(
+        "imagenet-full",
+        "All methods, three arms, ResNet-18, -34 and -50 on ImageNet. One seed; the papers' number "
+        "of epochs is not known to us.",
+        "not measured; by operations half a day a run on one data-center GPU if it is fed fast "
+        "enough, so use torchrun with run --name",
+        [given for net in RESNETS for given in _all_rows(net, **_resnet(net))],
+        PAPERS | FAR | {"data": "imagenet", "stem": "imagenet", "seed": 0},
+        ARMS,
+        full=True,
+    ),
+    Recipe(
+        "mobilenet-full",
+        "MobileNetV2 on CIFAR-100, depthwise convolutions binary or float. Three seeds.",
+        "not measured; days on one data-center GPU, so choose with --only",
+        [*_rows("mobile"), *_rows("mobile-dwfloat", float_depthwise=True)],
+        PAPERS | {"data": "cifar100", "model": "mobilenet", "width": 32, "blocks": [],
+                  "seed": range(3)},
+        ARMS,
+        full=True,
+    ),
+    Recipe(
+        "bireal-full",
+        "Bi-Real ResNet-18 on CIFAR-10 and CIFAR-100, from scratch and from a float network. Three "
+        "seeds.",
+        "not measured; days on one data-center GPU, so choose with --only",
+        [*_all_rows("bireal18"), *_all_rows("bireal18-pretrained", pretrain=200)],
+        PAPERS | {"data": CIFARS, "model": "bireal", "width": 64, "blocks": [4, 4, 4, 4],
+                  "seed": range(3)},
+        ARMS,
+        full=True,
+    ),
+    Recipe(
+        "bert-full",
+        "Fine-tuning BERT-base on SST-2: two optimizers, with and without a scale. Three seeds.",
+        "not measured; by operations a day or two on one data-center GPU",
+        _rows("bert-base", tuple(BERT_ARMS)),
+        PAPERS | BERT | {"data": "sst2", "epochs": 10, "batch_size": 32, "augment": "none",
+                         "eval_every": 1, "seed": range(3)},
+        BERT_ARMS,
+        full=True,
+    ),
+)  # fmt: skip
