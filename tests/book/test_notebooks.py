@@ -1,5 +1,6 @@
 """What every chapter must have, read from the stored notebooks (nbval executes them)."""
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from IPython.core.interactiveshell import InteractiveShell
 
+from stompp_lite import load
 from tests.conftest import CHAPTERS, ROOT
 
 ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
@@ -115,6 +117,17 @@ def test_relative_links_lead_somewhere(chapter):
     for link in re.findall(r"\]\(([^)#\s]+)", text(chapter)):
         if not link.startswith("http"):
             assert (ROOT / "notebooks" / link).exists(), link
+
+
+def test_the_larger_class_of_the_training_texts_is_as_chapter_15_counts_it():
+    root = Path(os.environ.get("STOMPP_DATA", "data"))
+    if not (root / "SST-2" / "train.tsv").exists():
+        pytest.skip(f"no SST-2 in {root}; name a folder that has it in STOMPP_DATA")
+    labels = load("sst2-small", root).train_y
+    cells = nbformat.read(CHAPTERS[14], as_version=4).cells
+    said = next(c.source for c in cells if "larger, texts = " in c.source)
+    larger, texts = re.search(r"larger, texts = ([\d_]+), ([\d_]+)", said).groups()
+    assert (int(larger), int(texts)) == (int(labels.sum()), len(labels))
 
 
 def test_no_placeholder_is_left(chapter):
