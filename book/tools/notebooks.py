@@ -75,7 +75,7 @@ def execute(path: Path) -> float:
     notebook = nbformat.read(path, as_version=4)
     start = time.perf_counter()
     client = NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+        notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     )
     client.execute()
     normalize(notebook, before)

@@ -1,12 +1,16 @@
 """What every chapter must have, read from the stored notebooks (nbval executes them)."""
 
+import os
 import re
+import shlex
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
+from IPython.core.interactiveshell import InteractiveShell
 
+from stompp_lite import load
 from tests.conftest import CHAPTERS, ROOT
 
 ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
@@ -49,8 +53,25 @@ def test_one_setup_cell_the_same_everywhere_with_the_address_of_the_config(chapt
     reference = nbformat.read(CHAPTERS[0], as_version=4).cells[1].source
     assert setups == [reference] == [chapter.cells[1].source]
     assert re.findall(r"git\+([^\"']+)", reference) == [ADDRESS]
-    for forbidden in ("--upgrade", " -U", "torch=", "numpy"):
-        assert forbidden not in reference.replace("never touches torch or numpy", "")
+    comment, *lines = [line for line in reference.splitlines() if line]
+    assert comment.startswith("# Setup.") and len(lines) == 6
+    assert lines[-1] == "print(chapter.start())"  # one line that says what runs
+    assert not re.search(r"--upgrade|-U\b|torch|numpy", "\n".join(lines))  # pip keeps what is there
+
+
+def test_the_setup_cell_installs_only_where_the_package_is_missing(monkeypatch, capsys):
+    installed = []
+    shell = InteractiveShell(user_ns={})
+    monkeypatch.setattr(shell, "system", installed.append)
+    monkeypatch.setenv("STOMPP_LITE_SOURCE", "/a folder/stompp_lite.whl")
+    source = nbformat.read(CHAPTERS[0], as_version=4).cells[1].source
+    assert shell.run_cell(source).success and not installed
+    assert re.fullmatch(r"Ready: stompp_lite .+\n", capsys.readouterr().out)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert shell.run_cell(source).success
+    assert [shlex.split(command)[1:] for command in installed] == [
+        ["-m", "pip", "install", "--quiet", "/a folder/stompp_lite.whl"]
+    ]
 
 
 def test_outputs_are_stored_whole_and_clean(chapter):
@@ -96,6 +117,17 @@ def test_relative_links_lead_somewhere(chapter):
     for link in re.findall(r"\]\(([^)#\s]+)", text(chapter)):
         if not link.startswith("http"):
             assert (ROOT / "notebooks" / link).exists(), link
+
+
+def test_the_larger_class_of_the_training_texts_is_as_chapter_15_counts_it():
+    root = Path(os.environ.get("STOMPP_DATA", "data"))
+    if not (root / "SST-2" / "train.tsv").exists():
+        pytest.skip(f"no SST-2 in {root}; name a folder that has it in STOMPP_DATA")
+    labels = load("sst2-small", root).train_y
+    cells = nbformat.read(CHAPTERS[14], as_version=4).cells
+    said = next(c.source for c in cells if "larger, texts = " in c.source)
+    larger, texts = re.search(r"larger, texts = ([\d_]+), ([\d_]+)", said).groups()
+    assert (int(larger), int(texts)) == (int(labels.sum()), len(labels))
 
 
 def test_no_placeholder_is_left(chapter):
