@@ -28,11 +28,13 @@ from stompp_lite.training.data import batches
 from stompp_lite.training.measure import reestimate_batch_norm
 from tests.conftest import ROOT, lab_net, same_state
 
-SETTINGS = {"epochs": 12, "batch_size": 16, "seed": 3, "progress": False}  # 36 steps
+SETTINGS = {  # 36 steps
+    "epochs": 12, "batch_size": 16, "seed": 3, "progress": False, "diagnose": False,
+}  # fmt: skip
 
 
 def test_history_holds_what_it_promises(tiny, capsys):
-    history = fit(lab_net(), tiny, history="step", **SETTINGS)
+    history = fit(lab_net(), tiny, history="step", **SETTINGS | {"diagnose": True})
     assert history.finished and len(history.epochs) == 12
     assert len(history.steps["loss"]) == 36
     entry = history.epochs[5]
@@ -73,7 +75,7 @@ def test_eval_every_skips_but_never_the_last(tiny):
 def test_diagnosis_does_not_disturb_the_run(tiny):
     nets = [lab_net(), lab_net()]
     for net, diagnose in zip(nets, (True, False)):
-        fit(net, tiny, diagnose=diagnose, **SETTINGS)
+        fit(net, tiny, **SETTINGS | {"diagnose": diagnose})
     assert same_state(*nets)
 
 
@@ -82,7 +84,7 @@ def test_diagnosis_does_not_disturb_the_run(tiny):
 def test_resume_is_equal_to_the_bit(tiny, tmp_path, mask_rule, order):
     plan = Plan(order=order, mask_rule=mask_rule, refresh=0.1)
     whole = lab_net()
-    settings = SETTINGS | {"plan": plan, "history": "step"}
+    settings = SETTINGS | {"plan": plan, "history": "step", "diagnose": order == "forward"}
     want = fit(whole, tiny, **settings)
     path = tmp_path / "run.npz"
     stops = sorted(random.Random(order + mask_rule).sample(range(1, 36), 4))
@@ -107,7 +109,10 @@ from stompp_lite import Data, fit
 blob = torch.load({data!r}, weights_only=True)
 tiny = Data("tiny", **blob, classes=3)
 print("started", flush=True)
-fit(lab_net(), tiny, checkpoint={path!r}, checkpoint_every=1, epochs=12, batch_size=16, seed=3)
+fit(
+    lab_net(), tiny, checkpoint={path!r}, checkpoint_every=1, epochs=12, batch_size=16, seed=3,
+    diagnose=False,
+)
 print("finished", flush=True)
 """
 
@@ -395,7 +400,7 @@ def test_named_optimizers_and_schedules_are_torchs(tiny, name, schedule):
     ours, theirs = lab_net("ste", "ste"), lab_net("ste", "ste")
     fit(
         ours, tiny, optimizer=name, lr_schedule=schedule, lr=0.05, momentum=0.8,
-        weight_decay=0.01, diagnose=False, **SETTINGS,
+        weight_decay=0.01, **SETTINGS,
     )  # fmt: skip
     by_hand(theirs.train(), tiny, make, factor[schedule])
     pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
@@ -503,7 +508,7 @@ def test_random_layers_resume_to_the_bit(tiny, tmp_path):
 @pytest.mark.parametrize("rules", [("stompp", "stompp"), ("stompp+ste", "stompp+ste")])
 def test_gradient_checkpointing_changes_nothing(tiny, rules):
     plain = lab_net(*rules, blocks=(2, 1))
-    fit(plain, tiny, diagnose=False, **SETTINGS)
+    fit(plain, tiny, **SETTINGS)
     torch.manual_seed(0)
     net = LabResNet(1, 3, width=4, blocks=(2, 1))
     model = binarize_model(net, torch.zeros(1, 1, 6, 6), weights=rules[0], activations=rules[1])
@@ -514,7 +519,7 @@ def test_gradient_checkpointing_changes_nothing(tiny, rules):
             return checkpoint(forward, x, use_reentrant=False)
 
         model.blocks[i].forward = again
-    fit(model, tiny, diagnose=False, **SETTINGS)
+    fit(model, tiny, **SETTINGS)
     pairs = zip(model.parameters(), plain.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
 
