@@ -22,8 +22,9 @@ Taught in chapter 8, *Layer by layer*.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from stompp_lite.checks import checked, count, one_of, whole
 from stompp_lite.errors import ConfigError
@@ -85,13 +86,17 @@ class Schedule:
             raise ConfigError(f"stage {stage!r} does not exist; there are {self.stages}")
         return self.turns[stage]
 
-    def fraction(self, stage: int, step: int) -> float:
-        """Frozen fraction of ``stage`` at ``step``, in [0, 1].
+    def path(self, stage: int) -> Callable[[int], float]:
+        """Frozen fraction of ``stage`` as a function of the step, in [0, 1].
 
         Steps before 0 give 0, steps from ``steps`` on give 1 (the tail).
         """
         turn = self._turn(stage)
-        return fraction(whole(step, "a step"), turn, self.windows, self.steps, self.shape)
+        return partial(fraction, turn=turn, windows=self.windows, T=self.steps, shape=self.shape)
+
+    def fraction(self, stage: int, step: int) -> float:
+        """Frozen fraction of ``stage`` at ``step``, as :meth:`path` gives it."""
+        return self.path(stage)(whole(step, "a step"))
 
     def fractions(self, step: int) -> list[float]:
         """Frozen fraction of every stage at ``step``."""

@@ -28,7 +28,8 @@ def group(records: list[Record]) -> dict[str, list[Record]]:
         groups[record.name.removesuffix(f"-s{record.seed}")].append(record)
     usual = Config().to_dict()  # of settings that are younger than a record
     for name, runs in groups.items():
-        settings = [usual | r.config | {"seed": None} for r in runs]
+        known = [{k: v for k, v in r.config.items() if k != "measure_steps"} for r in runs]
+        settings = [usual | config | {"seed": None} for config in known]  # a field until 0.1
         seeds = [r.seed for r in runs]
         if any(s != settings[0] for s in settings) or len(set(seeds)) < len(seeds):
             raise RecordError(

@@ -138,14 +138,22 @@ class Site(Binarizer):
 
     ``mask`` and ``p`` are no buffers: they follow from the step of a run, so they are neither
     broadcast between processes nor stored. The ``state_dict`` only notes whether the tensor is
-    committed, so that a finished network that is loaded elsewhere is binary there too.
+    committed, so that a finished network that is loaded elsewhere is binary there too. The buffer
+    ``committed`` says the same: a copy whose buffers are kept equal to those of the model
+    (``AveragedModel``), or averaged, is binary where the model is.
     """
 
     alpha: Tensor | None
+    committed: Tensor
+    _p: float
+    _seen: tuple[int, int]  # which tensor the flag was, and how often it had been changed
 
     def __init__(self, rule: Rule, channels: int = 0) -> None:
         super().__init__()
         self.rule, self.channels = rule, channels
+        with torch.inference_mode(False):
+            self.register_buffer("committed", torch.tensor(0.0), persistent=False)
+        self._p, self._seen = 0.0, (0, 0)
         self.p = self.resting_p(0)
         self.shape: tuple[int, ...] | None = None  # of an activation, without the batch axis
         self.register_buffer("alpha", None)
@@ -155,6 +163,26 @@ class Site(Binarizer):
         """The surrogate that frozen entries use now."""
         waits = self.rule.name == "stompp-then-ste" and self.p < 1.0
         return None if waits else self.rule.surrogate
+
+    @property
+    def p(self) -> float:  # type: ignore[override]
+        """The frozen fraction now, in [0, 1]."""
+        flag = self.committed
+        if not self.rule.progressive or torch.compiler.is_compiling() or type(flag) is not Tensor:
+            return self._p
+        if self._seen != (id(flag), flag._version) and not flag.is_meta:
+            self._seen, done = (id(flag), flag._version), bool(flag > 0)
+            if done != (self._p == 1.0):  # the buffers of another model were copied or averaged
+                self._p, self.mask = float(done), None
+        return self._p
+
+    @p.setter
+    def p(self, p: float) -> None:
+        flag, changed = self.committed, (p == 1.0) != (self._p == 1.0)
+        if changed or self._seen != (id(flag), flag._version):
+            with torch.inference_mode(False):  # a tensor that counts its changes
+                self.committed = flag = torch.tensor(float(p == 1.0), device=flag.device)
+        self._p, self._seen = p, (id(flag), flag._version)
 
     def resting_p(self, _step: int) -> float:
         """p of a rule that has no schedule, at any step."""
@@ -211,7 +239,7 @@ class Site(Binarizer):
 
     def get_extra_state(self) -> Tensor:
         """1 if wholly frozen, else 0: a part of the ``state_dict``."""
-        return torch.tensor(float(self.p == 1.0))
+        return self.committed
 
     def set_extra_state(self, state: Tensor) -> None:
         """Take over from a ``state_dict``. A half-frozen tensor comes back free."""

@@ -1,7 +1,4 @@
-"""Data sets as tensors that live on the training device: no workers, no queues.
-
-(Images that do not fit there are read as they are needed, by
-:class:`~stompp_lite.training.folders.Images`, which stands where the tensor would.)
+"""Data sets by name.
 
 ``digits`` ships with scikit-learn and needs no network; it is the lab's data set. The others are
 read with torchvision's own loaders, from a folder where they already lie or downloaded on request.
@@ -15,24 +12,21 @@ import importlib
 import math
 import os
 import pickle
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from stompp_lite import rng
-from stompp_lite.checks import count as counted
 from stompp_lite.checks import flag, one_of
-from stompp_lite.errors import ConfigError, DataError, DtypeError, NonFiniteError, ShapeError
+from stompp_lite.errors import ConfigError, DataError
 from stompp_lite.networks.vision import import_torchvision
 from stompp_lite.training import folders, texts
 from stompp_lite.training.folders import FOLDERS, Images
+from stompp_lite.training.samples import Data as Data
+from stompp_lite.training.samples import batches as batches
 
 # name -> (torchvision class, mean, standard deviation)
 VISION = {
@@ -48,101 +42,6 @@ CLASSES = {"mnist": 10, "fashion-mnist": 10, "cifar10": 10, "cifar100": 100}
 REDUCED = {"fashion-small": ("fashion-mnist", 4, 600), "cifar10-small": ("cifar10", 2, 1024)}
 #: Data sets that can be loaded.
 NAMES = ("digits", "spirals", *VISION, *REDUCED, "sst2", "sst2-small", "topics", *FOLDERS)
-#: Training images that a training accuracy is measured on, where images are read from a folder.
-SAMPLE = 10_000
-
-
-@dataclass(frozen=True)
-class Data:
-    """Images and labels, normalized; or texts.
-
-    Attributes:
-        name: where they come from.
-        train_x, test_x: float32 [N, C, H, W], or :class:`~stompp_lite.training.folders.Images`; of
-            texts int64 [N, T], token ids.
-        train_y, test_y: int64 [N], labels 0 ... classes - 1; or [N, T], one for each token.
-        classes: number of classes.
-        split: ``"test"``, or ``"validation"`` when the test images are held-out training images.
-        tokens: size of the vocabulary of texts; 0: these are no texts.
-    """
-
-    name: str
-    train_x: Any
-    train_y: Tensor
-    test_x: Any
-    test_y: Tensor
-    classes: int
-    split: str = "test"
-    tokens: int = 0
-
-    def __post_init__(self) -> None:
-        for part in ("train", "test"):
-            x, y = getattr(self, f"{part}_x"), getattr(self, f"{part}_y")
-            if self.tokens and (x.dtype != torch.int64 or x.dim() != 2):
-                raise DtypeError(
-                    f"{part} texts must be token ids, int64 [N, T], got {x.dtype} {tuple(x.shape)}"
-                )
-            read = isinstance(x, Images)  # looked at one by one, when they are read
-            if not self.tokens and not read and not x.is_floating_point():
-                raise DtypeError(
-                    f"{part} images must be floating point, got {x.dtype} (for token ids say how "
-                    "many there are: Data(..., tokens=...))"
-                )
-            if y.dtype != torch.int64:
-                raise DtypeError(f"{part} labels must be int64, got {y.dtype}; use y.long()")
-            per_token = self.tokens > 0 and y.shape == x.shape
-            if (y.dim() != 1 and not per_token) or len(x) != len(y) or len(x) == 0:
-                raise ShapeError(
-                    f"{part} images {tuple(x.shape)} and labels {tuple(y.shape)} do not match: "
-                    "one label for each image is needed (or each token), and at least one image"
-                )
-            if self.tokens and not 0 <= int(x.min()) <= int(x.max()) < self.tokens:
-                raise ConfigError(
-                    f"{part} token ids run from {int(x.min())} to {int(x.max())}, outside "
-                    f"0 ... {self.tokens - 1}"
-                )
-            if not self.tokens and not read and not bool(torch.isfinite(x).all()):
-                bad = int((~torch.isfinite(x)).flatten(1).any(1).nonzero()[0])
-                raise NonFiniteError(
-                    f"{part} image {bad} holds NaN or infinity; remove or repair it"
-                )
-            low, high = int(y.min()), int(y.max())
-            if low < 0 or high >= self.classes:
-                raise ConfigError(
-                    f"{part} labels run from {low} to {high}, outside 0 ... {self.classes - 1}"
-                )
-
-    @cached_property
-    def train_sample(self) -> tuple[Any, Tensor]:
-        """The training images that training accuracy is measured on, and their labels."""
-        if not isinstance(self.train_x, Images) or len(self.train_x) <= SAMPLE:
-            return self.train_x, self.train_y
-        chosen = rng.permutation(len(self.train_x), 0)[:SAMPLE]
-        return self.train_x.take(chosen), self.train_y[chosen]
-
-    def to(self, device: torch.device | str) -> Data:
-        """The same data on ``device``."""
-        names = ("train_x", "train_y", "test_x", "test_y")
-        return replace(self, **{n: getattr(self, n).to(device) for n in names})
-
-
-def check_batch_size(count: int, size: int) -> None:
-    """Raise ConfigError unless a batch of ``size`` fits into ``count`` samples."""
-    if counted(size, "the batch size") > count:
-        raise ConfigError(f"a batch of {size} is larger than the data ({count} samples)")
-
-
-def batches(count: int, size: int, seed: int, epoch: int) -> Iterator[Tensor]:
-    """Shuffled index batches of an epoch: int64 [size] each, the last one shorter.
-
-    The order depends on (seed, epoch) alone, so a resumed run sees the same batches.
-
-    Raises:
-        ConfigError: a batch larger than the data.
-    """
-    check_batch_size(count, size)
-    generator = torch.Generator().manual_seed(rng.make_key(seed, "batches", epoch) >> 1)
-    yield from torch.randperm(count, generator=generator).split(size)
 
 
 def load(

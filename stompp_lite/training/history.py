@@ -5,7 +5,7 @@ Taught in chapter 3, *A first binary network*.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from stompp_lite.checks import one_of
-from stompp_lite.training.data import Data
-from stompp_lite.training.finished import assert_finite
+from stompp_lite.networks.trace import preserved
+from stompp_lite.training.finished import assert_binary, assert_finite
 from stompp_lite.training.measure import (
     accuracy,
     count_flips,
     gradient_reach,
     masks_at,
+    reestimate_batch_norm,
     signs,
 )
 from stompp_lite.training.progression import Progression
+from stompp_lite.training.samples import Data
 from stompp_lite.training.settings import Settings
 
 
@@ -40,8 +42,6 @@ class History:
             stage, the signs of so many of its weights, evenly spaced, four to a hexadecimal digit
             (1 is +1). Accuracies in percent.
         steps: with ``history="step"``: ``loss``, ``train_acc`` of every step's batch.
-        moments: with ``measure_steps``: the same dicts as in ``epochs``, after every so many
-            steps; there ``loss`` and ``train_acc`` are those of the last batch.
         final: metrics of the finished network: ``test_acc``, ``test_acc_bn`` (after re-estimating
             the batch-norm statistics on the training images), ``train_acc``, ``loss``.
         finished: whether the last step was reached.
@@ -50,7 +50,6 @@ class History:
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     steps: dict[str, list[float]] = field(default_factory=dict)
-    moments: list[dict[str, Any]] = field(default_factory=list)
     final: dict[str, float] = field(default_factory=dict)
     finished: bool = False
     seconds: float = field(default=0.0, compare=False)
@@ -75,37 +74,30 @@ class Recorder:
         self.model, self.data, self.settings, self.progression = model, data, settings, progression
         self.history = History()
         self.sums = {"loss": 0.0, "hits": 0, "seen": 0}  # since the epoch began
-        # signs at the last entry of each list, which the next one counts flips from
-        self.signs = {entries: signs(model) for entries in ("epochs", "moments")}
+        self.signs = signs(model)  # at the last evaluation, which the next one counts flips from
 
-    def add_step(self, step: int, epoch: int, loss: float, hits: int, count: int) -> None:
-        """After ``step`` steps: loss and correct predictions of a batch of ``count``."""
+    def add_step(self, loss: float, hits: int, count: int) -> None:
+        """After a step: loss and correct predictions of a batch of ``count``."""
         self.sums["loss"] += loss * count
         self.sums["hits"] += hits
         self.sums["seen"] += count
         if self.settings.history == "step":
             self.history.steps.setdefault("loss", []).append(loss)
             self.history.steps.setdefault("train_acc", []).append(100.0 * hits / count)
-        if self.settings.measure_steps and step % self.settings.measure_steps == 0:
-            self._measure("moments", step, epoch, loss, 100.0 * hits / count)
 
     def end_epoch(self, step: int, epoch: int) -> None:
-        """After epoch ``epoch`` (1-based)."""
+        """After epoch ``epoch`` (1-based), ``step`` steps: all that is known of the network now."""
         sums, self.sums = self.sums, {"loss": 0.0, "hits": 0, "seen": 0}
-        if epoch % self.settings.eval_every == 0 or epoch == self.settings.epochs:
-            loss, train_acc = sums["loss"] / sums["seen"], 100.0 * sums["hits"] / sums["seen"]
-            self._measure("epochs", step, epoch, loss, train_acc)
-
-    def _measure(self, entries: str, step: int, epoch: int, loss: float, train_acc: float) -> None:
-        """All that is known of the network now; flips since the last of these entries."""
+        if epoch % self.settings.eval_every and epoch < self.settings.epochs:
+            return
         d, model = self.data, self.model
         assert_finite(model)
         p = self.progression.fractions()
         entry: dict[str, Any] = {
             "epoch": epoch,
             "step": step,
-            "loss": loss,
-            "train_acc": train_acc,
+            "loss": sums["loss"] / sums["seen"],
+            "train_acc": 100.0 * sums["hits"] / sums["seen"],
             "test_acc": accuracy(model, d.test_x, d.test_y),
             "p_weights": p["weights"],
             "p_activations": p["activations"],
@@ -117,23 +109,38 @@ class Recorder:
             probe = slice(0, self.settings.batch_size)
             entry |= gradient_reach(model, d.train_x[probe], d.train_y[probe])
         now = signs(model)
-        entry["flips"] = count_flips(self.signs[entries], now)
+        entry["flips"] = count_flips(self.signs, now)
         if self.settings.sign_sample:
             entry["signs"] = [_sample(stage, self.settings.sign_sample) for stage in now]
-        self.signs[entries] = now
-        getattr(self.history, entries).append(entry)
+        self.signs = now
+        self.history.epochs.append(entry)
+
+    def judge(self) -> None:
+        """After the last step: is the network binary, and how good is it?"""
+        model, d = self.model, self.data
+        assert_binary(model, d.train_x[:1])
+        final = {
+            "test_acc": accuracy(model, d.test_x, d.test_y),
+            "train_acc": accuracy(model, *d.train_sample),
+            "loss": self.history.epochs[-1]["loss"],
+        }
+        with preserved(model):
+            reestimate_batch_norm(model, d.train_sample[0])
+            final["test_acc_bn"] = accuracy(model, d.test_x, d.test_y)
+        self.history.final, self.history.finished = final, True
 
     def state(self) -> dict[str, Any]:
         """What the history needs to go on: its entries, and where the next ones start from."""
-        packed = {name: [_pack(s) for s in stages] for name, stages in self.signs.items()}
+        packed = {"epochs": [_pack(stage) for stage in self.signs]}
         return {"history": asdict(self.history), "sums": self.sums, "signs": packed}
 
     def load(self, state: dict[str, Any]) -> None:
         """Take over from :meth:`state`."""
-        self.history, self.sums = History(**state["history"]), state["sums"]
-        for name, stages in state["signs"].items():
-            pairs = zip(stages, self.signs[name], strict=True)
-            self.signs[name] = [_unpack(bits, like) for bits, like in pairs]
+        known = {f.name for f in fields(History)}  # files of version 0.1 hold one more
+        self.history = History(**{k: v for k, v in state["history"].items() if k in known})
+        self.sums = state["sums"]
+        pairs = zip(state["signs"]["epochs"], self.signs, strict=True)
+        self.signs = [_unpack(bits, like) for bits, like in pairs]
 
 
 def _pack(stage: Tensor) -> Tensor:

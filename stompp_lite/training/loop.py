@@ -1,4 +1,4 @@
-"""The training loop: fit a converted model, keep its history, survive being killed.
+"""The training loop: batch, forward, backward, step, record.
 
 ``fit`` prints nothing. It shows a progress bar, returns a
 :class:`~stompp_lite.training.history.History`, and with a checkpoint path it can be stopped at any
@@ -15,34 +15,26 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from stompp_lite.checks import count
-from stompp_lite.errors import CheckpointError, ConfigError, NonFiniteError
+from stompp_lite.errors import ConfigError, NonFiniteError
 from stompp_lite.networks.convert import bare, conversion
-from stompp_lite.networks.trace import preserved
-from stompp_lite.training import checkpoint as store
 from stompp_lite.training.augment import AUGMENTATIONS, RESIZED_CROP
-from stompp_lite.training.data import Data, batches
-from stompp_lite.training.files import only_writer
-from stompp_lite.training.finished import assert_binary
 from stompp_lite.training.folders import Images
 from stompp_lite.training.history import History, Recorder
-from stompp_lite.training.measure import accuracy, loss_of, reestimate_batch_norm
+from stompp_lite.training.measure import loss_of
 from stompp_lite.training.parallel import Ranks
-from stompp_lite.training.preflight import (
-    check_data,
-    check_fit,
-    check_same,
-    fingerprint_of,
-)
-from stompp_lite.training.progression import Progression, needs_closure
-from stompp_lite.training.rates import OPTIMIZERS, LearningRate
+from stompp_lite.training.progression import Progression
+from stompp_lite.training.rates import LearningRate, make_optimizer
+from stompp_lite.training.resume import Resumable
+from stompp_lite.training.samples import Data, batches, check_data, check_fit
 from stompp_lite.training.settings import Settings, changed
 
 
@@ -58,19 +50,21 @@ class Run:
     """
 
     def __init__(self, model: nn.Module, data: Data, settings: Settings) -> None:
+        s = settings
         self.model, self.data, self.settings = bare(model), data, settings
-        self.ranks = Ranks.here()
+        self.ranks = ranks_here()
         # compiled, distributed or neither: only training steps go through it
-        self.forward = self.ranks.parallel(model)
-        self.per_epoch = math.ceil(len(data.train_x) / settings.batch_size)
-        self.total = self.per_epoch * settings.epochs
-        self.optimizer = make_optimizer(self.model, settings)
-        self.rate = LearningRate(self.optimizer, settings.lr_schedule, self.total)
-        self.progression = Progression(model, self.total, settings.plan, seed=settings.seed)
+        self.forward = self.ranks.parallel(model) if self.ranks else model
+        self.per_epoch = math.ceil(len(data.train_x) / s.batch_size)
+        self.total = self.per_epoch * s.epochs
+        self.optimizer = make_optimizer(self.model, s.optimizer, s.lr, s.momentum, s.weight_decay)
+        self.rate = LearningRate(self.optimizer, s.lr_schedule, self.total)
+        self.progression = Progression(model, self.total, s.plan, seed=s.seed)
         self.progression.attach(self.optimizer)
-        self.recorder = Recorder(self.model, data, settings, self.progression)
+        self.progression.check_covered()
+        self.recorder = Recorder(self.model, data, s, self.progression)
         self.step, self.loss = 0, math.nan
-        self._started, self._before = time.perf_counter(), 0.0
+        self.started, self.before = time.perf_counter(), 0.0  # seconds of earlier sessions
 
     @property
     def history(self) -> History:
@@ -90,36 +84,43 @@ class Run:
         if not isinstance(x, Images):
             yield from ((index, None) for index in left)
             return
-        own = [index[self.ranks.rows(len(index))] for index in left]
         crops = (s.seed, epoch) if s.augment == RESIZED_CROP else None
-        yield from zip(left, x.stream(own, crops), strict=True)
+        yield from zip(left, x.stream([index[self._own(index)] for index in left], crops))
+
+    def _own(self, index: Tensor) -> Tensor:
+        """Which entries of a batch are computed by this process."""
+        return self.ranks.rows(len(index)) if self.ranks else torch.arange(len(index))
 
     def train_step(self, index: Tensor, x: Tensor | None = None) -> None:
-        """One batch: forward, backward, update.
+        """One batch: forward, backward, step, record.
 
         Args:
             index: numbers of its images. x: the images of this process, if they were read ahead.
         """
-        rows = self.ranks.rows(len(index))
-        y = self.data.train_y[index[rows]]
-        x = self.data.train_x[index[rows]] if x is None else x
-        self.progression.set_step(self.step)
+        s, ranks = self.settings, self.ranks
+        self.progression.set_step(self.step)  # what is frozen now
         self.rate.set_step(self.step)
-        s = self.settings
-        x = AUGMENTATIONS[s.augment](x, s.seed, self.step, rows)
+        rows = self._own(index)
+        x = self.data.train_x[index[rows]] if x is None else x
+        y = self.data.train_y[index[rows]]
+        if s.augment != "none":
+            x = AUGMENTATIONS[s.augment](x, s.seed, self.step, rows)
         self.optimizer.zero_grad(set_to_none=True)
-        hits, learns, parts = 0, False, s.accumulate
-        loss = x.new_zeros((), dtype=torch.float32)
-        for k, (a, b) in enumerate(zip(x.tensor_split(parts), y.tensor_split(parts), strict=True)):
-            with self.ranks.averaging(self.forward, k == parts - 1):
+        loss, hits, learns = x.new_zeros((), dtype=torch.float32), 0, False
+        parts = list(zip(x.tensor_split(s.accumulate), y.tensor_split(s.accumulate), strict=True))
+        for k, (a, b) in enumerate(parts, start=1):
+            with ranks.averaging(self.forward, k == len(parts)) if ranks else nullcontext():
                 logits = self._logits(a)
-                part = loss_of(logits, b)
+                part, share = loss_of(logits, b), len(a) / len(x)
                 if part.requires_grad:  # else all that could learn is committed
                     learns = True
-                    self.ranks.weigh(part, len(a), len(index)).backward()
-            loss = part.detach() if parts == 1 else loss + part.detach() * (len(a) / len(x))
+                    weight = len(a) * (ranks.world if ranks else 1) / len(index)
+                    (part if weight == 1 else part * weight).backward()
+            loss = part.detach() if share == 1 else loss + part.detach() * share
             hits += int((logits.detach().argmax(-1) == b).sum())
-        self.loss, hits, seen = self.ranks.summed(loss.item(), hits, y.numel(), x.device)
+        self.loss, seen = loss.item(), y.numel()
+        if ranks:
+            self.loss, hits, seen = ranks.summed(self.loss, hits, seen, x.device)
         if not math.isfinite(self.loss):
             raise NonFiniteError(
                 f"the loss is {self.loss} at step {self.step} (epoch "
@@ -129,9 +130,10 @@ class Run:
         if learns:
             self.optimizer.step()
         self.step += 1
-        self.recorder.add_step(self.step, self.epoch, self.loss, hits, seen)
+        self.recorder.add_step(self.loss, hits, seen)
         if self.step % self.per_epoch == 0:
-            self.ranks.agree(self.model)
+            if ranks:
+                ranks.agree(self.model)
             self.recorder.end_epoch(self.step, self.epoch)
 
     def _logits(self, x: Tensor) -> Tensor:
@@ -140,90 +142,9 @@ class Run:
             logits: Tensor = self.forward(x)
         return logits.float() if half else logits
 
-    def finish(self) -> None:
-        """Judge the finished network."""
-        model, d = self.model, self.data
-        self.progression.set_step(self.total - 1)
-        assert_binary(model, d.train_x[:1])
-        final = {
-            "test_acc": accuracy(model, d.test_x, d.test_y),
-            "train_acc": accuracy(model, *d.train_sample),
-            "loss": self.history.epochs[-1]["loss"],
-        }
-        with preserved(model):
-            reestimate_batch_norm(model, d.train_sample[0])
-            final["test_acc_bn"] = accuracy(model, d.test_x, d.test_y)
-        self.history.final, self.history.finished = final, True
-        self._clock()
-
-    def _clock(self) -> None:
-        self.history.seconds = self._before + time.perf_counter() - self._started
-
-    def state(self) -> dict[str, Any]:
-        """All that a run needs to go on; p, masks and learning rates follow from the step."""
-        self._clock()
-        device = self.data.train_y.device
-        cuda = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
-        return {
-            "step": self.step,
-            "weights": dict(self.model.state_dict()),
-            "optimizer": self.optimizer.state_dict(),
-            "history": self.recorder.state(),
-            "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Take over from :meth:`state`.
-
-        Raises:
-            CheckpointError: it does not fit.
-        """
-        try:
-            self.step = count(state["step"], "the step", 0)
-            self.model.load_state_dict(state["weights"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.recorder.load(state["history"])
-            torch.set_rng_state(state["random"]["cpu"])
-            device = self.data.train_y.device
-            if device.type == "cuda" and state["random"]["cuda"]:
-                torch.cuda.set_rng_state(state["random"]["cuda"][0], device)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as err:
-            raise CheckpointError(
-                f"the checkpoint does not fit this run ({type(err).__name__}: {err}); "
-                "use another file"
-            ) from err
-        self._before = self.history.seconds
-        self.progression.weights_loaded()
-        self.progression.set_step(max(self.step - 1, 0))
-
-
-def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """The optimizer that ``settings`` name.
-
-    Raises:
-        ConfigError: it cannot be built, or evaluates the loss several times in a step.
-    """
-    s = settings
-    try:
-        if isinstance(s.optimizer, str):
-            make = OPTIMIZERS[s.optimizer]
-            made = make(model.parameters(), s.lr, s.momentum, s.weight_decay)
-        else:
-            made = s.optimizer(model.parameters())
-    except ValueError as err:  # torch's own checks
-        raise ConfigError(f"the optimizer cannot be built: {err}") from err
-    if not isinstance(made, torch.optim.Optimizer):
-        raise ConfigError(
-            f"the function given as optimizer must return a torch optimizer, got {made!r}"
-        )
-    needs_closure(made)
-    ours = {id(p) for p in model.parameters()}
-    if any(id(p) not in ours for group in made.param_groups for p in group["params"]):
-        raise ConfigError(
-            "the optimizer moves parameters that are not the model's; use those that the function "
-            "is given"
-        )
-    return made
+    def clock(self) -> None:
+        """Note in the history how long the run has taken."""
+        self.history.seconds = self.before + time.perf_counter() - self.started
 
 
 def fit(
@@ -242,14 +163,16 @@ def fit(
 
     ``fit(model, data, epochs=20, lr=0.4)`` names settings directly;
     ``fit(model, data, settings, seed=3)`` changes one of a
-    :class:`~stompp_lite.training.settings.Settings`.
+    :class:`~stompp_lite.training.settings.Settings`. Gradients are computed also where the caller
+    has turned them off (``torch.no_grad``, ``torch.inference_mode``).
 
     Args:
         model: from :func:`~stompp_lite.networks.convert.binarize_model`; its rules are its own.
         data: training and test images, on the model's device.
         settings: how to train; default ``Settings()``.
         callbacks: functions that are called with the :class:`Run` after each step (not again for
-            steps that a checkpoint already holds).
+            steps that a checkpoint already holds). One that raises ``StopIteration`` ends the run
+            early. A learning rate that one sets in ``run.optimizer`` stays as it was set.
         checkpoint: file to store the run in, and to go on from if it exists.
         checkpoint_every: store every so many steps; default at the end of each epoch.
         stop_at: stop once this many steps are done (the checkpoint holds the rest).
@@ -268,7 +191,7 @@ def fit(
     conversion(model)
     if settings is not None and not isinstance(settings, Settings):
         raise ConfigError(f"settings must be a Settings, got {settings!r}")
-    s = changed(settings or Settings(), changes)
+    s, ranks = changed(settings or Settings(), changes), ranks_here()
     every = None if checkpoint_every is None else count(checkpoint_every, "checkpoint_every")
     last = None if stop_at is None else count(stop_at, "stop_at")
     if callable(callbacks):
@@ -277,34 +200,20 @@ def fit(
     for callback in calls:
         if not callable(callback):
             raise ConfigError(f"a callback is a function of the run, got {callback!r}")
-    if checkpoint is not None and not isinstance(checkpoint, str | Path):
-        raise ConfigError(f"checkpoint must be the name of a file, got {checkpoint!r}")
-    check_data(model, data, s)
-    check_fit(model, data)
-    path = None if checkpoint is None else Path(checkpoint)
+    kept = None if checkpoint is None else Resumable(checkpoint, ranks)
+    check_data(model, data, s, ranks.world if ranks else 1)
     with ExitStack() as stack:
-        saved, ranks = None, Ranks.here()
-        if path is not None:
-            if ranks.first:
-                stack.enter_context(only_writer(path))
-            ranks.wait()  # the first knows now that nobody else uses it
-            ranks.check_all_see(path.exists(), path)
-            saved = store.load(path) if path.exists() else None
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        check_fit(model, data)
+        if kept:
+            stack.enter_context(kept)
         run = Run(model, data, s)
         stack.callback(run.progression.release)
-        fingerprint = fingerprint_of(run.model, data, run.optimizer, s) if path else {}
-        if saved is not None:
-            state = saved.get("run", {})
-            check_same(path, saved.get("fingerprint", {}), fingerprint, state.get("weights", {}))
-            fingerprint = saved["fingerprint"]
-            run.load(state)
-
-        def keep() -> None:
-            if path is not None and ranks.first:
-                store.save(path, {"fingerprint": fingerprint, "run": run.state()})
-
+        if kept:
+            kept.start(run)
         try:
-            _go_on(run, keep, every or run.per_epoch, last, calls, progress)
+            _go_on(run, kept, every or run.per_epoch, last, calls, progress)
         except NonFiniteError as err:
             err.history = run.history
             raise
@@ -319,7 +228,7 @@ def fit(
 
 
 def _go_on(
-    run: Run, keep: Callable[[], None], every: int, last: int | None,
+    run: Run, kept: Resumable | None, every: int, last: int | None,
     callbacks: list[Callable[[Run], object]], progress: bool | None,
 ) -> None:  # fmt: skip
     """From the present step of a run to its end, or to step ``last``."""
@@ -327,22 +236,33 @@ def _go_on(
         return
     end = run.total if last is None else min(last, run.total)
     run.model.train()
-    with _bar(run.total, run.step, progress if run.ranks.first else False) as bar:
+    with _bar(run.total, run.step, progress if not run.ranks or run.ranks.first else False) as bar:
         while run.step < end:
             for index, images in run.batches():
+                run.train_step(index, images)
+                try:
+                    for callback in callbacks:
+                        callback(run)
+                        run.model.train()  # whatever it did
+                except StopIteration:
+                    end = run.step
+                bar.update()
                 if run.step >= end:
                     break
-                run.train_step(index, images)
-                for callback in callbacks:
-                    callback(run)
-                    run.model.train()  # whatever it did
-                bar.update()
-                if run.step % every == 0 and run.step < end:
-                    keep()
+                if kept and run.step % every == 0:
+                    kept.save(run)
             bar.set_postfix(epoch=run.epoch, loss=f"{run.loss:.3f}", refresh=False)
     if run.step >= run.total:
-        run.finish()
-    keep()
+        run.progression.set_step(run.total - 1)
+        run.recorder.judge()
+        run.clock()
+    if kept:
+        kept.save(run)
+
+
+def ranks_here() -> Ranks | None:
+    """The processes that share this run, or None if it is alone."""
+    return Ranks.here() if dist.is_available() and dist.is_initialized() else None
 
 
 def _bar(total: int, start: int, show: bool | None) -> Any:

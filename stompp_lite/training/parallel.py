@@ -54,19 +54,16 @@ class Ranks:
         """
         if self.world == 1 or not any(p.requires_grad for p in model.parameters()):
             return model
+        follow = [name for name, _ in model.named_buffers() if name.endswith(".committed")]
+        nn.parallel.DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(
+            model,
+            follow,  # each process knows them from the step
+        )
         return nn.parallel.DistributedDataParallel(model, find_unused_parameters=True)
 
     def rows(self, batch: int) -> Tensor:
         """Which entries of a batch are computed here: int64."""
         return torch.arange(self.rank, batch, self.world)
-
-    def weigh(self, loss: Tensor, here: int, batch: int) -> Tensor:
-        """Of a mean over ``here`` entries, its part of the mean over the whole batch.
-
-        (Summed over parts and averaged over processes.)
-        """
-        share = here * self.world / batch
-        return loss if share == 1 else loss * share
 
     def averaging(self, model: nn.Module, now: bool) -> AbstractContextManager[None]:
         """Let a backward pass average gradients over the processes, or wait for the next one."""

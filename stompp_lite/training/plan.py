@@ -5,13 +5,11 @@ Taught in chapter 8, *Layer by layer*.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from stompp_lite.checks import checked, flag, one_of, share, whole
 from stompp_lite.errors import ConfigError
-from stompp_lite.method import MASK_RULES, ORDERS, SHAPES, fraction
+from stompp_lite.method import MASK_RULES, ORDERS, SHAPES
 from stompp_lite.schedule import Schedule, pair
 
 
@@ -84,11 +82,3 @@ class Plan:
         """Mask rule of ``"weight"`` or ``"activation"``."""
         own = self.activation_mask_rule if kind == "activation" else None
         return own or self.mask_rule
-
-
-def path(schedule: Schedule, stage: int) -> Callable[[int], float]:
-    """p of a stage as a function of the step alone."""
-    return partial(
-        fraction, turn=schedule.turns[stage], windows=schedule.windows, T=schedule.steps,
-        shape=schedule.shape,
-    )  # fmt: skip

@@ -5,12 +5,15 @@ Taught in chapter 4, *Size or direction?*.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import nn
+
+from stompp_lite.errors import ConfigError
 
 #: Builds an optimizer from parameters.
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
@@ -33,8 +36,55 @@ LR_SCHEDULES: dict[str, Callable[[int, int], float]] = {
 }
 
 
+def make_optimizer(
+    model: nn.Module, optimizer: str | OptimizerFactory, lr: float, momentum: float, decay: float
+) -> torch.optim.Optimizer:
+    """The optimizer of a model: one of :data:`OPTIMIZERS`, or what a function makes of parameters.
+
+    Raises:
+        ConfigError: it cannot be built, evaluates the loss several times in a step, or moves
+            parameters that are not the model's.
+    """
+    try:
+        if isinstance(optimizer, str):
+            made = OPTIMIZERS[optimizer](model.parameters(), lr, momentum, decay)
+        else:
+            made = optimizer(model.parameters())
+    except ValueError as err:  # torch's own checks
+        raise ConfigError(f"the optimizer cannot be built: {err}") from err
+    if not isinstance(made, torch.optim.Optimizer):
+        raise ConfigError(
+            f"the function given as optimizer must return a torch optimizer, got {made!r}"
+        )
+    needs_closure(made)
+    ours = {id(p) for p in model.parameters()}
+    if any(id(p) not in ours for group in made.param_groups for p in group["params"]):
+        raise ConfigError(
+            "the optimizer moves parameters that are not the model's; use those that the function "
+            "is given"
+        )
+    return made
+
+
+def needs_closure(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse optimizers that evaluate the loss several times in a step.
+
+    Raises:
+        ConfigError: by name.
+    """
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise ConfigError(
+            f"{type(optimizer).__name__} evaluates the loss several times in a step, between which "
+            "masks cannot be kept; use one that takes one step at a time, such as SGD or Adam"
+        )
+
+
 class LearningRate:
-    """Sets an optimizer's learning rates, of all its groups, for a step.
+    """Sets an optimizer's learning rates for a step; they follow from the step alone.
+
+    A rate that somebody else sets (a callback, one of torch's schedulers) stays as it was set: the
+    schedule only goes on from a rate that it wrote itself.
 
     Args:
         schedule: a key of :data:`LR_SCHEDULES`.
@@ -46,6 +96,8 @@ class LearningRate:
         self.base = [group["lr"] for group in optimizer.param_groups]
 
     def set_step(self, t: int) -> None:
-        """Learning rates for step ``t``: they follow from the step alone."""
-        for group, lr in zip(self.optimizer.param_groups, self.base, strict=True):
-            group["lr"] = lr * self.factor(t, self.steps)
+        """Learning rates for step ``t``, which comes after step ``t - 1``."""
+        before, now = (self.factor(max(step, 0), self.steps) for step in (t - 1, t))
+        for group, base in zip(self.optimizer.param_groups, self.base, strict=False):
+            if group["lr"] == base * before:
+                group["lr"] = base * now

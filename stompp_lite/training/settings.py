@@ -40,7 +40,6 @@ class Settings:
         seed: of the batches and the masks (not of the initial weights: those are the model's).
         history: ``"epoch"``, or ``"step"`` to keep loss and accuracy of every step too.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
-        measure_steps: also evaluate after every so many steps, into ``moments`` (1: each step).
         diagnose: measure gradient reach at each evaluation.
         sign_sample: keep the signs of so many weights of each stage at each evaluation.
 
@@ -62,7 +61,6 @@ class Settings:
     seed: int = 0
     history: str = "epoch"
     eval_every: int = 1
-    measure_steps: int | None = None
     diagnose: bool = True
     sign_sample: int = 0
 
@@ -88,8 +86,6 @@ class Settings:
             momentum=not_negative, weight_decay=not_negative, seed=whole, eval_every=count,
             diagnose=flag, sign_sample=partial(count, least=0),
         )  # fmt: skip
-        if self.measure_steps is not None:
-            checked(self, measure_steps=count)
 
 
 def changed(settings: S, changes: dict[str, Any]) -> S:

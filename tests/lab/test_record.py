@@ -247,7 +247,7 @@ def test_names_made_of_files_are_valid():
 
 def test_records_from_before_a_setting_existed_are_readable():
     content = Config().to_dict()
-    for new in ("optimizer", "lr_schedule", "measure_steps", "diagnose"):
+    for new in ("optimizer", "lr_schedule", "diagnose"):
         del content[new]
     content["plan"] = {k: v for k, v in content["plan"].items() if k != "activation_mask_rule"}
     content["plan"]["per_sample"] = False

@@ -1,7 +1,6 @@
 """Masks through a run: every choice against the oracle, who moves, and what is left out."""
 
 import copy
-import gc
 import itertools
 import math
 import pickle
@@ -367,7 +366,7 @@ def test_an_optimizer_that_wants_a_closure(tiny):
 def test_latents_stay_in_the_unit_interval(tiny):
     for rule in ("ste", "stompp", "stompp+ste", "float"):
         model = lab_net(rule, rule)
-        fit(model, tiny, epochs=10, batch_size=16, lr=5.0, progress=False, diagnose=False)
+        fit(model, tiny, epochs=3, batch_size=16, lr=5.0, progress=False, diagnose=False)
         for stage in model.binarization.stages:
             for name in stage.weights:
                 assert float(model.get_submodule(name).weight.detach().abs().max()) <= 1
@@ -494,10 +493,10 @@ def test_a_run_is_equal_to_the_bit_to_the_slow_oracle(tiny, order, rules, monkey
     )  # fmt: skip
     slow = lab_net(*rules)
     progression = Progression(slow, 36, Plan(order=order), seed=3)
-    progression._held = True  # the oracle holds what is frozen by itself
     monkeypatch.setattr("stompp_lite.networks.rules.Site.forward", plain_forward)
 
     def set_step(t):
+        progression._held = True  # the oracle holds what is frozen by itself
         progression.set_step(t)
         for p in slow.parameters():
             p.requires_grad_(True)  # the oracle leaves nothing out
@@ -581,7 +580,6 @@ def test_a_committed_prefix_is_neither_stored_nor_visited(tiny):
         for name in stage.activations:
 
             def count(_m, _i, out, index=stage.index):
-                gc.collect()
                 per_stage[index] = sum(r() is not None for r in alive)
                 if out.requires_grad:
                     out.register_hook(lambda g, index=index: entered.append(index))
@@ -692,8 +690,11 @@ def own_loop(model, data, steps=30, attach=True, plan=None, **options):
 def test_a_second_run_trains_what_the_first_one_cut_off(tiny):
     model = lab_net()
     model.bn.weight.requires_grad_(False)  # the caller's own choice survives
-    own_loop(model, tiny)
-    for again in (own_loop, lambda m, d: fit(m, d, epochs=4, batch_size=16, progress=False)):
+    own_loop(model, tiny, 8)
+    for again in (
+        lambda m, d: own_loop(m, d, 8),
+        lambda m, d: fit(m, d, epochs=3, batch_size=16, progress=False, diagnose=False),
+    ):
         for net in (copy.deepcopy(model), model):
             before = {n: p.detach().clone() for n, p in net.named_parameters()}
             again(net, tiny)
