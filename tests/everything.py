@@ -52,7 +52,7 @@ def table(times: dict[str, float], whole: float, failed: str) -> str:
     rows = [f"{clock(seconds)}  {SAID[target]}" for target, seconds in times.items()]
     if "pool" in times and SPENT.is_file():
         spent = json.loads(SPENT.read_text(encoding="utf-8"))
-        parts = ", ".join(f"{kind}{clock(seconds)}" for kind, seconds in spent.items())
+        parts = ", ".join(f"{kind} {clock(seconds).strip()}" for kind, seconds in spent.items())
         place = next(i for i, row in enumerate(rows) if SAID["pool"] in row)
         rows[place] += f" (of two workers: {parts})"
     beside = " and ".join(SAID[target] for target in ROWS[1])

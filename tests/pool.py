@@ -57,8 +57,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 spent[kind] += report.duration
     SPENT.parent.mkdir(exist_ok=True)
     SPENT.write_text(json.dumps(spent), encoding="utf-8")
-    terminalreporter.write_line(
-        ", ".join(
-            f"{kind}: {seconds / 60:.1f} min of one worker" for kind, seconds in spent.items()
-        )
-    )
+    told = ", ".join(f"{kind} {seconds / 60:.1f} min" for kind, seconds in spent.items())
+    terminalreporter.write_line(f"Of the workers' time: {told}")
