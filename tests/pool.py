@@ -1,7 +1,7 @@
 """Notebooks and pages in one pool: a pytest plugin for ``make pool``.
 
-A notebook is one piece of work, because its cells share a kernel, and the longest are begun first;
-tests of pages are small and fill up what is left of the time. Load with ``-p tests.pool``, together
+A notebook is one piece of work, because its cells share a kernel, and the longest begin first.
+Tests of pages are small and fill up what is left of the time. Load with ``-p tests.pool``, together
 with ``--dist loadgroup --no-loadscope-reorder``.
 """
 
@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler.loadgroup import LoadGroupScheduling
 
+_CELL = ".ipynb::"  # in the names of cells
 SPENT = Path(__file__).resolve().parents[1] / "build" / "pool.json"
 _RUNS = re.compile(r"Running time: (?:about|under)? ?(.+?)[.;]")
 _SECONDS = {
@@ -28,21 +31,33 @@ def stated(notebook: Path) -> int:
     return _SECONDS.get(said[1], 60) if said else 60
 
 
-@pytest.hookimpl(tryfirst=True)
+class Pieces(LoadGroupScheduling):
+    """A notebook is one piece, a group of tests is one, and every other test is one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        notebook, found, _ = nodeid.partition(_CELL)
+        return notebook if found else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Pieces:
+    """Give out work in these pieces."""
+    return Pieces(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Cells are slow, like the other tests of the pool."""
+    if item.path.suffix == ".ipynb":
+        item.add_marker("slow")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long pieces first. A notebook's cells are slow, like the other tests of the pool."""
-    long: dict[str, int] = {}
-    for item in items:
-        if item.path.suffix == ".ipynb":
-            item.add_marker("slow")
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-            if item.path.stem not in long:
-                long[item.path.stem] = stated(item.path)
+    """Long pieces first, then groups of tests, then single ones."""
+    notebooks = {item.path for item in items if item.path.suffix == ".ipynb"}
+    long = {path: stated(path) for path in notebooks}
 
     def before(item: pytest.Item) -> tuple[int, str]:
-        group = item.get_closest_marker("xdist_group")
-        name = group.args[0] if group else ""
-        return -long.get(name, 1 if name else 0), name
+        grouped = item.get_closest_marker("xdist_group") is not None
+        return -long.get(item.path, int(grouped)), item.path.stem if item.path in long else ""
 
     items.sort(key=before)  # stable: cells of a notebook stay in order
 
@@ -53,7 +68,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
-                kind = "notebooks" if ".ipynb" in report.nodeid else "pages"
+                kind = "notebooks" if _CELL in report.nodeid else "pages"
                 spent[kind] += report.duration
     SPENT.parent.mkdir(exist_ok=True)
     SPENT.write_text(json.dumps(spent), encoding="utf-8")

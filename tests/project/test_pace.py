@@ -48,17 +48,27 @@ def test_long_notebooks_begin_first_whole_and_pages_come_last(tmp_path):
     page = tmp_path / "test_page.py"
     items = [Item(page, "one"), Item(page, "zip", "wheel"), Item(page, "two")]
     items += [Item(path, k) for path in (short, long, silent) for k in range(2)]
+    for item in items:
+        pool.pytest_itemcollected(item)
     pool.pytest_collection_modifyitems(items)
     assert [(item.path.stem, item.name) for item in items] == [
         ("b", 0), ("b", 1), ("c", 0), ("c", 1), ("a", 0), ("a", 1),
         ("test_page", "zip"), ("test_page", "one"), ("test_page", "two"),
     ]  # fmt: skip
     assert all(("slow" in item.marks) == (item.path != page) for item in items)
-    assert [items[k].get_closest_marker("xdist_group").args[0] for k in (0, 1, 2)] == [
-        "b",
-        "b",
-        "c",
-    ]
+
+
+def test_cells_of_a_notebook_stay_together_and_so_do_groups(pytestconfig, monkeypatch):
+    monkeypatch.setattr(pytestconfig.option, "tx", ["2*popen"])
+    pieces = pool.pytest_xdist_make_scheduler(pytestconfig, None)
+    names = (
+        "notebooks/01_one.ipynb::Cell 0", "notebooks/01_one.ipynb::Cell 1",
+        "notebooks/02_two.ipynb::Cell 0", "tests/a.py::test_zip@wheel",
+        "tests/b.py::test_chapter[01]@wheel", "tests/a.py::test_page[a.html]",
+        "tests/a.py::test_page[b.html]",
+    )  # fmt: skip
+    found = [pieces._split_scope(name) for name in names]
+    assert [found.index(piece) for piece in found] == [0, 0, 2, 3, 3, 5, 6]
 
 
 def test_everything_that_make_test_names_is_a_target():
