@@ -52,6 +52,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long pieces first, then groups of tests, then single ones."""
+    for item in items:  # the name of a group is part of a test's name, as xdist has it
+        group = item.get_closest_marker("xdist_group")
+        if group and not item.nodeid.endswith(f"@{group.args[0]}"):
+            item._nodeid = f"{item.nodeid}@{group.args[0]}"
     notebooks = {item.path for item in items if item.path.suffix == ".ipynb"}
     long = {path: stated(path) for path in notebooks}
 

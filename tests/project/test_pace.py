@@ -25,6 +25,7 @@ class Item:
 
     def __init__(self, path, name, group=None):
         self.path, self.name, self.marks = path, name, {}
+        self.nodeid = self._nodeid = f"{path}::{name}"
         if group:
             self.add_marker(pytest.mark.xdist_group(group))
 
@@ -55,6 +56,7 @@ def test_long_notebooks_begin_first_whole_and_pages_come_last(tmp_path):
         ("b", 0), ("b", 1), ("c", 0), ("c", 1), ("a", 0), ("a", 1),
         ("test_page", "zip"), ("test_page", "one"), ("test_page", "two"),
     ]  # fmt: skip
+    assert [item.name for item in items if item._nodeid.endswith("@wheel")] == ["zip"]
     assert all(("slow" in item.marks) == (item.path != page) for item in items)
 
 
