@@ -5,7 +5,7 @@ SERVE ?= 1
 BIN := .venv/bin
 READY := .venv/.ready
 NBVAL := --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider
-POOL := -n 2 -p tests.pool --dist loadgroup --no-loadscope-reorder
+POOL := -n 2 -p tests.pool --dist loadscope --no-loadscope-reorder
 JS := stompp_lite/viz/web/*.js book/_static/*.js
 export OMP_NUM_THREADS := 1
 

@@ -27,7 +27,7 @@ def tiny() -> Data:
 
 @pytest.fixture(scope="session")
 def the_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as a wheel, built once: tests that need it are in the xdist group "wheel"."""
+    """The package as a wheel, built once a worker: see WITH_WHEEL in tests/pool.py."""
     sys.path.insert(0, str(ROOT / "book" / "tools"))
     from release import wheel
 

@@ -2,7 +2,7 @@
 
 A notebook is one piece of work, because its cells share a kernel, and the longest begin first.
 Tests of pages are small and fill up what is left of the time. Load with ``-p tests.pool``, together
-with ``--dist loadgroup --no-loadscope-reorder``.
+with ``--dist loadscope --no-loadscope-reorder``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.scheduler.loadgroup import LoadGroupScheduling
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 _CELL = ".ipynb::"  # in the names of cells
+#: Tests that need the wheel: on one worker it is built once.
+WITH_WHEEL = (
+    "test_a_chapter_runs_alone_in_an_empty_folder",
+    "test_the_zip_to_hand_out_opens_from_a_disk_with_everything_alive",
+)
 SPENT = Path(__file__).resolve().parents[1] / "build" / "pool.json"
 _RUNS = re.compile(r"Running time: (?:about|under)? ?(.+?)[.;]")
 _SECONDS = {
@@ -31,12 +36,14 @@ def stated(notebook: Path) -> int:
     return _SECONDS.get(said[1], 60) if said else 60
 
 
-class Pieces(LoadGroupScheduling):
-    """A notebook is one piece, a group of tests is one, and every other test is one."""
+class Pieces(LoadScopeScheduling):
+    """A notebook is one piece, the tests that share the wheel are one, and every other is one."""
 
     def _split_scope(self, nodeid: str) -> str:
         notebook, found, _ = nodeid.partition(_CELL)
-        return notebook if found else super()._split_scope(nodeid)
+        if found:
+            return notebook
+        return "wheel" if any(name in nodeid for name in WITH_WHEEL) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Pieces:
@@ -51,17 +58,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long pieces first, then groups of tests, then single ones."""
-    for item in items:  # the name of a group is part of a test's name, as xdist has it
-        group = item.get_closest_marker("xdist_group")
-        if group and not item.nodeid.endswith(f"@{group.args[0]}"):
-            item._nodeid = f"{item.nodeid}@{group.args[0]}"
+    """Long pieces first, then those with the wheel, then single tests."""
     notebooks = {item.path for item in items if item.path.suffix == ".ipynb"}
     long = {path: stated(path) for path in notebooks}
 
     def before(item: pytest.Item) -> tuple[int, str]:
-        grouped = item.get_closest_marker("xdist_group") is not None
-        return -long.get(item.path, int(grouped)), item.path.stem if item.path in long else ""
+        shares = any(name in item.nodeid for name in WITH_WHEEL)
+        return -long.get(item.path, int(shares)), item.path.stem if item.path in long else ""
 
     items.sort(key=before)  # stable: cells of a notebook stay in order
 

@@ -182,7 +182,6 @@ def stranger(tmp_path_factory, the_wheel):
     return python, built, home
 
 
-@pytest.mark.xdist_group("wheel")
 @pytest.mark.parametrize("name", ["01_why_one_bit", "13_resnets_on_cifar"])
 def test_a_chapter_runs_alone_in_an_empty_folder(stranger, name):
     """The setup cell installs the wheel; the records come out of the wheel."""

@@ -278,7 +278,6 @@ def test_search_works_from_a_disk_and_leads_to_sections_with_excerpts(context):
     assert not watched.wrong, watched.wrong
 
 
-@pytest.mark.xdist_group("wheel")
 def test_the_zip_to_hand_out_opens_from_a_disk_with_everything_alive(context, tmp_path, the_wheel):
     with zipfile.ZipFile(pack(tmp_path / "out.zip", the_wheel)) as packed:
         packed.extractall(tmp_path)

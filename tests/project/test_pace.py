@@ -23,17 +23,12 @@ def notebook(folder, name, runs):
 class Item:
     """What the hook uses of a collected test."""
 
-    def __init__(self, path, name, group=None):
+    def __init__(self, path, name):
         self.path, self.name, self.marks = path, name, {}
-        self.nodeid = self._nodeid = f"{path}::{name}"
-        if group:
-            self.add_marker(pytest.mark.xdist_group(group))
+        self.nodeid = f"{path}::{name}"
 
     def add_marker(self, mark):
         self.marks[getattr(mark, "name", mark)] = mark
-
-    def get_closest_marker(self, name):
-        return self.marks.get(name)
 
 
 def test_a_chapter_tells_how_long_it_runs():
@@ -47,26 +42,33 @@ def test_long_notebooks_begin_first_whole_and_pages_come_last(tmp_path):
     long = notebook(tmp_path, "b", "Running time: about two minutes; it starts two processes.")
     silent = notebook(tmp_path, "c", "")
     page = tmp_path / "test_page.py"
-    items = [Item(page, "one"), Item(page, "zip", "wheel"), Item(page, "two")]
+    items = [Item(page, "one"), Item(page, pool.WITH_WHEEL[0]), Item(page, "two")]
     items += [Item(path, k) for path in (short, long, silent) for k in range(2)]
     for item in items:
         pool.pytest_itemcollected(item)
     pool.pytest_collection_modifyitems(items)
     assert [(item.path.stem, item.name) for item in items] == [
         ("b", 0), ("b", 1), ("c", 0), ("c", 1), ("a", 0), ("a", 1),
-        ("test_page", "zip"), ("test_page", "one"), ("test_page", "two"),
+        ("test_page", pool.WITH_WHEEL[0]), ("test_page", "one"), ("test_page", "two"),
     ]  # fmt: skip
-    assert [item.name for item in items if item._nodeid.endswith("@wheel")] == ["zip"]
     assert all(("slow" in item.marks) == (item.path != page) for item in items)
 
 
-def test_cells_of_a_notebook_stay_together_and_so_do_groups(pytestconfig, monkeypatch):
+def test_the_tests_that_share_the_wheel_are_named_right():
+    source = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests/book").glob("*.py"))
+    users = re.findall(r"def (test_\w+)\([^)]*(?:the_wheel|stranger)", source)
+    assert sorted(users) == sorted(pool.WITH_WHEEL)
+
+
+def test_cells_of_a_notebook_stay_together_and_so_do_tests_with_the_wheel(
+    pytestconfig, monkeypatch
+):
     monkeypatch.setattr(pytestconfig.option, "tx", ["2*popen"])
     pieces = pool.pytest_xdist_make_scheduler(pytestconfig, None)
     names = (
         "notebooks/01_one.ipynb::Cell 0", "notebooks/01_one.ipynb::Cell 1",
-        "notebooks/02_two.ipynb::Cell 0", "tests/a.py::test_zip@wheel",
-        "tests/b.py::test_chapter[01]@wheel", "tests/a.py::test_page[a.html]",
+        "notebooks/02_two.ipynb::Cell 0", f"tests/a.py::{pool.WITH_WHEEL[0]}[01]",
+        f"tests/b.py::{pool.WITH_WHEEL[1]}", "tests/a.py::test_page[a.html]",
         "tests/a.py::test_page[b.html]",
     )  # fmt: skip
     found = [pieces._split_scope(name) for name in names]
