@@ -18,7 +18,7 @@ book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0:
 test:  ## everything CI runs, and a table of where the time went
 	MAKE="$(MAKE)" $(PYTHON) tests/everything.py
 
-check: style  ## formatter, linter, type checker, unit tests: see CONTRIBUTING for how long
+check: style  ## formatters, linter, type checker, unit tests
 	$(MAKE) -j 2 --no-print-directory types unit
 
 setup: $(READY)  ## the environment in .venv, with the versions of requirements.lock
