@@ -4,30 +4,47 @@ PORT ?= 8000
 SERVE ?= 1
 BIN := .venv/bin
 READY := .venv/.ready
+NBVAL := --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider
+POOL := -n 2 -p tests.pool --dist loadscope --no-loadscope-reorder
+JS := stompp_lite/viz/web/*.js book/_static/*.js
 export OMP_NUM_THREADS := 1
 
-.PHONY: book test check lab notebooks nbval product figures look offline pdf address lock release \
-    mutants oldest clean help
+.PHONY: book test check setup style types unit built pool alone nbval lab notebooks figures look \
+    offline pdf address lock release mutants oldest clean help
 
 book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0: only build)
 	$(BIN)/python book/tools/build.py $(if $(filter-out 0,$(SERVE)),--serve --port $(PORT))
 
-test: check nbval product  ## everything CI runs
+test:  ## everything CI runs, and a table of where the time went
+	MAKE="$(MAKE)" $(PYTHON) tests/everything.py
 
-check: $(READY)  ## formatter, linter, type checker, unit tests: about a minute
+check: style  ## formatters, linter, type checker, unit tests
+	$(MAKE) -j 2 --no-print-directory types unit
+
+setup: $(READY)  ## the environment in .venv, with the versions of requirements.lock
+
+style: $(READY)  ## the formatter and the linter, for Python and JavaScript
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/deno fmt --check --quiet --line-width 100 --indent-width 2 $(JS)
+
+types: $(READY)  ## the type checker
 	$(BIN)/mypy
+
+unit: $(READY)  ## the tests that need no book
 	$(BIN)/pytest -n 2 -m "not slow"
 
-nbval: $(READY)  ## execute every notebook and compare with the stored outputs
-	$(BIN)/pytest --nbval notebooks -n 2 --dist loadfile --nbval-cell-timeout=300 \
-	    --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider
-
-product: $(READY)  ## build the book and test it: pages, links, offline, the wheel in an empty folder
+built: $(READY)  ## the book, without serving it
 	$(BIN)/python book/tools/build.py
-	$(BIN)/pytest -n 2 -m "slow and not alone"
+
+pool: built  ## every notebook, executed and compared; every page, in a browser; the wheel
+	$(BIN)/python -m pytest $(NBVAL) $(POOL) -m "slow and not alone" notebooks tests
+
+alone: built  ## the few tests that measure time
 	$(BIN)/pytest -m alone
+
+nbval: $(READY)  ## execute every notebook and compare with the stored outputs
+	$(BIN)/python -m pytest $(NBVAL) $(POOL) notebooks
 
 lab: $(READY)  ## open the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
@@ -38,17 +55,14 @@ notebooks: $(READY)  ## execute the notebooks again and store their outputs
 figures: $(READY)  ## draw the README's figures from the records
 	$(BIN)/python book/tools/figures.py
 
-look: $(READY)  ## screenshots of every page, light, dark, phone and print, into build/look (needs Chromium)
-	$(BIN)/python book/tools/build.py
+look: built  ## screenshots of every page, light, dark, phone and print, into build/look (needs Chromium)
 	$(BIN)/python book/tools/look.py
 
-offline: $(READY)  ## one zip to hand out: the book, the notebooks, the digits, the package's wheel
-	$(BIN)/python book/tools/build.py
+offline: built  ## one zip to hand out: the book, the notebooks, the digits, the package's wheel
 	$(BIN)/python book/tools/offline.py
 
-pdf: $(READY)  ## the book as one PDF (needs Chromium)
+pdf: built  ## the book as one PDF (needs Chromium)
 	$(BIN)/pip install -q --disable-pip-version-check pypdf==7.1.1
-	$(BIN)/python book/tools/build.py
 	$(BIN)/python book/tools/pdf.py
 
 mutants: $(READY)  ## small faults in the heart and the training room: do the tests notice? (MODULE=...)
@@ -75,11 +89,10 @@ lock: $(READY)  ## write requirements.lock from what is installed
 	(head -1 requirements.lock; $(BIN)/pip freeze --all --exclude-editable --exclude pip \
 	    | sed 's/+cpu$$//') > requirements.lock.new && mv requirements.lock.new requirements.lock
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml book/tools/environment.py
 	$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(0 if sys.version_info >= (3, 11) else f"Python {v} is too old: 3.11 or newer is needed. Name one with: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python book/tools/environment.py
 	touch $(READY)
 
 clean:  ## remove what was built

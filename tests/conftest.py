@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ def tiny() -> Data:
     y = torch.arange(64) % 3
     x = torch.randn(64, 1, 6, 6, generator=g) + y.view(-1, 1, 1, 1) - 1.0
     return Data("tiny", x[:48], y[:48], x[48:], y[48:], classes=3)
+
+
+@pytest.fixture(scope="session")
+def the_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as a wheel, built once a worker: see WITH_WHEEL in tests/pool.py."""
+    sys.path.insert(0, str(ROOT / "book" / "tools"))
+    from release import wheel
+
+    return wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def lab_net(

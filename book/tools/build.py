@@ -1,7 +1,7 @@
 """Build the book from the stored outputs, check that every page exists, and serve it.
 
 Usage: python book/tools/build.py [--serve] [--port 8000]
-Every warning is an error.
+Every warning is an error. Where nothing has changed since the last build, nothing is built.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from kept import Kept
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "build" / "book"
@@ -29,24 +30,27 @@ def pages() -> list[str]:
 
 
 def build() -> int:
-    """Run Jupyter Book; the number of problems."""
+    """Run Jupyter Book where anything has changed; the number of problems."""
+    kept = Kept(ROOT, HTML.parent)
+    if kept.is_current(pages()):
+        print(f"Nothing has changed since the book was built: {HTML / 'index.html'}")
+        return 0
     command = [
         str(Path(sys.executable).parent / "jupyter-book"), "build", str(ROOT),
         "--toc", "book/_toc.yml",
         "--path-output", str(OUT), "-W", "-n", "--keep-going", "-q",
     ]  # fmt: skip
-    for page in pages():  # Sphinx knows of neither the records nor the style: these are made anew
-        source = ROOT / f"{page}.md"
-        if page == "book/index" or (source.is_file() and "% table" in source.read_text("utf-8")):
-            (HTML.parent / ".doctrees" / f"{page}.doctree").unlink(missing_ok=True)
-            (HTML / f"{page}.html").unlink(missing_ok=True)
+    kept.begin(pages())
     result = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "0"})
     if result.returncode:
+        kept.fail()
         print("The book did not build without warnings: see above.", file=sys.stderr)
         return 1
     missing = [p for p in pages() if not (HTML / f"{p}.html").is_file()]
     for page in missing:
         print(f"The table of contents names {page}, but there is no such page.", file=sys.stderr)
+    if not missing:
+        kept.finish()
     print(f"Built {len(pages()) - len(missing)} pages: {HTML / 'index.html'}")
     return len(missing)
 

@@ -45,8 +45,8 @@ def digits() -> bytes:
     return gzip.compress("\n".join([*rows, ""]).encode(), mtime=0)
 
 
-def pack(target: Path) -> Path:
-    """Write the zip and return its path."""
+def pack(target: Path, built: Path | None = None) -> Path:
+    """Write the zip and return its path. Without a wheel, ``built``, one is made."""
     if not (HTML / "index.html").is_file():
         sys.exit(f"There is no built book at {HTML}; run `make book SERVE=0` first.")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def pack(target: Path) -> Path:
         tempfile.TemporaryDirectory() as folder,
         zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as out,
     ):
-        built = wheel(Path(folder))
+        built = built or wheel(Path(folder))
         out.writestr(f"{TOP}/README.txt", FIRST.format(wheel=built.name))
         out.write(ROOT / "LICENSE", f"{TOP}/LICENSE")
         out.write(built, f"{TOP}/{built.name}")

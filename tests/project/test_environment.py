@@ -1,6 +1,7 @@
 """Lock, environment, metadata and README say the same things."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -13,6 +14,9 @@ from stompp_lite import __version__, import_torchvision
 from stompp_lite.errors import DataError
 from stompp_lite.networks import vision
 from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+import environment
 
 
 def normal(name):
@@ -62,6 +66,42 @@ def test_the_lock_is_portable():
     assert not re.search(r"file:|https?:|nvidia|\+cpu|@ ", text)
 
 
+def test_uv_gets_the_settings_of_pip_the_environments_first():
+    listed = """:env:.find-links='/wheels/own /more'
+:env:.timeout='9'
+global.find-links='/wheels'
+global.extra-index-url='file:///one file:///two'
+install.constraint='caps.txt'
+freeze.index-url='not this'
+a line of another kind"""
+    assert environment.for_uv(listed) == {
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_FIND_LINKS": "/wheels/own,/more",
+        "UV_INDEX": "file:///one file:///two",
+        "UV_CONSTRAINT": "caps.txt",
+    }
+
+
+@pytest.mark.parametrize("failing", [None, "uv==", "-m uv"])
+def test_pip_installs_the_lock_where_uv_cannot_be_had_or_fails(monkeypatch, failing):
+    """With pip only torch is resolved: it may need packages that are in no lock."""
+    said = []
+
+    def run(*command, env=None):
+        said.append(shlex.join(map(str, command)))
+        return failing is None or failing not in said[-1]
+
+    monkeypatch.setattr(environment, "_run", run)
+    assert environment.with_uv() == (failing is None)
+    assert len(said) == {None: 3, "uv==": 1, "-m uv": 2}[failing]
+    assert environment.with_pip()
+    torch_line, lock_line, ours = said[-3:]
+    assert torch_line.endswith(f"torch=={LOCK['torch']} torchvision=={LOCK['torchvision']}")
+    assert "--no-deps" not in torch_line
+    assert "--no-deps -r" in lock_line and lock_line.endswith("requirements.lock")
+    assert ours.endswith("--no-deps --no-build-isolation -e .")
+
+
 def test_versions_agree():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == __version__
@@ -80,24 +120,17 @@ def test_torchvision_imports_and_its_own_operators_survive():
         assert torchvision.ops.nms(torch.ones(1, 4), torch.ones(1), 0.5).tolist() == [0]
 
 
-def test_torchvision_is_left_alone_where_it_works():
-    """In a fresh process, a loadable library means no declarations of ours."""
+def test_a_fresh_process_loads_torchvision_late_and_leaves_a_working_one_alone():
+    """Digits need no torchvision, and a loadable library means no declarations of ours."""
     code = (
+        "import sys; from stompp_lite import load, fit, binarize_model; load('digits')\n"
+        "print('torchvision' in sys.modules)\n"
         "from stompp_lite.networks import vision; vision._library_loads = lambda p: True\n"
         "try:\n    vision.import_torchvision()\nexcept Exception: pass\n"
         "print(len(vision._kept))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "0"
-
-
-def test_digits_need_no_torchvision():
-    code = (
-        "import sys; from stompp_lite import load, fit, binarize_model; load('digits');"
-        "print('torchvision' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.split() == ["False", "0"]
 
 
 def test_a_missing_torchvision_is_named(monkeypatch):

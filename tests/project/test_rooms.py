@@ -1,6 +1,7 @@
 """The rooms of the package: no import points up, and no two modules import each other."""
 
 import ast
+from functools import cache
 
 from tests.conftest import ROOT
 
@@ -41,7 +42,9 @@ def room(module):
     return next(i for i, r in enumerate(ROOMS) if module.split(".")[0] in r)
 
 
+@cache
 def graph():
+    """Each module's own imports, read once for all tests."""
     known = modules()
     return {name: imports(path, known) - {name} for name, path in known.items()}
 
