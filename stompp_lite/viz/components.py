@@ -25,8 +25,8 @@ NAMES = (
     "freezing", "predict", "bits", "smoothing", "step", "schedule", "reach", "film", "results",
     "playground",
 )  # fmt: skip
-_SHARED = ("kit", "method", "network")  # modules that others import, each after what it imports
-_IMPORT = re.compile(r'^import \{ (.+) \} from "\./(\w+)\.js";\n', re.MULTILINE)
+_SHARED = ("kit", "draw", "method", "network")  # modules that others import, each after what it imports
+_IMPORT = re.compile(r'^import \{([^}]+)\} from "\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 
 
@@ -41,7 +41,7 @@ def _module(name: str) -> str:
     """A module as an expression: its imports become names of other modules, its exports a value."""
     source = _source(f"{name}.js")
     exported = _EXPORT.findall(source)
-    body = _EXPORT.sub("", _IMPORT.sub(r"const { \1 } = $\2;\n", source))
+    body = _EXPORT.sub("", _IMPORT.sub(r"const {\1} = $\2;\n", source))
     return f"const ${name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"
 
 
@@ -71,7 +71,7 @@ def _bundle(names: Sequence[str]) -> str:
 
 def worker() -> str:
     """The script of the playground's worker: the engine, without any drawing."""
-    return _module("method") + _module("engine") + _source("worker.js")
+    return "".join(map(_module, ("method", "layers", "engine"))) + _source("worker.js")
 
 
 def esm(name: str) -> str:

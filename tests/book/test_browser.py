@@ -63,7 +63,7 @@ def script(context):
     """Evaluate an expression where the module ``method`` is ``$method``, and so on."""
     page = context.new_page()
     page.goto("about:blank")
-    bundle = components._bundle([]) + components._module("engine")
+    bundle = components._bundle([]) + "".join(map(components._module, ("layers", "engine")))
     page.evaluate(f"(0, eval)({json.dumps(bundle.replace('const $', 'var $'))})")
     return page.evaluate
 

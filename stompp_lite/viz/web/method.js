@@ -31,7 +31,9 @@ export function fraction(t, turn, windows, T, shape) {
 export const begin = (turn, windows, T) => Math.floor((turn * T) / windows);
 
 // ---- draws: SplitMix64's finalizer on pairs of 32-bit halves (BigInt would be many times slower) --
-const M1 = [0xbf58476d, 0x1ce4e5b9], M2 = [0x94d049bb, 0x133111eb], GOLDEN = [0x9e3779b9, 0x7f4a7c15];
+const M1 = [0xbf58476d, 0x1ce4e5b9],
+  M2 = [0x94d049bb, 0x133111eb],
+  GOLDEN = [0x9e3779b9, 0x7f4a7c15];
 let H = 0, L = 0; // the 64 bits at work: a pair returned from each function would be garbage to collect
 
 function high32(a, b) { // upper half of the 64-bit product of two 32-bit numbers
