@@ -5,7 +5,7 @@ addEventListener("load", () => {
       ".bd-article :is(div.cell_output table, div.math, figure.lbl-still)",
     )
   ) {
-    if (node.scrollWidth > node.clientWidth || !node.clientWidth) node.tabIndex = 0; // or hidden still
+    if (node.scrollWidth > node.clientWidth || !node.clientWidth) node.tabIndex = 0; // or hidden
   }
 });
 

@@ -17,7 +17,7 @@ function extent(svg, nodes) {
 }
 const near = (a, b) => Math.abs(a - b) < 1;
 
-// The panels of a drawing: its axes with their frames, a bar of colors with the panel it belongs to.
+// The panels of a drawing: its axes with their frames, a bar of colors with its panel.
 function panelsOf(svg) {
   const wide = svg.viewBox.baseVal.width, panels = [], bars = [];
   for (const axes of svg.querySelectorAll(":scope > [data-axes], :scope > g > [data-axes]")) {
@@ -103,7 +103,7 @@ function stack(figure) {
 
 function arrange(figure) {
   const piled = figure.classList.contains("lbl-piled");
-  if (narrow.matches && !piled && figure.clientWidth > 100) stack(figure); // less: hidden, or closing
+  if (narrow.matches && !piled && figure.clientWidth > 100) stack(figure); // less: hidden
   else if (!narrow.matches && piled) {
     figure.querySelector(".lbl-pile").remove();
     figure.classList.remove("lbl-piled");
@@ -114,5 +114,6 @@ narrow.addEventListener("change", arrangeAll);
 addEventListener("load", async () => {
   await document.fonts.ready; // a panel is as large as its words
   const seen = new ResizeObserver((changes) => changes.forEach((change) => arrange(change.target)));
-  document.querySelectorAll("figure.lbl-still").forEach((figure) => seen.observe(figure)); // now, or when a fold opens
+  // now, or when a fold opens
+  document.querySelectorAll("figure.lbl-still").forEach((figure) => seen.observe(figure));
 });

@@ -1,9 +1,10 @@
 // What components draw with: colors of the theme, canvases, plots, legends.
-import { h } from "./kit.js";
+import { h, need } from "./kit.js";
 
-/** A color of the theme in use: "ink", "faint", "ground", "free", "frozen", "accent". */
-export function color(name, near = document.documentElement) {
-  return getComputedStyle(near).getPropertyValue(`--lbl-${name}`).trim() || "#888";
+/** A color of the theme in use: "ink", "faint", "ground", "free", "frozen", "accent", or the tone
+ * of a look. */
+export function color(name, near) {
+  return getComputedStyle(near).getPropertyValue(`--lbl-${name}`).trim();
 }
 
 /** Call `draw` again when the page changes between light and dark. */
@@ -41,7 +42,10 @@ export function canvas(parent, { height, label, draw }) {
   return { node, paint, describe: (text) => node.setAttribute("aria-label", text) };
 }
 
-/** Lines over x by uPlot. series: {label, color, dash, width, points}; `over(u, context)` draws more. */
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]; // distances of ticks
+
+/** Lines over x by uPlot. series: {label, tone, dash, width, points}; `over(u, context)` draws
+ * more. whole: the axis counts something, so its ticks are whole; x.ticks: names of 0, 1, ... */
 export function plot(parent, { x, y, series, height = 220, label, over = null }) {
   const holder = h("div", { class: "lbl-plot", role: "img", "aria-label": label });
   parent.append(holder);
@@ -67,7 +71,16 @@ export function plot(parent, { x, y, series, height = 220, label, over = null })
         x: { time: false, range: x.range ?? undefined },
         y: { range: y.range ?? undefined },
       },
-      axes: [{ ...axis(x.label), size: 34, labelSize: 18 }, axis(y.label)],
+      axes: [
+        {
+          ...axis(x.label),
+          size: 34,
+          labelSize: 18,
+          ...(x.whole ? { incrs: WHOLE } : {}),
+          ...(x.ticks ? { splits: () => x.ticks.map((_, k) => k), values: () => x.ticks } : {}),
+        },
+        { ...axis(y.label), ...(y.whole ? { incrs: WHOLE } : {}) },
+      ],
       series: [
         {},
         ...series.map((s) => ({
@@ -75,9 +88,8 @@ export function plot(parent, { x, y, series, height = 220, label, over = null })
           width: s.width ?? 1.8,
           dash: s.dash,
           spanGaps: true,
-          stroke: typeof s.color === "function" ? () => s.color(holder) : s.color,
+          stroke: () => color(typeof s.tone === "function" ? s.tone() : s.tone, holder),
           points: { show: Boolean(s.points), size: s.points || 5 },
-          ...(s.only === "points" ? { paths: () => null } : {}),
         })),
       ],
       hooks: over
@@ -112,24 +124,30 @@ export const timeLine = (at, width = 1.2) => (u, c, d) => {
   const x = u.valToPos(at(), "x", true);
   c.strokeStyle = color("ink", u.root);
   c.lineWidth = width * d;
+  c.setLineDash([]);
   c.beginPath();
   c.moveTo(x, u.bbox.top);
   c.lineTo(x, u.bbox.top + u.bbox.height);
   c.stroke();
 };
 
-/** Names of lines or marks, with a sample of each: [{label, color, dash}]. */
+const dashes = (lengths, paint) => {
+  let at = 0;
+  const stops = lengths.map((n, k) => `${k % 2 ? "#0000" : paint} ${at}px ${at += n}px`);
+  return `repeating-linear-gradient(90deg, ${stops.join(", ")})`;
+};
+
+/** Names of lines or marks, with a sample of each: [{label, tone, dash, square, dot, hollow}]. */
 export function legend(parent, items) {
   const list = h(
     "ul",
     { class: "lbl-legend" },
-    ...items.map(({ label, color: paint, dash, square }) => {
-      const sample = h("span", {
-        class: square ? "lbl-square" : "lbl-line",
-        "aria-hidden": "true",
-      });
-      if (square) sample.style.background = paint;
-      else sample.style.borderTop = `2.5px ${dash ? "dashed" : "solid"} ${paint}`;
+    ...items.map(({ label, tone, dash, square, dot, hollow }) => {
+      const kind = square ? "lbl-square" : dot ? "lbl-dot" : "lbl-line";
+      const sample = h("span", { class: kind, "aria-hidden": "true" }),
+        paint = `var(--lbl-${tone})`;
+      sample.style.background = dash ? dashes(dash, paint) : hollow ? "none" : paint;
+      if (hollow) sample.style.border = `2px solid ${paint}`;
       return h("li", {}, sample, label);
     }),
   );
@@ -137,7 +155,12 @@ export function legend(parent, items) {
   return list;
 }
 
-/** How a method is drawn everywhere: {label, color, dash}, from the package's own table. */
-export function look(method) {
-  return LOOKS[method] ?? { label: method, color: "#888888", dash: null };
+/** How a method is drawn everywhere, from the package's own table: {label, tone, dash}. The tone is
+ * a name for `color`. */
+export function look(name) {
+  need(name in LOOKS, `there is no look of ${name}`);
+  return LOOKS[name];
 }
+
+/** What a setting is called, in words. */
+export const word = (value) => LOOKS[value]?.label ?? WORDS[value] ?? String(value);

@@ -1,11 +1,12 @@
-// A residual network of dense layers, trained in the browser: the package's residual_mlp, rule for rule.
-// Float64 throughout. tests/book/test_browser.py trains it beside the package and compares every number.
+// A residual network of dense layers, trained in the browser: the package's residual_mlp, rule for
+// rule, in float64. tests/book/test_browser.py trains it beside the package and compares numbers.
 //
-//   x [N, I] -> linear -> norm -> act -> blocks: act(norm(linear(act(norm(linear(a))))) + a) -> linear
+//   x [N, I] -> linear -> norm -> act -> blocks -> linear
+//   a block of a: act(norm(linear(act(norm(linear(a))))) + a)
 //
 // Stage 0 is the first act; a block has two stages, each a linear layer with the act that follows.
 import { Act, Linear, Norm, Site } from "./layers.js";
-import { generator, turns } from "./method.js";
+import { generator, shapeOf } from "./method.js";
 
 /** Method -> [rule, surrogate] of the weights, and of the activations. */
 export const METHODS = {
@@ -15,7 +16,8 @@ export const METHODS = {
   "stompp+ste": [["stompp", "identity"], ["stompp", "clip"]],
 };
 
-/** The network. `init`: {stem, blocks: [[w1, w2], ...], head, bias}; keys: {name: [high, low]} of the masks. */
+/** The network. `init`: {stem, blocks: [[w1, w2], ...], head, bias}; `keys`: {name: [high, low]} of
+ * the masks. */
 export class Network {
   constructor({ inputs, classes, width, blocks, method, scale, init, keys }) {
     const [weights, acts] = METHODS[method];
@@ -122,7 +124,7 @@ export class Network {
     }
     return value;
   }
-  /** Share of x [N, I] that is classified correctly, in percent. With `hard`: everything hardened now. */
+  /** Share of x [N, I] that is classified correctly, in percent; `hard`: all hardened. */
   accuracy(x, y, N, hard = false) {
     const kept = this.sites.map((s) => s.p);
     if (hard) { for (const s of this.sites) if (s.rule === "stompp") s.p = 1; }
@@ -172,7 +174,7 @@ export class Optimizer {
   }
 }
 
-// ---- a run from a seed ---------------------------------------------------------------------------
+// ---- a run from a seed --------------------------------------------------------------------------
 /** A shuffled copy of 0 ... count - 1. */
 export function shuffled(count, random) {
   const out = Array.from({ length: count }, (_, i) => i);
@@ -183,12 +185,13 @@ export function shuffled(count, random) {
   return out;
 }
 
-/** A whole run: {data: {x, y, inputs, classes, train}, settings}; step() returns the loss. */
+/** A whole run: {data: {x, y, inputs, classes, train}, settings}; step() returns the loss. Initial
+ * weights are torch's default. */
 export class Run {
   constructor(data, s) {
     const random = generator((s.seed * 2654435761 + 1) | 0), width = s.width, L = 2 * s.blocks + 1;
     const weights = (inputs, outputs) =>
-      Float64Array.from({ length: inputs * outputs }, () => (2 * random() - 1) / Math.sqrt(inputs)); // torch's default
+      Float64Array.from({ length: inputs * outputs }, () => (2 * random() - 1) / Math.sqrt(inputs));
     const key = () => [Math.floor(random() * 2 ** 32), Math.floor(random() * 2 ** 32)], keys = {};
     const init = {
       stem: weights(data.inputs, width),
@@ -214,10 +217,11 @@ export class Run {
     });
     this.perEpoch = Math.ceil(data.train / s.batch);
     this.steps = this.perEpoch * s.epochs;
-    const taken = turns(s.order, L, s.order === "random" ? shuffled(L, random) : null),
-      windows = Math.max(...taken) + 1;
+    const taken = s.order === "random" ? shuffled(L, random) : s.turns;
+    const windows = Math.max(...taken) + 1;
     const T = Math.max(this.steps - Math.round(0.1 * this.steps), windows);
-    this.plan = { turns: taken, windows, T, shape: s.shape, rule: "threshold", rho: s.rho };
+    const shape = shapeOf(s.shape, s.grows);
+    this.plan = { turns: taken, windows, T, shape, rule: "threshold", rho: s.rho };
     Object.assign(this, { data, s, random, t: 0, optimizer: new Optimizer(s.optimizer, s.rate) });
   }
   get done() {

@@ -54,7 +54,7 @@ export function render({ model, el }) {
   const counts = [tall(), tall(), tall()];
   f.stage.append(h("div", { class: "lbl-numbers" }, ...counts));
 
-  /** Share of layer l that is frozen at time t, between two frames on a straight line; 0 at the start. */
+  /** The run at time t. What is frozen of a layer grows between two frames on a straight line. */
   function now() {
     const r = runs[s.run],
       k = Math.floor(s.t),
@@ -75,16 +75,14 @@ export function render({ model, el }) {
   function paint(c, width) {
     const { p, signs } = now(),
       { a, b } = tile(width),
-      [free, frozen, line, ink, ground] = ["free", "frozen", "line", "ink", "ground"].map((n) =>
-        color(n, f.stage)
-      );
+      [free, frozen, line, ink] = ["free", "frozen", "line", "ink"].map((n) => color(n, f.stage));
     const left = (width - a * p.length) / 2;
     p.forEach((share, l) => {
       const found = signBits(signs[l]);
       for (let i = 0; i < ROWS; i++) {
         const x = left + l * a, y = 2 + i * b, hard = place(l, i) < share;
         if (hard) {
-          c.fillStyle = found[i] ? frozen : ground;
+          c.fillStyle = found[i] ? frozen : free;
           c.fillRect(x + 1, y + 1, a - 2, b - 2);
           c.strokeStyle = frozen;
           c.lineWidth = 1;
@@ -121,7 +119,8 @@ export function render({ model, el }) {
       test === null ? "." : `; it reads ${test.toFixed(0)} % of the test digits right.`
     }`;
     drawn.describe(
-      `${ROWS} weights of each layer, input at the left: dots are real numbers, squares single bits, dark +1 and light −1. ${told}`,
+      `${ROWS} weights of each layer, input at the left: dots are real numbers, squares single ` +
+        `bits, dark +1 and light −1. ${told}`,
     );
     f.say(
       s.t >= end()

@@ -39,11 +39,14 @@ export function h(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** The frame of a figure: controls, pictures, a sentence, the data as a table. */
+/** The frame of a figure: controls, pictures, a sentence, the data as a table. A screen reader
+ * hears the sentence at most once a second. */
 export function frame(el, label) {
   const controls = h("div", { class: "lbl-controls" });
   const stage = h("div", { class: "lbl-stage" });
-  const words = h("p", { class: "lbl-says", role: "status" });
+  const words = h("p", { class: "lbl-says", "aria-hidden": "true" });
+  const spoken = h("p", { class: "lbl-spoken", role: "status" });
+  let waiting = false;
   const table = h("div", {
     class: "lbl-table",
     tabindex: "0",
@@ -57,6 +60,15 @@ export function frame(el, label) {
     h("summary", {}, "The data behind this picture"),
     table,
   );
+  function speak() {
+    if (waiting || spoken.textContent === words.textContent) return;
+    spoken.textContent = words.textContent;
+    waiting = true;
+    setTimeout(() => {
+      waiting = false;
+      speak();
+    }, 1000);
+  }
   function refresh() {
     if (data.open && fill) table.replaceChildren(tableOf(fill()));
   }
@@ -67,6 +79,7 @@ export function frame(el, label) {
       controls,
       stage,
       words,
+      spoken,
       data,
     ),
   );
@@ -75,11 +88,12 @@ export function frame(el, label) {
     stage,
     say: (text) => {
       words.textContent = text;
+      speak();
     },
-    data: (rows) => {
+    data: (rows) => { // rows: () => [header, ...rows]
       fill = rows;
       refresh();
-    }, // rows: () => [header, ...rows]
+    },
   };
 }
 
@@ -98,7 +112,8 @@ function tableOf([header, ...rows]) {
 
 /** A labelled slider. `on(value)` is called while it moves; set(value) moves it. */
 export function slider(parent, { label, min, max, step = 1, value, show = String, on }) {
-  const output = h("span", { class: "lbl-value" }, show(value)); // an output element would take the label from the input
+  // a span, for an output element would take the label from the input
+  const output = h("span", { class: "lbl-value" }, show(value));
   const input = h("input", {
     type: "range",
     min,
@@ -155,6 +170,30 @@ export function choice(parent, { label, options, value, on }) {
   };
 }
 
+/** Controls that set values of the state `s` and then call `changed`, or `then`. */
+export function controls(parent, s, changed) {
+  const on = (key, then = changed) => (value) => {
+    s[key] = value;
+    then();
+  };
+  return {
+    pick: (key, label, options, then) =>
+      choice(parent, { label, options, value: s[key], on: on(key, then) }),
+    slide: (key, label, min, max, { step = 1, show = String, then } = {}) =>
+      slider(parent, { label, min, max, step, value: s[key], show, on: on(key, then) }),
+    /** A slider over a list of values. */
+    among: (key, label, values) =>
+      slider(parent, {
+        label,
+        min: 0,
+        max: values.length - 1,
+        value: values.indexOf(s[key]),
+        show: (i) => String(values[i]),
+        on: (i) => on(key)(values[i]),
+      }),
+  };
+}
+
 /** A button; with `pressed` it is a switch. */
 export function button(parent, text, on, attributes = {}) {
   const node = h("button", { type: "button", onclick: () => on(node), ...attributes }, text);
@@ -162,10 +201,11 @@ export function button(parent, text, on, attributes = {}) {
   return node;
 }
 
-/** A button that plays and pauses a slider; where the reader asks for less motion, it goes one step on. */
-export function player(parent, slide, seconds, label = "Play") {
+/** A button that plays and pauses a slider; where the reader asks for less motion, it goes one step
+ * on. */
+export function player(parent, slide, seconds) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const [low, high] = [Number(slide.input.min), Number(slide.input.max)];
+  const rest = calm ? "Next step" : "Play", end = () => Number(slide.input.max);
   let timer = 0, from = 0, start = 0;
   const move = (value) => {
     slide.set(value);
@@ -174,25 +214,24 @@ export function player(parent, slide, seconds, label = "Play") {
   const stop = () => {
     cancelAnimationFrame(timer);
     timer = 0;
-    node.textContent = calm ? "Next step" : label;
+    node.textContent = rest;
   };
   function tick(now) {
     if (!node.isConnected) return;
     start ||= now;
-    const value = from + ((now - start) / (1000 * seconds)) * (high - low);
-    move(Math.min(value, high));
-    if (value >= high) stop();
+    const value = from + ((now - start) / (1000 * seconds)) * (end() - Number(slide.input.min));
+    move(Math.min(value, end()));
+    if (value >= end()) stop();
     else timer = requestAnimationFrame(tick);
   }
-  const node = button(parent, calm ? "Next step" : label, () => {
+  const node = button(parent, rest, () => {
     if (timer) return stop();
+    const low = Number(slide.input.min), step = Number(slide.input.step);
+    from = slide.value >= end() ? low : slide.value;
     if (calm) {
-      return move(
-        slide.value >= high ? low : slide.value +
-          Number(slide.input.step) * Math.ceil((high - low) / Number(slide.input.step) / 20),
-      );
+      const next = slide.value + step * Math.ceil((end() - low) / step / 20);
+      return move(slide.value >= end() ? low : next);
     }
-    from = slide.value >= high ? low : slide.value;
     start = 0;
     node.textContent = "Pause";
     timer = requestAnimationFrame(tick);

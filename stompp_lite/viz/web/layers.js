@@ -1,15 +1,16 @@
 // Layers of the engine, forward and backward, and the sites where tensors become bits.
-import { begin, fraction, refresh } from "./method.js";
+import { advance, begin, fraction } from "./method.js";
 
 const EPSILON = 1e-5; // of batch norm
 
-const SURROGATES = { // slopes that stand in for that of the sign; none: frozen entries pass nothing
+// slopes that stand in for that of the sign; none: frozen entries pass nothing
+const SURROGATES = {
   none: () => 0,
   identity: () => 1,
   clip: (u) => (Math.abs(u) <= 1 ? 1 : 0),
 };
 
-/** A tensor on its way to one bit: p, and a number for each entry, which is frozen while it is below p. */
+/** A tensor on its way to one bit: p, and a number for each entry, frozen while that is below p. */
 export class Site {
   constructor(entries, [rule, surrogate], stage, key) {
     Object.assign(this, {
@@ -26,29 +27,19 @@ export class Site {
   }
   to(t, plan) { // p and mask of step t
     if (this.rule !== "stompp") return;
-    const turn = plan.turns[this.stage];
-    this.p = fraction(t, turn, plan.windows, plan.T, plan.shape);
-    const start = begin(turn, plan.windows, plan.T);
-    if (this.p > 0 && this.p < 1) {
-      while (this.age < t - start) {
-        this.age++;
-        refresh(
-          this.kept,
-          this.key,
-          this.age,
-          fraction(start + this.age, turn, plan.windows, plan.T, plan.shape),
-          plan.rule,
-          plan.rho,
-        );
-      }
-    }
+    const { windows, T, shape, rule, rho } = plan, turn = plan.turns[this.stage];
+    const p = (step) => fraction(step, turn, windows, T, shape), start = begin(turn, windows, T);
+    this.p = p(t);
+    if (!(this.p > 0 && this.p < 1)) return;
+    advance(this.kept, this.key, this.age, t - start, (age) => p(start + age), rule, rho);
+    this.age = t - start;
   }
   frozen(i) {
     return this.p === 1 || (this.p > 0 && this.kept[i] < Math.fround(this.p));
   }
-  get silent() {
+  get silent() { // committed, and nothing passes back
     return this.p === 1 && this.surrogate === "none";
-  } // committed, and nothing passes back
+  }
   value(u, i) {
     return this.frozen(i) ? (u >= 0 ? this.alpha : -this.alpha) : Math.min(Math.max(u, -1), 1);
   }

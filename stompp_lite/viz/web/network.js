@@ -64,7 +64,8 @@ export function network(c, width, top, now, largest, near) {
   c.textBaseline = "alphabetic";
 }
 
-/** How far the gradient gets: the first stage, counted from the input, that receives a thousandth of the largest. */
+/** How far the gradient gets: the first stage from the input on that receives more than a
+ * thousandth of the largest. */
 export function reached(gradient, largest) {
   const l = gradient.findIndex((g) => g !== null && g > 1e-3 * largest);
   return l < 0 ? null : l;

@@ -5,7 +5,7 @@ const STORE = "layer-by-layer predictions";
 
 function stored() { // a page from a disk may have no storage: then answers last as long as the page
   try {
-    return JSON.parse(localStorage.getItem(STORE) ?? "{}");
+    return JSON.parse(localStorage.getItem(STORE)) ?? {};
   } catch {
     return {};
   }
@@ -21,43 +21,33 @@ export function render({ model, el }) {
       `the question "${q.text}" has no option ${q.answer}`,
     );
   }
-  const all = stored(),
-    earlier = all[id],
-    box = h("form", { class: "lbl-predict", onsubmit: (e) => e.preventDefault() });
-  const sets = questions.map((q, k) =>
-    h(
-      "fieldset",
-      {},
-      h("legend", {}, q.text),
-      ...q.options.map((text, i) =>
-        h(
-          "label",
-          {},
-          h("input", {
-            type: "radio",
-            name: `${id}-${k}`,
-            value: i,
-            checked: earlier?.[k] === i,
-            onchange: ready,
-          }),
-          ` ${text}`,
-        )
-      ),
-      h("p", { class: "lbl-answer", hidden: true }),
-    )
-  );
-  const says = h("p", { class: "lbl-says", role: "status" }),
-    row = h("div", { class: "lbl-controls" });
-  box.append(...sets, row, says);
+  const all = stored(), earlier = all[id];
+  const option = (k) => (text, i) => {
+    const checked = earlier?.[k] === i, name = `${id}-${k}`;
+    const radio = h("input", { type: "radio", name, value: i, checked, onchange: ready });
+    return h("label", {}, radio, ` ${text}`);
+  };
+  const sets = questions.map((q, k) => {
+    const note = h("p", { class: "lbl-answer", hidden: true });
+    return h("fieldset", {}, h("legend", {}, q.text), ...q.options.map(option(k)), note);
+  });
+  const says = h("p", { class: "lbl-says", role: "status", tabindex: "-1" });
+  const row = h("div", { class: "lbl-controls" });
+  const prevent = (e) => e.preventDefault();
+  const box = h("form", { class: "lbl-predict", onsubmit: prevent }, ...sets, row, says);
   el.replaceChildren(
     h("div", { class: "lbl-figure", role: "group", "aria-label": "Predict first" }, box),
   );
   const commit = button(row, "Commit", () => {
     keep();
     reveal(true);
+    says.focus(); // the button that had it is gone
   }, { disabled: true });
-  const skip = button(row, "Show me without", () => reveal(false));
-  const save = button(row, "Save my answers as a file", download);
+  const skip = button(row, "Show me without", () => {
+    reveal(false);
+    says.focus();
+  });
+  button(row, "Save my answers as a file", download);
   const hidden = following(el, hides);
 
   function chosen() {
@@ -77,7 +67,7 @@ export function render({ model, el }) {
   }
   function reveal(committed) {
     for (const node of hidden) node.classList.remove("lbl-hidden");
-    dispatchEvent(new Event("resize")); // the page measures anew what scrolls, and becomes a tab stop
+    dispatchEvent(new Event("resize")); // what scrolls is measured anew, and becomes a tab stop
     const picks = chosen();
     sets.forEach((set, k) => {
       const { options, answer } = questions[k], note = set.querySelector(".lbl-answer");
@@ -96,18 +86,9 @@ export function render({ model, el }) {
     for (const node of [commit, skip]) node.hidden = true;
   }
   function download() {
-    const file = new Blob([
-      JSON.stringify(
-        {
-          course: "Layer by Layer",
-          page: document.title,
-          saved: new Date().toISOString(),
-          answers: { ...stored(), ...all },
-        },
-        null,
-        2,
-      ),
-    ], { type: "application/json" });
+    const answers = { ...stored(), ...all }, saved = new Date().toISOString();
+    const told = { course: "Layer by Layer", page: document.title, saved, answers };
+    const file = new Blob([JSON.stringify(told, null, 2)], { type: "application/json" });
     const link = h("a", { href: URL.createObjectURL(file), download: "predictions.json" });
     link.click();
     URL.revokeObjectURL(link.href);
@@ -128,11 +109,11 @@ export function render({ model, el }) {
   asked();
   says.textContent = hidden.length ? "What comes next is hidden until you commit." : "";
   ready();
-  if (earlier) reveal(true);
+  if (earlier && !commit.disabled) reveal(true); // unless the questions have changed
 }
 
-/** The next blocks of a stored page: after the box or cell of `el` in its section, then the sections after it.
- * In a live notebook nothing is hidden. */
+/** The next blocks of a stored page: after the box or cell of `el`, then the sections after it. In
+ * a live notebook nothing is hidden. */
 function following(el, count) {
   const found = [];
   let node = el.classList.contains("lbl-component")
