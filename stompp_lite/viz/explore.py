@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from stompp_lite import rng
-from stompp_lite.checks import count, number, one_of, share, whole
+from stompp_lite import checks, rng
+from stompp_lite.checks import count, not_negative, number, one_of, share, whole
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.fair import ARMS
 from stompp_lite.lab.recipes import RECIPES
@@ -214,16 +214,28 @@ def blockade_explorer(frozen: Mapping[str, Sequence[Mapping[str, Any]]]) -> Comp
     """How far the gradient gets as a share p of all stages is frozen (chapter 6).
 
     Args:
-        frozen: label to frames ``{"at": p, "p": [stages], "gradient": [stages]}``.
+        frozen: label to frames ``{"at": p, "p": [stages], "gradient": [stages]}``; a gradient of
+            None is none at all.
+
+    Raises:
+        ConfigError: no frame, a fraction outside [0, 1], a gradient that is no number, or lists of
+            two lengths.
     """
-    choices = {
-        label: [
-            {"at": f["at"], "p": _round(list(f["p"])), "gradient": _round(list(f["gradient"]), 2)}
-            for f in frames
-        ]
-        for label, frames in frozen.items()
-    }
+    choices = {label: [_frame(label, f) for f in frames] for label, frames in frozen.items()}
+    if not all(choices.values()) or not choices:
+        raise ConfigError("no frame to show; give each label at least one")
     return Component("reach", {"axis": "p", "choices": choices})
+
+
+def _frame(label: str, frame: Mapping[str, Any]) -> dict[str, Any]:
+    if missing := {"at", "p", "gradient"} - frame.keys():
+        raise ConfigError(f"a frame of {label!r} lacks {', '.join(sorted(missing))}")
+    p = [share(x, f"a frozen fraction of {label!r}") for x in frame["p"]]
+    gradient = [not_negative(g or 0.0, f"a gradient of {label!r}") for g in frame["gradient"]]
+    if len(p) != len(gradient):
+        raise ConfigError(f"{label!r} has {len(p)} stages and {len(gradient)} gradients")
+    at = share(frame["at"], f"p of {label!r}")
+    return {"at": at, "p": _round(p), "gradient": _round(gradient, 2)}
 
 
 _FILMED = {
@@ -427,13 +439,14 @@ def question(text: str, options: Sequence[str], answer: int) -> dict[str, Any]:
     """A question with its options; ``answer`` is the index of the right one.
 
     Raises:
-        ConfigError: fewer than two options, or no option of that index.
+        ConfigError: fewer than two options, two that are alike, or no option of that index.
     """
-    if len(options) < 2:
-        raise ConfigError(f"the question {text!r} needs at least two options, got {list(options)}")
-    if count(answer, "the answer", 0) >= len(options):
-        raise ConfigError(f"the question {text!r} has {len(options)} options, so no {answer}")
-    return {"text": text, "options": list(options), "answer": answer}
+    told = [checks.text(option, f"an option of the question {text!r}") for option in options]
+    if len(set(told)) < max(len(told), 2):
+        raise ConfigError(f"the question {text!r} needs at least two different options, got {told}")
+    if count(answer, "the answer", 0) >= len(told):
+        raise ConfigError(f"the question {text!r} has {len(told)} options, so no {answer}")
+    return {"text": checks.text(text, "a question"), "options": told, "answer": int(answer)}
 
 
 def predict(name: str, *questions: Mapping[str, Any], hides: int = 1) -> Component:
@@ -447,10 +460,14 @@ def predict(name: str, *questions: Mapping[str, Any], hides: int = 1) -> Compone
         hides: how many blocks of a page after this one wait for the answers.
 
     Raises:
-        ConfigError: no question.
+        ConfigError: no question, or one that :func:`question` would refuse.
     """
     if not questions:
         raise ConfigError("no question to ask; give at least one")
-    return Component(
-        "predict", {"id": name, "questions": [dict(q) for q in questions], "hides": hides}
-    )
+    try:
+        asked = [question(**q) for q in questions]
+    except TypeError as error:
+        raise ConfigError("each question must come from question(text, options, answer)") from error
+    name = checks.text(name, "the name of the answers")
+    hides = count(hides, "the number of blocks that wait", 0)
+    return Component("predict", {"id": name, "questions": asked, "hides": hides})

@@ -106,7 +106,7 @@ class TrainItYourself:
         self._stop = threading.Event()
 
     def _offer(self, change: dict[str, Any]) -> None:
-        """Offer the arms of the method that was chosen; stay with the present one if it is there."""
+        """Offer the arms of the chosen method, and stay with the present one if it is there."""
         box, arms = self.choices["arm"], _arms(change["new"])
         kept = box.value if box.value in dict(arms).values() else "minimal"
         box.options = arms

@@ -1,6 +1,6 @@
 // Gradient reach (chapters 6 and 9): the network as layers; drag p or time; see where the gradient
 // stops.
-import { canvas, color, legend, plot } from "./draw.js";
+import { canvas, legend, plot } from "./draw.js";
 import { controls, frame, need, numbers, player, tell } from "./kit.js";
 import { network, reached } from "./network.js";
 
