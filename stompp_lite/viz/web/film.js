@@ -10,6 +10,7 @@ export function render({ model, el }) {
   const { runs, fields, start } = model.get("data");
   need(Array.isArray(runs) && runs.length > 0, "there is no run to show");
   for (const r of runs) {
+    look(r.look);
     numbers(r.epoch, `the epochs of ${r.name}`, 0);
     for (const key of ["test", "hard"]) {
       numbers(r[key], `the accuracy of ${r.name}`, 0, 100);
