@@ -123,9 +123,8 @@ def schedule_explorer(
 def plans(most: int) -> dict[str, Any]:
     """Orders and shapes as tables for the browser.
 
-    Returns:
-        orders: name to the windows of the stages, for 1 to ``most`` stages; shapes: name to its
-        values at equal distances.
+    An order's table holds the windows of the stages for 1 to ``most`` stages; a shape's holds its
+    values at equal distances.
 
     Raises:
         ConfigError: an order or a shape of the reader's own that is none.

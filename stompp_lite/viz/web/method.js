@@ -34,13 +34,9 @@ export function fraction(t, turn, windows, T, shape) {
 export const begin = (turn, windows, T) => Math.floor((turn * T) / windows);
 
 // ---- draws: SplitMix64's finalizer on pairs of 32-bit halves, many times faster than BigInt -----
-const M1 = [0xbf58476d, 0x1ce4e5b9],
-  M2 = [0x94d049bb, 0x133111eb],
-  GOLDEN = [0x9e3779b9, 0x7f4a7c15];
-let H = 0, L = 0; // the 64 bits at work; returning a pair from each function would make garbage
-let startH = 0, startL = 0; // what all entries of a step have in common
-let spread = new Uint32Array(0); // high and low half of the counter of each entry
+const UNIT = 2 ** -24; // draws are multiples of it
 let open = new Int32Array(0); // entries whose last draw is still to be found
+let high = new Uint32Array(0), low = new Uint32Array(0); // their 64 bits at a step
 
 function high32(a, b) { // upper half of the 64-bit product of two 32-bit numbers
   const a1 = a >>> 16, a0 = a & 0xffff, b1 = b >>> 16, b0 = b & 0xffff;
@@ -48,51 +44,44 @@ function high32(a, b) { // upper half of the 64-bit product of two 32-bit number
   const other = a0 * b1 + (middle & 0xffff);
   return (a1 * b1 + (middle >>> 16) + (other >>> 16)) >>> 0;
 }
-function times(m) {
-  const h = (high32(L, m[1]) + Math.imul(H, m[1]) + Math.imul(L, m[0])) >>> 0;
-  L = Math.imul(L, m[1]) >>> 0;
-  H = h;
-}
-function xorShift(bits) { // x ^ (x >>> bits), 0 < bits < 32
-  L = (L ^ ((L >>> bits) | (H << (32 - bits)))) >>> 0;
-  H = (H ^ (H >>> bits)) >>> 0;
-}
-function number(entries) { // the counters of that many entries
-  if (open.length >= entries) return;
-  open = new Int32Array(entries);
-  spread = new Uint32Array(2 * entries);
-  for (let i = 0; i < entries; i++) {
-    H = 0;
-    L = i;
-    times(GOLDEN);
-    spread[2 * i] = H;
-    spread[2 * i + 1] = L;
+
+/** Upper half of the product of (h, l) and a 64-bit constant; the lower half is Math.imul(l, ml). */
+const upper = (h, l, mh, ml) => (high32(l, ml) + Math.imul(h, ml) + Math.imul(l, mh)) >>> 0;
+
+/** 64 random bits for each of the first `count` open entries. key: [high, low]. */
+function draw(key, step, count) {
+  const keyH = (key[0] ^ upper(0, step, 0xbf58476d, 0x1ce4e5b9)) >>> 0;
+  const keyL = (key[1] ^ Math.imul(step, 0x1ce4e5b9)) >>> 0;
+  for (let k = 0; k < count; k++) {
+    const entry = open[k], sum = (Math.imul(entry, 0x7f4a7c15) >>> 0) + keyL;
+    let l = sum >>> 0;
+    let h = (upper(0, entry, 0x9e3779b9, 0x7f4a7c15) + keyH + (sum > 0xffffffff ? 1 : 0)) >>> 0;
+    l = (l ^ ((l >>> 30) | (h << 2))) >>> 0;
+    h = (h ^ (h >>> 30)) >>> 0;
+    h = upper(h, l, 0xbf58476d, 0x1ce4e5b9);
+    l = Math.imul(l, 0x1ce4e5b9) >>> 0;
+    l = (l ^ ((l >>> 27) | (h << 5))) >>> 0;
+    h = (h ^ (h >>> 27)) >>> 0;
+    h = upper(h, l, 0x94d049bb, 0x133111eb);
+    l = Math.imul(l, 0x133111eb) >>> 0;
+    low[k] = l ^ ((l >>> 31) | (h << 1));
+    high[k] = h ^ (h >>> 31);
   }
 }
-function begins(key, step) { // key: [high, low]
-  H = 0;
-  L = step >>> 0;
-  times(M1);
-  startH = (key[0] ^ H) >>> 0;
-  startL = (key[1] ^ L) >>> 0;
-}
-function draw(entry) { // 64 random bits in H and L
-  const low = spread[2 * entry + 1] + startL;
-  H = (spread[2 * entry] + startH + (low > 0xffffffff ? 1 : 0)) >>> 0;
-  L = low >>> 0;
-  xorShift(30);
-  times(M1);
-  xorShift(27);
-  times(M2);
-  xorShift(31);
+
+function room(entries) {
+  if (open.length >= entries) return;
+  open = new Int32Array(entries);
+  high = new Uint32Array(entries);
+  low = new Uint32Array(entries);
 }
 
 /** Two uniform numbers in [0, 1) for an entry: multiples of 2**-24. */
 export function uniformPair(key, step, entry) {
-  number(entry + 1);
-  begins(key, step);
-  draw(entry);
-  return [(H >>> 8) * 2 ** -24, (L & 0xffffff) * 2 ** -24];
+  room(1);
+  open[0] = entry;
+  draw(key, step, 1);
+  return [(high[0] >>> 8) * UNIT, (low[0] & 0xffffff) * UNIT];
 }
 
 /** Bring the numbers of entries from step `from` of a window to step `to`. Before the first step,
@@ -101,22 +90,20 @@ export function uniformPair(key, step, entry) {
 export function advance(kept, key, from, to, p, rule, rho) {
   const each = rule === "per-sample", chance = Math.fround(rho);
   if (!each && chance === 0) to = Math.min(to, 0); // nothing is drawn after the first step
-  number(kept.length);
+  room(kept.length);
   let left = kept.length;
   for (let i = 0; i < left; i++) open[i] = i;
   for (let age = to; age > from && left > 0; age--) {
-    const limit = each || (rule === "threshold" && age === 0) ? 1 : chance;
-    const now = rule === "redraw" ? Math.fround(p(age)) : 0, count = left;
-    begins(key, age);
+    const limit = each || (rule === "threshold" && age === 0) ? 1 : chance, count = left;
+    draw(key, age, count);
     left = 0;
     for (let k = 0; k < count; k++) {
-      draw(open[k]);
-      if ((H >>> 8) * 2 ** -24 >= limit) {
+      if ((high[k] >>> 8) * UNIT >= limit) {
         open[left++] = open[k];
         continue;
       }
-      const fresh = (L & 0xffffff) * 2 ** -24;
-      kept[open[k]] = rule === "redraw" ? (fresh >= now ? 1 : 0) : fresh;
+      const fresh = (low[k] & 0xffffff) * UNIT;
+      kept[open[k]] = rule === "redraw" ? (fresh >= Math.fround(p(age)) ? 1 : 0) : fresh;
     }
   }
 }
