@@ -33,7 +33,7 @@ export function fraction(t, turn, windows, T, shape) {
 /** First step at which that stage can be partly frozen: draws are counted from here. */
 export const begin = (turn, windows, T) => Math.floor((turn * T) / windows);
 
-// ---- draws: SplitMix64's finalizer on pairs of 32-bit halves, many times faster than BigInt -----
+// ---- draws: SplitMix64's finalizer on pairs of 32-bit halves, far faster than BigInt -----------
 const UNIT = 2 ** -24; // draws are multiples of it
 let open = new Int32Array(0); // entries whose last draw is still to be found
 let high = new Uint32Array(0), low = new Uint32Array(0); // their 64 bits at a step
@@ -45,7 +45,7 @@ function high32(a, b) { // upper half of the 64-bit product of two 32-bit number
   return (a1 * b1 + (middle >>> 16) + (other >>> 16)) >>> 0;
 }
 
-/** Upper half of the product of (h, l) and a 64-bit constant; the lower half is Math.imul(l, ml). */
+/** Upper half of the product of (h, l) and a 64-bit constant; the lower is Math.imul(l, ml). */
 const upper = (h, l, mh, ml) => (high32(l, ml) + Math.imul(h, ml) + Math.imul(l, mh)) >>> 0;
 
 /** 64 random bits for each of the first `count` open entries. key: [high, low]. */
