@@ -6,15 +6,18 @@ const narrow = matchMedia("screen and (max-width: 600px)");
 function extent(svg, nodes) {
   const whole = svg.getBoundingClientRect(), unit = svg.viewBox.baseVal.width / whole.width;
   const boxes = [...nodes].map((n) => n.getBoundingClientRect()).filter((b) => b.width || b.height);
-  const low = (side) => Math.min(...boxes.map((b) => b[side])), high = (side) => Math.max(...boxes.map((b) => b[side]));
+  const low = (side) => Math.min(...boxes.map((b) => b[side])),
+    high = (side) => Math.max(...boxes.map((b) => b[side]));
   return {
-    left: (low("left") - whole.left) * unit, right: (high("right") - whole.left) * unit,
-    top: (low("top") - whole.top) * unit, bottom: (high("bottom") - whole.top) * unit,
+    left: (low("left") - whole.left) * unit,
+    right: (high("right") - whole.left) * unit,
+    top: (low("top") - whole.top) * unit,
+    bottom: (high("bottom") - whole.top) * unit,
   };
 }
 const near = (a, b) => Math.abs(a - b) < 1;
 
-// The panels of a drawing: its axes with their frames, a bar of colors with the panel it belongs to.
+// The panels of a drawing: its axes with their frames, a bar of colors with its panel.
 function panelsOf(svg) {
   const wide = svg.viewBox.baseVal.width, panels = [], bars = [];
   for (const axes of svg.querySelectorAll(":scope > [data-axes], :scope > g > [data-axes]")) {
@@ -35,26 +38,38 @@ function withNumbers(panel, panels) {
   if (scales(panel).length !== 2) return extra;
   for (const [kind, a, b] of [[0, "left", "right"], [1, "top", "bottom"]]) {
     if (scales(panel)[kind].querySelector("text")) continue;
-    const like = panels.find((p) => near(p.frame[a], panel.frame[a]) && near(p.frame[b], panel.frame[b]) && scales(p)[kind]?.querySelector("text"));
+    const like = panels.find((p) =>
+      near(p.frame[a], panel.frame[a]) && near(p.frame[b], panel.frame[b]) &&
+      scales(p)[kind]?.querySelector("text")
+    );
     if (!like) continue;
     const copy = scales(like)[kind].cloneNode(true);
-    const shift = kind ? [panel.frame.left - like.frame.left, 0] : [0, panel.frame.bottom - like.frame.bottom];
+    const shift = kind
+      ? [panel.frame.left - like.frame.left, 0]
+      : [0, panel.frame.bottom - like.frame.bottom];
     copy.setAttribute("transform", `translate(${shift})`);
     extra.push(copy);
   }
   return extra;
 }
 
-const partsOf = (svg) => [...svg.querySelectorAll("[data-axes], [data-legend]")].filter((part) => !part.parentNode.closest("[data-axes]"));
+const partsOf = (svg) =>
+  [...svg.querySelectorAll("[data-axes], [data-legend]")].filter((part) =>
+    !part.parentNode.closest("[data-axes]")
+  );
 
 function stack(figure) {
   const svg = figure.querySelector("svg");
   const panels = panelsOf(svg), first = panels[0];
   if (!first) return;
-  const row = panels.filter((p) => p.frame.top < first.frame.bottom && p.frame.bottom > first.frame.top);
+  const row = panels.filter((p) =>
+    p.frame.top < first.frame.bottom && p.frame.bottom > first.frame.top
+  );
   if (row.length < 2 || row.length > 5) return;
   const parts = partsOf(svg);
-  const legends = parts.filter((part) => "legend" in part.dataset).map((legend) => ({ axes: [legend] }));
+  const legends = parts.filter((part) => "legend" in part.dataset).map((legend) => ({
+    axes: [legend],
+  }));
   const pile = document.createElement("div");
   pile.className = "lbl-pile";
   pile.setAttribute("aria-hidden", "true");
@@ -68,9 +83,19 @@ function stack(figure) {
     for (const told of ["role", "aria-label", "width", "height"]) copy.removeAttribute(told);
     pile.append(copy);
     // as large as its frame and its words (what is drawn may reach beyond the frame, cut off)
-    const shown = kept.flatMap((part) => (panel.frame ? [part.querySelector("path, image"), ...part.querySelectorAll("text")] : [...part.querySelectorAll("*")]));
+    const shown = kept.flatMap((
+      part,
+    ) => (panel.frame
+      ? [part.querySelector("path, image"), ...part.querySelectorAll("text")]
+      : [...part.querySelectorAll("*")])
+    );
     const box = extent(copy, shown), pad = 4, width = box.right - box.left + 2 * pad;
-    copy.setAttribute("viewBox", [box.left - pad, box.top - pad, width, box.bottom - box.top + 2 * pad].map((v) => v.toFixed(1)).join(" "));
+    copy.setAttribute(
+      "viewBox",
+      [box.left - pad, box.top - pad, width, box.bottom - box.top + 2 * pad].map((v) =>
+        v.toFixed(1)
+      ).join(" "),
+    );
     copy.style.maxWidth = `${(1.6 * width).toFixed()}px`;
   }
   figure.classList.add("lbl-piled");
@@ -78,7 +103,7 @@ function stack(figure) {
 
 function arrange(figure) {
   const piled = figure.classList.contains("lbl-piled");
-  if (narrow.matches && !piled && figure.clientWidth > 100) stack(figure); // less: hidden, or closing
+  if (narrow.matches && !piled && figure.clientWidth > 100) stack(figure); // less: hidden
   else if (!narrow.matches && piled) {
     figure.querySelector(".lbl-pile").remove();
     figure.classList.remove("lbl-piled");
@@ -89,5 +114,6 @@ narrow.addEventListener("change", arrangeAll);
 addEventListener("load", async () => {
   await document.fonts.ready; // a panel is as large as its words
   const seen = new ResizeObserver((changes) => changes.forEach((change) => arrange(change.target)));
-  document.querySelectorAll("figure.lbl-still").forEach((figure) => seen.observe(figure)); // now, or when a fold opens
+  // now, or when a fold opens
+  document.querySelectorAll("figure.lbl-still").forEach((figure) => seen.observe(figure));
 });

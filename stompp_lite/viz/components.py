@@ -11,6 +11,7 @@ A reader's position is in ``component.state`` while the kernel runs.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -18,6 +19,7 @@ from importlib import resources
 from typing import Any
 
 from stompp_lite.checks import one_of
+from stompp_lite.errors import ConfigError
 from stompp_lite.viz import style
 
 #: Components that there are, in the order in which the book meets them.
@@ -25,8 +27,22 @@ NAMES = (
     "freezing", "predict", "bits", "smoothing", "step", "schedule", "reach", "film", "results",
     "playground",
 )  # fmt: skip
-_SHARED = ("kit", "method", "network")  # modules that others import, each after what it imports
-_IMPORT = re.compile(r'^import \{ (.+) \} from "\./(\w+)\.js";\n', re.MULTILINE)
+_SHARED = (
+    "kit",
+    "draw",
+    "method",
+    "network",
+)  # modules that others import, each after what it imports
+_IMPORT = re.compile(r'^import \{([^}]+)\} from "\./(\w+)\.js";\n', re.MULTILINE)
+_LIGHT = ".lbl, .lbl-component"
+_DARK = ", ".join(
+    f"{page} .lbl"
+    for page in (
+        'html[data-theme="dark"]',
+        'body[data-jp-theme-light="false"]',
+        'html[theme="dark"]',
+    )
+)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 
 
@@ -41,24 +57,28 @@ def _module(name: str) -> str:
     """A module as an expression: its imports become names of other modules, its exports a value."""
     source = _source(f"{name}.js")
     exported = _EXPORT.findall(source)
-    body = _EXPORT.sub("", _IMPORT.sub(r"const { \1 } = $\2;\n", source))
+    body = _EXPORT.sub("", _IMPORT.sub(r"const {\1} = $\2;\n", source))
     return f"const ${name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"
 
 
 def _looks() -> str:
-    def dash(line: Any) -> list[float] | None:
-        named: dict[str, list[float] | None]
-        named = {"-": None, "--": [7, 4], ":": [2, 3], "-.": [8, 3, 2, 3]}
-        found: list[float] | None = (
-            named[line] if isinstance(line, str) else [2 * x for x in line[1]]
-        )
-        return found
-
+    """Looks and words of :mod:`stompp_lite.viz.style`, for JavaScript."""
+    dashes: dict[Any, list[float] | None] = {
+        "-": None, "--": [7, 4], ":": [2, 3], "-.": [8, 3, 2, 3]
+    }  # fmt: skip
     looks = {
-        name: {"label": m.label, "color": m.color, "dash": dash(m.line)}
+        name: {
+            "label": m.label,
+            "tone": _tone(name),
+            "dash": dashes[m.line] if isinstance(m.line, str) else [2 * x for x in m.line[1]],
+        }
         for name, m in style.METHODS.items()
     }
-    return f"const LOOKS = {json.dumps(looks)};\n"
+    return f"const LOOKS = {json.dumps(looks)}, WORDS = {json.dumps(style.WORDS)};\n"
+
+
+def _tone(name: str) -> str:
+    return name.replace("+", "-")
 
 
 def _bundle(names: Sequence[str]) -> str:
@@ -71,7 +91,7 @@ def _bundle(names: Sequence[str]) -> str:
 
 def worker() -> str:
     """The script of the playground's worker: the engine, without any drawing."""
-    return _module("method") + _module("engine") + _source("worker.js")
+    return "".join(map(_module, ("method", "layers", "engine"))) + _source("worker.js")
 
 
 def esm(name: str) -> str:
@@ -85,8 +105,12 @@ def esm(name: str) -> str:
 
 
 def css() -> str:
-    """The style of all components."""
-    return _source("vendor/uPlot.css") + _source("components.css")
+    """The style of all components, with the colors of all looks in both themes."""
+    tones = ""
+    for themes, key in ((_LIGHT, "color"), (_DARK, "dark")):
+        colors = {_tone(n): getattr(m, key, m.color) for n, m in style.METHODS.items()}
+        tones += f"{themes} {{ {' '.join(f'--lbl-{n}: {c};' for n, c in colors.items())} }}\n"
+    return _source("vendor/uPlot.css") + _source("components.css") + tones
 
 
 def page_script() -> str:
@@ -102,8 +126,23 @@ def _page(names: Sequence[str]) -> str:
 # ---- what a notebook shows -----------------------------------------------------------------------
 def _json(data: Any) -> str:
     """JSON that can stand in a script element: no tag can end it."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    try:
+        text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the data of a figure cannot be stored: {_fault(data)}") from error
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _fault(data: Any, place: str = "") -> str:
+    """What JSON cannot hold in ``data``, with the keys that lead there; or nothing."""
+    if isinstance(data, Mapping | list | tuple):
+        pairs = data.items() if isinstance(data, Mapping) else enumerate(data)
+        return next(filter(None, (_fault(x, f"{place}[{key!r}]") for key, x in pairs)), "")
+    if isinstance(data, float) and not math.isfinite(data):
+        return f"data{place} is {data}; give None where there is no number"
+    if data is None or isinstance(data, bool | int | float | str):
+        return ""
+    return f"data{place} is of type {type(data).__name__}; give plain numbers, text and lists"
 
 
 class Component:
@@ -114,8 +153,7 @@ class Component:
         data: what it draws; anything that JSON can hold.
 
     Raises:
-        ConfigError: there is no such component.
-        ValueError: the data holds NaN or an infinite number.
+        ConfigError: there is no such component, or the data holds what JSON cannot, such as NaN.
     """
 
     def __init__(self, name: str, data: Mapping[str, Any]) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from stompp_lite import rng
-from stompp_lite.checks import count, one_of
+from stompp_lite import checks, rng
+from stompp_lite.checks import count, not_negative, number, one_of, share, whole
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.arms import ARMS
 from stompp_lite.lab.config import METHODS, config_of
@@ -22,6 +22,7 @@ from stompp_lite.lab.record import Record, read_all
 from stompp_lite.lab.report import splits
 from stompp_lite.lab.run import build
 from stompp_lite.lab.stats import accuracy_interval
+from stompp_lite.method import MASK_RULES, ORDERS, SHAPES
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.layers import binary_layers
 from stompp_lite.training.data import load
@@ -30,42 +31,128 @@ from stompp_lite.viz import style
 from stompp_lite.viz.components import Component
 
 MOST_STAGES = 37  # of the schedule explorer: the lab's network with 36 binary convolutions
+REFRESH = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # the slider's values of rho
+RATES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # the step explorer's
+_POINTS = 200  # of a shape's table
 
 
 def bit_calculator(x: Sequence[int], w: Sequence[int], shown: int = 12) -> Component:
-    """Click signs; see XNOR, popcount and the dot product. ``x``, ``w``: sixteen of +1 and -1.
+    """Click signs; see XNOR, popcount and the dot product (chapter 1).
 
-    Taught in chapter 1.
+    Args:
+        x: input, sixteen of +1 and -1.
+        w: weights, as many.
+        shown: how many of them are shown at first: 4, 8, 12 or 16.
+
+    Raises:
+        ConfigError: other signs, or another number of them.
     """
-    return Component("bits", {"x": list(map(int, x)), "w": list(map(int, w)), "n": shown})
+    for name, row in {"x": x, "w": w}.items():
+        if len(row) != 16 or any(sign not in (1, -1) for sign in row):
+            raise ConfigError(f"{name} must be sixteen of +1 and -1, got {list(row)}")
+    if shown not in (4, 8, 12, 16):
+        raise ConfigError(f"shown must be 4, 8, 12 or 16, got {shown!r}")
+    return Component("bits", {"x": list(map(int, x)), "w": list(map(int, w)), "n": int(shown)})
 
 
-def smoothing_explorer(scale: float = 0.8) -> Component:
-    """One weight, loss (scale · sign(w) - 1)²: blurred, and with the slope of STE (chapter 2)."""
-    return Component("smoothing", {"scale": scale})
+def smoothing_explorer(scale: float = 0.8, loss: str = "curved") -> Component:
+    """One or two weights, their loss, the loss blurred by noise, and what STE says (chapter 2).
+
+    Args:
+        scale: the input x that the weight is multiplied by, between 0.1 and 1.6.
+        loss: at first ``curved``, (x · sign(w) - 1)², or ``straight``, 1 - x · sign(w).
+
+    Raises:
+        ConfigError: another scale or loss.
+    """
+    data = {"scale": _within(scale, "the scale", 0.1, 1.6)}
+    return Component("smoothing", {**data, "loss": one_of(loss, ("curved", "straight"), "loss")})
 
 
 def step_explorer(rate: float = 0.1) -> Component:
-    """Latent weights that drift and flip: a toy with random gradients (chapter 4)."""
-    return Component("step", {"rate": rate})
-
-
-def schedule_explorer(**start: Any) -> Component:
-    """Curves p_l(t) of a plan, and masks that breathe (chapters 7, 8 and 11).
+    """Latent weights that drift and flip: a toy with random gradients (chapter 4).
 
     Args:
-        start: what the controls show at first: ``order``, ``shape``, ``rule``, ``rho``, ``stages``,
-            ``window`` (steps for each stage), ``t``.
+        rate: the learning rate at first, between 0.001 and 10.
+
+    Raises:
+        ConfigError: another rate.
     """
+    rate = _within(rate, "the learning rate", 0.001, 10.0)
+    return Component("step", {"rate": rate, "rates": sorted({*RATES, rate})})
+
+
+def schedule_explorer(
+    order: str = "forward", shape: str = "cubic", rule: str = "threshold", rho: float = 0.01,
+    stages: int = 9, window: int = 50, t: int = 0,
+) -> Component:  # fmt: skip
+    """Curves p_l(t) of a plan, and masks that breathe (chapters 7, 8 and 11).
+
+    It offers all that :data:`~stompp_lite.method.ORDERS` and :data:`~stompp_lite.method.SHAPES`
+    hold when it is made: an order or a shape of your own, too. It draws that from a table.
+
+    Args:
+        order: a key of ``ORDERS``; shape: of ``SHAPES``; rule: of ``MASK_RULES``.
+        rho: soft refresh, in [0, 1].
+        stages: 1 to 37; window: steps for each stage, 10 to 200; t: the step that is shown.
+
+    Raises:
+        ConfigError: a value that it cannot show; a shape of your own that does not grow from 0
+            to 1, or an order that gives a stage no window.
+    """
+    start: dict[str, Any] = {
+        "order": one_of(order, ORDERS, "order"),
+        "shape": one_of(shape, SHAPES, "shape"),
+        "rule": one_of(rule, MASK_RULES, "mask rule"),
+        "rho": share(rho, "rho"),
+        "stages": int(_within(count(stages, "the number of stages"), "stages", 1, MOST_STAGES)),
+        "window": int(_within(count(window, "the window"), "the window", 10, 200)),
+    }
+    start["t"] = int(_within(count(t, "t", 0), "t", 0, start["stages"] * start["window"]))
     keys = [rng.make_key(0, f"stage {k}", "weight") for k in range(MOST_STAGES)]
     return Component(
         "schedule",
         {
             "start": start,
             "keys": [[key >> 32, key & 0xFFFFFFFF] for key in keys],
-            "permutations": [rng.permutation(n, 0) for n in range(1, MOST_STAGES + 1)],
+            **plans(MOST_STAGES),
+            "rules": list(MASK_RULES),
+            "refresh": sorted({*REFRESH, start["rho"]}),
         },
     )
+
+
+def plans(most: int) -> dict[str, Any]:
+    """Orders and shapes as tables for the browser.
+
+    An order's table holds the windows of the stages for 1 to ``most`` stages; a shape's holds its
+    values at equal distances.
+
+    Raises:
+        ConfigError: an order or a shape of the reader's own that is none.
+    """
+    orders = {name: [turns(n, 0) for n in range(1, most + 1)] for name, turns in ORDERS.items()}
+    for name, table in orders.items():
+        for n, row in enumerate(table, 1):
+            if len(row) != n or any(whole(turn, f"a window of order {name!r}") < 0 for turn in row):
+                raise ConfigError(f"order {name!r} must give {n} stages a window each, got {row}")
+    shapes = {
+        name: [float(f"{grow(k / _POINTS):.4g}") for k in range(_POINTS + 1)]
+        for name, grow in SHAPES.items()
+    }
+    for name, values in shapes.items():
+        if (values[0], values[-1]) != (0, 1) or values != sorted(values):
+            raise ConfigError(
+                f"the shape {name!r} must grow from 0 at 0 to 1 at 1, without a step back; it goes "
+                f"from {values[0]:g} to {values[-1]:g}"
+            )
+    return {"orders": orders, "shapes": shapes}
+
+
+def _within(value: Any, what: str, low: float, high: float) -> float:
+    if not low <= number(value, what) <= high:
+        raise ConfigError(f"{what} must lie between {low:g} and {high:g}, got {value!r}")
+    return float(value)
 
 
 # ---- recorded runs -------------------------------------------------------------------------------
@@ -128,16 +215,28 @@ def blockade_explorer(frozen: Mapping[str, Sequence[Mapping[str, Any]]]) -> Comp
     """How far the gradient gets as a share p of all stages is frozen (chapter 6).
 
     Args:
-        frozen: label to frames ``{"at": p, "p": [stages], "gradient": [stages]}``.
+        frozen: label to frames ``{"at": p, "p": [stages], "gradient": [stages]}``; a gradient of
+            None is none at all.
+
+    Raises:
+        ConfigError: no frame, a fraction outside [0, 1], a gradient that is no number, or lists of
+            two lengths.
     """
-    choices = {
-        label: [
-            {"at": f["at"], "p": _round(list(f["p"])), "gradient": _round(list(f["gradient"]), 2)}
-            for f in frames
-        ]
-        for label, frames in frozen.items()
-    }
+    choices = {label: [_frame(label, f) for f in frames] for label, frames in frozen.items()}
+    if not all(choices.values()) or not choices:
+        raise ConfigError("no frame to show; give each label at least one")
     return Component("reach", {"axis": "p", "choices": choices})
+
+
+def _frame(label: str, frame: Mapping[str, Any]) -> dict[str, Any]:
+    if missing := {"at", "p", "gradient"} - frame.keys():
+        raise ConfigError(f"a frame of {label!r} lacks {', '.join(sorted(missing))}")
+    p = [share(x, f"a frozen fraction of {label!r}") for x in frame["p"]]
+    gradient = [not_negative(g or 0.0, f"a gradient of {label!r}") for g in frame["gradient"]]
+    if len(p) != len(gradient):
+        raise ConfigError(f"{label!r} has {len(p)} stages and {len(gradient)} gradients")
+    at = share(frame["at"], f"p of {label!r}")
+    return {"at": at, "p": _round(p), "gradient": _round(gradient, 2)}
 
 
 _FILMED = {
@@ -348,13 +447,14 @@ def question(text: str, options: Sequence[str], answer: int) -> dict[str, Any]:
     """A question with its options; ``answer`` is the index of the right one.
 
     Raises:
-        ConfigError: fewer than two options, or no option of that index.
+        ConfigError: fewer than two options, two that are alike, or no option of that index.
     """
-    if len(options) < 2:
-        raise ConfigError(f"the question {text!r} needs at least two options, got {list(options)}")
-    if count(answer, "the answer", 0) >= len(options):
-        raise ConfigError(f"the question {text!r} has {len(options)} options, so no {answer}")
-    return {"text": text, "options": list(options), "answer": answer}
+    told = [checks.text(option, f"an option of the question {text!r}") for option in options]
+    if len(set(told)) < max(len(told), 2):
+        raise ConfigError(f"the question {text!r} needs at least two different options, got {told}")
+    if count(answer, "the answer", 0) >= len(told):
+        raise ConfigError(f"the question {text!r} has {len(told)} options, so no {answer}")
+    return {"text": checks.text(text, "a question"), "options": told, "answer": int(answer)}
 
 
 def predict(name: str, *questions: Mapping[str, Any], hides: int = 1) -> Component:
@@ -368,10 +468,14 @@ def predict(name: str, *questions: Mapping[str, Any], hides: int = 1) -> Compone
         hides: how many blocks of a page after this one wait for the answers.
 
     Raises:
-        ConfigError: no question.
+        ConfigError: no question, or one that :func:`question` would refuse.
     """
     if not questions:
         raise ConfigError("no question to ask; give at least one")
-    return Component(
-        "predict", {"id": name, "questions": [dict(q) for q in questions], "hides": hides}
-    )
+    try:
+        asked = [question(**q) for q in questions]
+    except TypeError as error:
+        raise ConfigError("each question must come from question(text, options, answer)") from error
+    name = checks.text(name, "the name of the answers")
+    hides = count(hides, "the number of blocks that wait", 0)
+    return Component("predict", {"id": name, "questions": asked, "hides": hides})

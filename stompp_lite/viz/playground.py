@@ -10,7 +10,9 @@ from stompp_lite.lab.record import read_all
 from stompp_lite.lab.report import group, summary
 from stompp_lite.training.data import load
 from stompp_lite.viz.components import Component
+from stompp_lite.viz.explore import plans
 
+MOST_BLOCKS = 12  # on offer
 _DENSE = {
     "set": "digits", "method": "stompp", "order": "forward", "shape": "cubic", "rho": 0.01,
     "blocks": 8, "width": 32, "scale": False, "optimizer": "sgd", "rate": 0.1, "epochs": 60,
@@ -61,4 +63,4 @@ def playground() -> Component:
             "y": "".join(map(str, torch.cat([digits.train_y, digits.test_y]).tolist())),
         },
     }  # fmt: skip
-    return Component("playground", {"sets": sets, "presets": presets})
+    return Component("playground", {"sets": sets, "presets": presets, **plans(2 * MOST_BLOCKS + 1)})

@@ -105,3 +105,23 @@ def label_ends(ax: Axes, ends: list[tuple[float, str, str]], gap: float = 0.07) 
         previous = max(y, previous + gap * (high - low))
         place = ax.get_yaxis_transform()
         ax.text(1.02, previous, text, transform=place, va="center", color=color, fontsize=9)
+
+
+#: What settings are called where their own name is no word.
+WORDS = {
+    "weights-only": "StoMPP weights, float activations",
+    "ste-weights-only": "STE weights, float activations",
+    "hybrid-free": "STE weights, StoMPP activations",
+    "reverse-hybrid": "StoMPP + STE weights, STE activations",
+    "reverse-hybrid-free": "StoMPP weights, STE activations",
+    "weight-surrogate": "StoMPP + STE weights, StoMPP activations",
+    "activation-surrogate": "StoMPP weights, StoMPP + STE activations",
+    "intervention": "StoMPP, activations end with STE",
+    "minimal": "small steps (the papers' settings)",
+    "minimal+scale": "small steps, with a scale",
+    "sgd": "fitted steps, no scale",
+    "scale": "fitted steps (scale)",
+    "adam": "Adam",
+    "forward-2": "forward, in two groups",
+    "forward-5": "forward, in five groups",
+}

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 import zipfile
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,14 +22,27 @@ import pytest
 import torch
 
 from stompp_lite import Plan, Progression, binarize_model, load, rng
+from stompp_lite.lab.fair import ARMS
 from stompp_lite.lab.record import read_all
 from stompp_lite.lab.report import group
-from stompp_lite.method import ORDERS, SHAPES, Walker, fraction
+from stompp_lite.lab.run import METHODS
+from stompp_lite.method import MASK_RULES, ORDERS, SHAPES, Binarizer, Walker, fraction
 from stompp_lite.networks.layers import binary_layers
 from stompp_lite.networks.models import residual_mlp
 from stompp_lite.schedule import Schedule
-from stompp_lite.viz import components
+from stompp_lite.viz import components, style
 from stompp_lite.viz.components import Component
+from stompp_lite.viz.explore import (
+    blockade_explorer,
+    film,
+    plans,
+    predict,
+    question,
+    results,
+    schedule_explorer,
+    smoothing_explorer,
+    step_explorer,
+)
 from tests.browser import HTML, Watched, executable, launch
 from tests.conftest import lab_net
 
@@ -63,7 +77,7 @@ def script(context):
     """Evaluate an expression where the module ``method`` is ``$method``, and so on."""
     page = context.new_page()
     page.goto("about:blank")
-    bundle = components._bundle([]) + components._module("engine")
+    bundle = components._bundle([]) + "".join(map(components._module, ("layers", "engine")))
     page.evaluate(f"(0, eval)({json.dumps(bundle.replace('const $', 'var $'))})")
     return page.evaluate
 
@@ -82,9 +96,11 @@ def picture(page, k):
         page.locator(FIGURE)
         .nth(k)
         .evaluate(
-            "el => el.textContent"
+            "el => { const shown = el.cloneNode(true);"
+            " shown.querySelector('.lbl-spoken')?.remove();"
+            " return shown.textContent"
             " + [...el.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
-            " + [...el.querySelectorAll('input')].map(i => i.checked).join()"
+            " + [...el.querySelectorAll('input')].map(i => i.checked).join(); }"
         )
     )
 
@@ -379,9 +395,38 @@ def test_reduced_motion_has_no_film_but_steps(browser):
     context.close()
 
 
+#: Whether a call takes no longer than that many turns of a fixed loop, timed beside it: the fastest
+#: of each counts, and the first call that is fast enough ends it. A turn takes about a millisecond
+#: on a machine of 2020 that does nothing else.
+PACE = """const numbers = new Float64Array(4096).fill(1.0001);
+const loop = (turns) => {
+  const start = performance.now();
+  let sum = 0;
+  for (let k = 0; k < 256 * turns; k++)
+    for (let i = 0; i < 4096; i++) sum += numbers[i] * numbers[4095 - i];
+  return sum > 0 ? performance.now() - start : 0;
+};
+const slow = (call, turns, times = 30) => { // null, or how many turns it took
+  let mine = Infinity, beside = Infinity;
+  for (let k = 0; k < times; k++) {
+    beside = Math.min(beside, loop(turns));
+    const start = performance.now();
+    call(k);
+    mine = Math.min(mine, performance.now() - start);
+    if (k > 1 && mine <= beside) return null;
+  }
+  return (turns * mine) / beside;
+};
+const moved = (input, share) => {
+  input.value = Number(input.min) + share * (input.max - input.min);
+  input.dispatchEvent(new Event('input'));
+};
+"""
+
+
 @pytest.mark.alone
 def test_a_slider_redraws_within_a_frame(context):
-    """Median time of a move, script and painting commands: 16 ms, 50 for the masks."""
+    """A move of a slider, script and painting commands, in loops of about a millisecond."""
     watched = Watched(context)
     for name, limit in (
         ("02_the_missing_derivative", 16), ("08_layer_by_layer", 50), ("09_order_matters", 16),
@@ -389,18 +434,185 @@ def test_a_slider_redraws_within_a_frame(context):
     ):  # fmt: skip
         watched.page.goto((HTML / "notebooks" / f"{name}.html").as_uri())
         times = watched.page.evaluate(
-            """() => [...document.querySelectorAll('.lbl-slider input')].map(input => {
-                const took = [];
-                for (let k = 0; k < 15; k++) {
-                    input.value = Number(input.min) + ((k * 7) % 15) / 15 * (input.max - input.min);
-                    const start = performance.now();
-                    input.dispatchEvent(new Event('input'));
-                    took.push(performance.now() - start);
-                }
-                return [input.closest('label').textContent, took.sort((a, b) => a - b)[7]];
-            })"""
+            f"""() => {{ {PACE} return [...document.querySelectorAll('.lbl-slider input')].map(
+                (input) => [input.closest('label').textContent,
+                    slow((k) => moved(input, ((k * 7) % 15) / 15), {limit})]); }}"""
         )
-        assert times and all(t <= limit for _, t in times), times
+        assert times and not any(over for _, over in times), times
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("rule", list(MASK_RULES))
+def test_the_schedule_explorer_redraws_in_thirty_milliseconds_at_its_largest_size(context, rule):
+    """Every order and shape, 37 stages of 200 steps each, forward and back in time."""
+    page = show(context, schedule_explorer(rule=rule, rho=0.001, stages=37, window=200)).page
+    times = page.evaluate(
+        f"""([orders, shapes]) => {{ {PACE}
+          const [order, shape] = document.querySelectorAll('select');
+          const time = [...document.querySelectorAll('.lbl-slider input')].at(-1);
+          const set = (select, value) => {{
+            select.value = value;
+            select.dispatchEvent(new Event('change'));
+          }};
+          return orders.flatMap((o) => shapes.map((s) => {{
+            set(order, o);
+            set(shape, s);
+            const far = slow((k) => moved(time, k % 2 ? 0.02 : 0.98), 30);
+            return [o, s, far, slow(() => set(shape, s), 30)];
+          }}));
+        }}""",
+        [list(ORDERS), list(SHAPES)],
+    )
+    slow = [one for one in times if one[2] or one[3]]
+    assert len(times) == len(ORDERS) * len(SHAPES) and not slow, slow
+
+
+# ---- what figures say ----------------------------------------------------------------------------
+def move(page, label, value):
+    page.get_by_label(label).evaluate(
+        "(el, v) => { el.value = v; el.dispatchEvent(new Event('input')); }", value
+    )
+
+
+def test_a_rate_between_those_on_offer_is_shown_and_used(context):
+    page = show(context, step_explorer(0.3)).page
+    rate = page.get_by_label("learning rate")
+    assert rate.get_attribute("aria-valuetext") == "0.3"
+    before = says(page)
+    rate.focus()
+    page.keyboard.press("ArrowLeft")
+    assert rate.get_attribute("aria-valuetext") == "0.2" and says(page) != before
+    page.keyboard.press("ArrowRight")
+    assert rate.get_attribute("aria-valuetext") == "0.3" and says(page) == before
+
+
+@pytest.mark.parametrize(
+    ("noise", "surrogate"), [("uniform", "clip"), ("triangular", "polynomial")]
+)
+def test_for_a_straight_loss_ste_is_exact_and_for_a_curved_one_it_is_not(context, noise, surrogate):
+    page = show(context, smoothing_explorer(loss="straight")).page
+    page.locator("select").nth(2).select_option(noise)
+    page.locator("select").nth(3).select_option(surrogate)
+    for w in (-0.6, 0.15, 0.8):
+        move(page, "latent weight w", w)
+        exact, ste = re.search(r"loss (\S+), by STE (\S+)\. They are equal", says(page)).groups()
+        slope = 0.8 if noise == "uniform" else 0.8 * 2 * (1 - abs(w))
+        assert exact == ste == f"−{slope:.2f}"
+    move(page, "latent weight w", -1.3)
+    assert "Both are zero here" in says(page)
+    move(page, "latent weight w", -0.6)
+    page.locator("select").first.select_option("curved")
+    assert "They are equal" not in says(page) and "as long" in says(page)
+
+
+def frames(stages, *fractions):
+    return [
+        {"at": p, "p": [p] * stages, "gradient": [10.0 ** (k - stages) for k in range(stages)]}
+        for p in fractions
+    ]
+
+
+def test_two_depths_in_one_figure_keep_their_own_number_of_stages(context):
+    shown = blockade_explorer({"24": frames(25, 0.0, 1.0), "36": frames(37, 0.0, 1.0)})
+    page = show(context, shown).page
+    assert "25 of 25 stages are frozen" in says(page)
+    page.locator("select").select_option("36")
+    assert "37 of 37 stages are frozen" in says(page) and len(rows(page)) == 37
+
+
+def test_a_share_of_every_stage_is_not_called_no_stage(context):
+    page = show(context, blockade_explorer({"weights": frames(25, 0.0, 0.4, 1.0)})).page
+    assert "p 0.4: 40 % of every stage is frozen." in says(page)
+
+
+@pytest.mark.parametrize("stages", [1, 5, 13, 25, 37])
+@pytest.mark.parametrize("width", [280, 900])
+def test_ticks_of_a_stage_axis_are_whole_and_evenly_chosen(script, stages, width):
+    ticks = script(
+        """([stages, width]) => {
+          const box = document.createElement('div');
+          box.style.width = `${width}px`;
+          document.body.append(box);
+          const x = { label: 'stage', whole: true, range: () => [-0.5, stages - 0.5] };
+          const series = [{tone: 'ink'}];
+          const { chart } = $draw.plot(box, { x, y: { label: 'p' }, label: '', series });
+          chart.setData([[0, stages - 1], [0, 1]]);
+          return new Promise((done) => setTimeout(() => done(chart.axes[0]._splits), 50));
+        }""",
+        [stages, width],
+    )
+    assert ticks and all(tick == int(tick) for tick in ticks)
+    assert len({b - a for a, b in pairwise(ticks)}) <= 1
+
+
+def test_every_axis_that_counts_asks_for_whole_ticks():
+    for path in sorted((components.resources.files("stompp_lite.viz") / "web").iterdir()):
+        if path.name.endswith(".js"):
+            counted = re.findall(
+                r'x: \{\s*label: "(?:stage|epoch|step)[^}]*', path.read_text("utf-8")
+            )
+            assert all("whole: true" in axis for axis in counted), path.name
+
+
+def samples(page):
+    """The samples of a figure's legend, as drawn, and what stands beside them."""
+    drawn = "el => [el.className, el.style.background, el.style.border].join('|')"
+    listed = page.locator(".lbl-legend li").all()
+    return [(li.locator("span").evaluate(drawn), li.text_content()) for li in listed]
+
+
+def test_two_runs_of_one_look_differ_in_a_film(context):
+    runs = [r for r in read_all("film") if r.name.startswith("n06-minimal-ste-s")][:2]
+    page = show(context, film(runs)).page
+    (one, name), (other, beside), *_ = samples(page)
+    assert one != other and name != beside and "beside it" in beside
+    edges = page.locator(".lbl-slot").evaluate_all(
+        "all => all.map(el => getComputedStyle(el).borderLeftColor)"
+    )
+    assert edges[0] != edges[1]
+
+
+def test_series_of_results_have_looks_and_words_of_their_own(context):
+    page = show(context, results(["fair", "orders", "groups", "schedules"])).page
+    compare = page.get_by_label("compare")
+    names = {*METHODS, *ARMS} - {name for name in METHODS if style.WORDS.get(name, name) == name}
+    for value in compare.locator("option").evaluate_all("all => all.map(o => o.value)"):
+        compare.select_option(value)
+        for along in ("depth", "refresh"):
+            page.get_by_label("along the axis").select_option(along)
+            looks, words = zip(*samples(page), strict=True) if samples(page) else ((), ())
+            assert len(set(looks)) == len(looks) and len(set(words)) == len(words)
+            assert not names & set(words)
+            offered = page.locator("select option").all_text_contents()
+            assert not style.WORDS.keys() & set(offered)
+
+
+def test_a_screen_reader_hears_at_most_a_sentence_a_second(context):
+    page = show(context, step_explorer()).page
+    page.evaluate(
+        """() => { window.heard = [];
+          new MutationObserver(() => heard.push(performance.now())).observe(
+            document.querySelector('[role=status]'), {childList: true, characterData: true}); }"""
+    )
+    slide = page.get_by_label("time")
+    for k in range(25):
+        slide.evaluate("(el, v) => { el.value = v; el.dispatchEvent(new Event('input')); }", 20 * k)
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(1200)
+    heard = page.evaluate("heard")
+    assert heard and all(b - a > 900 for a, b in pairwise(heard)), heard
+    assert page.locator("[role=status]").text_content() == says(page)
+
+
+@pytest.mark.parametrize("name", ["Commit", "Show me without"])
+def test_the_focus_goes_to_the_answer_when_its_button_goes(context, name):
+    page = show(context, predict("x", question("Which?", ["a", "b"], 1))).page
+    page.locator("input").first.focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name=name).focus()
+    page.keyboard.press("Enter")
+    assert not page.get_by_role("button", name=name).is_visible()
+    assert page.evaluate("document.activeElement.className") == "lbl-says"
 
 
 def test_a_film_shows_the_run_that_was_chosen_and_the_signs_that_its_record_holds(context):
@@ -435,8 +647,8 @@ def test_the_smoothing_explorers_angle_is_that_of_the_gradients(context):
     """Two weights under Gaussian noise, against automatic differentiation."""
     watched = show(context, Component("smoothing", {"scale": 0.8}))
     page = watched.page
-    page.locator("select").nth(0).select_option("two")
-    page.locator("select").nth(1).select_option("gaussian")
+    page.locator("select").nth(1).select_option("two")
+    page.locator("select").nth(2).select_option("gaussian")
     page.get_by_label("second weight v").focus()
     page.keyboard.press("ArrowRight")
     w = torch.tensor([-0.3, 0.45], dtype=torch.float64, requires_grad=True)
@@ -460,21 +672,22 @@ def test_the_smoothing_explorers_angle_is_that_of_the_gradients(context):
 
 # ---- the same numbers as Python ------------------------------------------------------------------
 def test_schedules_are_pythons(script):
+    tables = plans(7)
     for order in ORDERS:
         for shape in SHAPES:
-            plan = Schedule(7, 83, order, shape, seed=3)
-            asked = [order, 7, rng.permutation(7, 3), plan.windows, 83, shape]
+            plan = Schedule(7, 83, order, shape)
+            assert tables["orders"][order][6] == list(plan.turns)
+            asked = [list(plan.turns), plan.windows, 83, shape, tables["shapes"][shape]]
             found = script(
-                "([order, L, permutation, windows, T, shape]) => {"
-                "const turn = $method.turns(order, L, permutation);"
-                "return [turn, turn.map((n) => $method.begin(n, windows, T)),"
+                "([turns, windows, T, shape, table]) => {"
+                "const grow = $method.shapeOf(shape, table);"
+                "return [turns.map((n) => $method.begin(n, windows, T)),"
                 "Array.from({length: 83}, (_, t) =>"
-                " turn.map((n) => $method.fraction(t, n, windows, T, shape)))]}",
+                " turns.map((n) => $method.fraction(t, n, windows, T, grow)))]}",
                 asked,
             )
-            assert found[0] == list(plan.turns)
-            assert found[1] == [plan.window(k)[0] for k in range(7)]
-            assert found[2] == [
+            assert found[0] == [plan.window(k)[0] for k in range(7)]
+            assert found[1] == [
                 pytest.approx(plan.fractions(t), abs=0 if shape != "cosine" else 1e-15)
                 for t in range(83)
             ]
@@ -492,9 +705,10 @@ def test_draws_are_pythons(script):
             assert found == [list(pair) for pair in zip(high.tolist(), low.tolist(), strict=True)]
 
 
-@pytest.mark.parametrize("rule", ["threshold", "redraw"])
+@pytest.mark.parametrize("rule", list(MASK_RULES))
 @pytest.mark.parametrize("rho", [0.0, 0.01, 0.3, 1.0])
 def test_masks_are_pythons(script, rule, rho):
+    """Step by step, in jumps, and backward, which begins again."""
     key, steps = rng.make_key(0, "conv", "weight"), 40
     layer = next(iter(binary_layers(lab_net()).values()))
     walker = Walker(
@@ -506,18 +720,79 @@ def test_masks_are_pythons(script, rule, rho):
         rho,
         layer.weight,
     )
-    entries = layer.weight.numel()
+    order = [*range(20), 27, 38, 3, 30]
     expected = []
-    for t in range(steps - 1):
+    for t in order:
         walker.to(t)
         expected.append(walker.mask(t, layer.weight).flatten().int().tolist())
-    p = [fraction(t, 0, 1, steps, "cubic") for t in range(steps - 1)]
     found = script(
-        "([key, n, p, rule, rho]) => $method.masks(key, n, p, rule, rho).map((row) => [...row])",
-        [[key >> 32, key & 0xFFFFFFFF], entries, p, rule, rho],
+        """([key, n, order, steps, rule, rho]) => {
+          const kept = new Float64Array(n).fill(1);
+          const p = (t) => $method.fraction(t, 0, 1, steps, $method.SHAPES.cubic);
+          let age = -1;
+          return order.map((t) => {
+            if (t < age) { kept.fill(1); age = -1; }
+            $method.advance(kept, key, age, t, p, rule, rho);
+            age = t;
+            return [...kept].map((u) => (u < Math.fround(p(t)) ? 1 : 0));
+          });
+        }""",
+        [[key >> 32, key & 0xFFFFFFFF], layer.weight.numel(), order, steps, rule, rho],
     )
     assert found == expected
     assert np.mean(found) < 1 and (np.mean(found) > 0 or (rule, rho) == ("redraw", 0))
+
+
+def rows(page):
+    """The table behind a figure, without its header."""
+    page.locator(".lbl-data > summary").click()
+    return [row.split("\t") for row in page.locator(".lbl-table tbody").inner_text().split("\n")]
+
+
+@pytest.mark.parametrize("rule", list(MASK_RULES))
+def test_the_schedule_explorer_draws_the_packages_plan_and_masks(context, rule):
+    at = {"order": "reverse", "shape": "linear", "stages": 5, "window": 40}
+    watched = show(context, schedule_explorer(rule=rule, rho=0.02, t=130, **at))
+    page, plan = watched.page, Schedule(5, 200, "reverse", "linear")
+    assert page.get_by_label("mask rule").input_value() == rule
+    assert page.get_by_label("refresh ρ").get_attribute("aria-valuetext") == "0.02"
+    page.get_by_label("time").evaluate(
+        "el => { el.value = 100; el.dispatchEvent(new Event('input')); }"
+    )
+    for row, stage in zip(rows(page), range(5), strict=True):
+        walker = Walker(
+            Binarizer(),
+            partial(plan.fraction, stage),
+            plan.window(stage)[0],
+            rng.make_key(0, f"stage {stage}", "weight"),
+            rule,
+            0.02,
+            torch.nn.Parameter(torch.zeros(48)),
+        )
+        walker.to(100)
+        frozen, now = walker.binarizer, plan.fraction(stage, 100)
+        share = frozen.mask(walker.weight).float().mean().item() if frozen.mask else now
+        assert row[:3] == [str(stage), str(plan.turns[stage] + 1), f"{now:.3f}"]
+        assert float(row[3]) == pytest.approx(share, abs=1e-3)
+    dashed = page.get_by_text("share frozen, on average")
+    assert dashed.count() == (rule == "redraw")
+    assert page.get_by_text("p, as planned").is_visible()
+    assert not watched.wrong
+
+
+def test_a_shape_and_an_order_of_ones_own_are_drawn_and_a_rule_is_refused(context, monkeypatch):
+    monkeypatch.setitem(SHAPES, "steps", lambda tau: np.floor(4 * tau) / 4)
+    monkeypatch.setitem(SHAPES, "cubic", lambda tau: tau)  # no longer what the browser knows
+    monkeypatch.setitem(ORDERS, "pairs", lambda stages, seed: [k // 2 for k in range(stages)])
+    for shape, p in (("steps", 0.5), ("cubic", 0.6)):
+        drawn = schedule_explorer(order="pairs", shape=shape, stages=4, window=50, t=159)
+        watched = show(context, drawn)
+        assert [row[2] for row in rows(watched.page)] == ["1.000", "1.000", f"{p:.3f}", f"{p:.3f}"]
+        watched.page.close()
+    monkeypatch.setitem(MASK_RULES, "mine", lambda p, age, fresh, rho: (fresh, 1.0))
+    refused = show(context, schedule_explorer(rule="mine"))
+    assert "cannot draw the mask rule mine" in refused.page.locator(".lbl-error").text_content()
+    assert "mine" not in show(context, schedule_explorer()).page.locator(FIGURE).text_content()
 
 
 # ---- bad input -----------------------------------------------------------------------------------
@@ -527,6 +802,7 @@ RUN = {
     "gradient": [[1, 2]] * 2, "flips": [[0, 0.1]] * 2,
 }  # fmt: skip
 NONE = {"fields": {}}
+SCHEDULE = schedule_explorer().data
 FRAME = {"at": 1, "p": [0.5, 1], "gradient": [1, 0]}
 ROW = {"name": "x", "runs": [90.0], "method": "ste", "depth": 4}
 FIELDS = {"method": {"label": "method"}, "depth": {"label": "depth"}}
@@ -551,8 +827,10 @@ FIELDS = {"method": {"label": "method"}, "depth": {"label": "depth"}}
             "results", {"fields": FIELDS, "groups": [{**ROW, "runs": [120]}], "usual": {},
             "start": {"along": "depth", "by": "method"}}, "120, which is no accuracy",
         ),
-        ("schedule", {"start": {"stages": 0}, "keys": [[0, 0]], "permutations": [[0]]}, "0 stages"),
-        ("schedule", {"start": {"order": "up"}, "keys": [], "permutations": []}, "order up"),
+        ("schedule", {**SCHEDULE, "start": {**SCHEDULE["start"], "stages": 0}}, "0 stages"),
+        ("schedule", {**SCHEDULE, "start": {**SCHEDULE["start"], "order": "up"}}, "order up"),
+        ("step", {"rate": 0.3, "rates": [0.1]}, "the rate 0.3 is not among those on offer"),
+        ("film", {"runs": [{**RUN, "look": "x"}], **NONE}, "there is no look of x"),
         ("bits", {"n": 5, "x": [], "w": []}, "no 5 bits"),
         ("smoothing", {"scale": 0}, "must be a number other than 0"),
         ("step", {"rate": -1}, "the rate must be positive"),
@@ -572,8 +850,7 @@ def test_one_stage_and_one_run_are_enough(context):
     assert (
         show(context, Component("film", {"runs": [one], **NONE})).page.locator(FIGURE).count() == 1
     )
-    data = {"start": {"stages": 1}, "keys": [[0, 0]], "permutations": [[0]]}
-    assert show(context, Component("schedule", data)).page.locator(FIGURE).count() == 1
+    assert show(context, schedule_explorer(stages=1)).page.locator(FIGURE).count() == 1
 
 
 def test_strings_are_text_never_markup(context):
@@ -582,7 +859,7 @@ def test_strings_are_text_never_markup(context):
         Component(
             "film",
             {
-                "runs": [{**RUN, "name": bad, "look": bad, "method": bad}, RUN],
+                "runs": [{**RUN, "name": bad, "method": bad}, RUN],
                 "fields": {"method": bad},
             },
         ),
@@ -623,7 +900,6 @@ def test_every_chapter_has_a_question_to_answer_and_something_to_drag():
 CELLS = (
     "from stompp_lite.viz.explore import step_explorer\nfigure = step_explorer()\nfigure",
     "from stompp_lite.viz.live import TrainItYourself\nTrainItYourself(blocks=(1,))",
-    "from stompp_lite.viz.live import PlanOnKernel\nPlanOnKernel(stages=5)",
     "import sys\nsys.modules['anywidget'] = None\nstep_explorer()",
 )
 
@@ -674,9 +950,6 @@ def test_figures_and_training_live_in_jupyterlab(browser, jupyterlab):
         page.keyboard.press("ArrowRight")
         page.wait_for_timeout(200)
         assert figure.locator(".lbl-says").text_content() != before
-    page.get_by_text("Step 0 of 250: 0 stages frozen; stage 0: p = 0.00", exact=True).wait_for()
-    page.locator(".jp-OutputArea select").filter(has_text="reverse").last.select_option("global")
-    page.get_by_text("stage 0: p = 0.00, stage 1: p = 0.00").wait_for()
     page.get_by_role("button", name="Train").click()
     page.wait_for_function(
         "[...document.querySelectorAll('td')].some((td) => /^[0-9.]+ %$/.test(td.textContent))",
@@ -730,26 +1003,9 @@ def test_a_scale_rescues_ste_in_the_playground(playground):
     assert scaled > without + 5, (without, scaled)
 
 
-#: Million products a second of a plain loop over two arrays.
-LOOP = """() => {
-  const n = 4096, a = new Float64Array(n).fill(1.0001), b = new Float64Array(n).fill(0.9999);
-  let best = 0, sum = 0;
-  for (let k = 0; k < 5; k++) {
-    const start = performance.now();
-    let loops = 0;
-    while (performance.now() - start < 40) {
-      for (let i = 0; i < n; i++) sum += a[i] * b[i];
-      loops++;
-    }
-    best = Math.max(best, loops * n / (performance.now() - start) / 1e3);
-  }
-  return sum > 0 ? best : 0;
-}"""
-
-
 @pytest.mark.alone
-def test_the_playground_trains_two_hundred_steps_a_second_and_can_be_paused(playground):
-    """Or, where the processor is slow or busy, as many as its plain loops let expect."""
+def test_the_playground_trains_as_fast_as_plain_loops_let_expect_and_can_be_paused(playground):
+    """A step of four blocks takes less than five loops of about a millisecond."""
     page = playground.page
     page.get_by_label("start from").select_option(label="digits, forward")
     page.get_by_label("blocks (two").select_option("4")
@@ -758,17 +1014,52 @@ def test_the_playground_trains_two_hundred_steps_a_second_and_can_be_paused(play
         "document.querySelector('.lbl-says').textContent.startsWith('Step 1 of')"
     )
     found = []
-    while len(found) < 3 and not any(speed >= min(200, 0.13 * loop) for speed, loop in found):
+    while len(found) < 4 and not any(loops <= 5 for loops in found):
         page.locator(".lbl-go").click()
-        page.wait_for_timeout(4000)
+        page.wait_for_timeout(2500)
+        beside = f"() => {{ {PACE} return Math.min(...[1, 1, 1, 1, 1].map(() => loop(5))); }}"
+        unit = page.evaluate(beside) / 5
         speed = int(re.search(r"(\d+) a second", says(page))[1])
         page.locator(".lbl-go").click()
         page.wait_for_timeout(300)
-        found.append((speed, page.evaluate(LOOP)))
+        found.append(1000 / max(speed, 1) / unit)
     stopped = says(page)
     page.wait_for_timeout(300)
     assert says(page) == stopped
-    assert any(speed >= min(200, 0.13 * loop) for speed, loop in found), found
+    assert any(loops <= 5 for loops in found), found
+
+
+def test_the_note_on_recorded_runs_stands_only_beside_their_settings(playground):
+    page = playground.page
+    note, start = page.locator(".lbl-note"), page.get_by_label("start from")
+    told = note.text_content()
+    assert told.startswith("Recorded runs")
+    page.get_by_label("seed").select_option("3")  # they are several seeds
+    assert note.text_content() == told
+    page.get_by_label("learning rate").select_option("0.2")
+    assert note.text_content() == "" and start.input_value() == ""
+    page.get_by_label("learning rate").select_option("0.1")
+    assert note.text_content() == told and start.input_value() == "0"
+    page.get_by_label("order").select_option("reverse")  # another preset
+    assert note.text_content() not in ("", told) and start.input_value() == "1"
+
+
+def test_the_playground_gives_back_the_addresses_of_its_workers(context):
+    page = context.new_page()
+    page.add_init_script(
+        """window.held = new Set();
+        const make = URL.createObjectURL, free = URL.revokeObjectURL;
+        URL.createObjectURL = (x) => { const url = make(x); held.add(url); return url; };
+        URL.revokeObjectURL = (url) => { held.delete(url); free(url); };"""
+    )
+    page.goto((HTML / "book" / "playground.html").as_uri())
+    for seed in "12345":
+        page.get_by_label("seed").select_option(seed)
+    page.wait_for_function("held.size === 0")
+    page.get_by_role("button", name="One step").click()
+    page.wait_for_function(
+        "document.querySelector('.lbl-says').textContent.startsWith('Step 1 of')"
+    )
 
 
 def test_a_loss_that_is_no_number_is_named_and_the_page_lives_on(playground):
@@ -837,7 +1128,7 @@ def trained(weights, activations, order, optimizer, scale, rule="threshold"):
         "optimizer": optimizer, "scale": bool(scale), "steps": STEPS,
         "plan": {
             "turns": list(schedule.turns), "windows": schedule.windows, "T": schedule.steps,
-            "shape": "cubic", "rule": rule, "rho": 0.05,
+            "rule": rule, "rho": 0.05,
         },
     }  # fmt: skip
     state = [p.detach().flatten().tolist() for m in linear for p in m.parameters()]
@@ -848,6 +1139,7 @@ REPEAT = """(a) => {
   const net = new $engine.Network({inputs: 64, classes: 10, width: 8, blocks: 2, method: a.method,
     scale: a.scale, init: a.init, keys: a.keys});
   const optimizer = new $engine.Optimizer(a.optimizer, a.lr), losses = [];
+  a.plan.shape = $method.SHAPES.cubic;
   for (let t = 0; t < a.steps; t++) {
     const k = 32 * (t % 10);
     net.setStep(t, a.plan);

@@ -6,22 +6,24 @@ import sys
 from dataclasses import replace
 
 import pytest
+import torch
 
-from stompp_lite import fit
+from stompp_lite import fit, method
 from stompp_lite.errors import ConfigError, RecordError
-from stompp_lite.lab.arms import configuration
+from stompp_lite.lab.arms import ARMS, configuration
 from stompp_lite.lab.config import METHODS, config_of
 from stompp_lite.lab.record import read_all
 from stompp_lite.lab.report import group
 from stompp_lite.lab.run import build
 from stompp_lite.training.data import load
 from stompp_lite.training.measure import signs
-from stompp_lite.viz import components, explore, playground
+from stompp_lite.viz import components, explore, playground, style
 from stompp_lite.viz.components import NAMES, Component
 from tests.conftest import ROOT
 
 WEB = ROOT / "stompp_lite" / "viz" / "web"
 MODULES = sorted(p for p in WEB.glob("*.js") if p.name not in ("host.js", "worker.js"))
+SCRIPTS = sorted([*WEB.glob("*.js"), *(ROOT / "book" / "_static").glob("*.js")])
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +43,20 @@ def test_modules_import_and_export_only_in_the_way_that_the_bundle_understands(p
     assert len(components._EXPORT.findall(source)) == len(re.findall(r"\bexport\b", source))
     for names, other in taken:  # nothing is imported that is not there, or not used
         exported = components._EXPORT.findall((WEB / f"{other}.js").read_text(encoding="utf-8"))
-        for name in names.split(", "):
+        for name in re.findall(r"\w+", names):
             assert name in exported, f"{path.name}: {name} is not in {other}.js"
             assert len(re.findall(rf"\b{name}\b", source)) > 1, f"{path.name} does not use {name}"
     assert len(source.splitlines()) <= 350
 
 
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.name)
+def test_lines_of_scripts_have_at_most_a_hundred_characters(path):
+    long = [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 100]
+    assert not long
+
+
 def test_every_component_has_a_module_and_every_module_a_use():
-    assert {p.stem for p in MODULES} == {*NAMES, *components._SHARED, "engine"}
+    assert {p.stem for p in MODULES} == {*NAMES, *components._SHARED, "layers", "engine"}
 
 
 def test_the_page_script_is_small_and_holds_all_components():
@@ -70,10 +78,17 @@ def test_no_data_can_end_the_script_element_that_holds_it():
     assert data_of(html) == {"id": hostile}
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_numbers_that_json_has_not_are_refused(value):
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        Component("film", {"x": value})
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"runs": [{"x": float("nan")}]}, r"data\['runs'\]\[0\]\['x'\] is nan; give None"),
+        ({"x": (1.0, float("-inf"))}, r"data\['x'\]\[1\] is -inf"),
+        ({"x": {"y": torch.ones(1)}}, r"data\['x'\]\['y'\] is of type Tensor; give plain numbers"),
+    ],
+)
+def test_what_json_cannot_hold_is_named_with_its_key(data, message):
+    with pytest.raises(ConfigError, match=message):
+        Component("film", data)
 
 
 def test_an_unknown_component_is_named():
@@ -203,7 +218,7 @@ def test_the_playground_holds_the_data_and_what_recorded_runs_gave():
         (lambda: explore.results(["fare"]), ConfigError, "unknown recipe 'fare'"),
         (lambda: explore.results(["fair"], along="dept"), ConfigError, "unknown field 'dept'"),
         (lambda: explore.predict("9"), ConfigError, "no question"),
-        (lambda: explore.question("Which?", ["a"], 0), ConfigError, "at least two options"),
+        (lambda: explore.question("Which?", ["a"], 0), ConfigError, "at least two different"),
         (lambda: explore.question("Which?", ["a", "b"], 2), ConfigError, "has 2 options, so no 2"),
         (
             lambda: explore.film(read_all("perceptron")), RecordError,
@@ -219,3 +234,58 @@ def test_the_playground_holds_the_data_and_what_recorded_runs_gave():
 def test_what_cannot_be_shown_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+SIGNS = [1, -1] * 8
+SHOWN = {"at": 0.5, "p": [0.5, 0.5], "gradient": [1.0, None]}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: explore.bit_calculator(SIGNS[:5], SIGNS), "x must be sixteen of .1 and -1, got"),
+        (lambda: explore.bit_calculator(SIGNS, [2] * 16), "w must be sixteen of .1 and -1, got"),
+        (lambda: explore.bit_calculator(SIGNS, SIGNS, 5), "4, 8, 12 or 16, got 5"),
+        (lambda: explore.smoothing_explorer(0), "the scale must lie between 0.1 and 1.6, got 0"),
+        (lambda: explore.smoothing_explorer(float("nan")), "the scale must be of type float"),
+        (lambda: explore.smoothing_explorer(loss="bent"), "unknown loss 'bent'.*straight"),
+        (lambda: explore.step_explorer(-1), "the learning rate must lie between 0.001 and 10"),
+        (lambda: explore.schedule_explorer(rho=7), r"rho must lie in \[0, 1\], got 7"),
+        (lambda: explore.schedule_explorer(window=-3), "the window must be an integer of at least"),
+        (lambda: explore.schedule_explorer(window=500), "between 10 and 200, got 500"),
+        (lambda: explore.schedule_explorer(order="up"), "unknown order 'up'.*forward"),
+        (lambda: explore.schedule_explorer(shape="cube"), "unknown shape 'cube'; did you mean"),
+        (lambda: explore.schedule_explorer(rule="none"), "unknown mask rule 'none'"),
+        (lambda: explore.schedule_explorer(stages=1000), "between 1 and 37, got 1000"),
+        (lambda: explore.schedule_explorer(t=451), "t must lie between 0 and 450, got 451"),
+        (lambda: explore.blockade_explorer({}), "no frame to show"),
+        (lambda: explore.blockade_explorer({"a": [{"at": 0}]}), "'a' lacks gradient, p"),
+        (lambda: explore.blockade_explorer({"a": [{**SHOWN, "p": [0, 2]}]}), "'a' must lie in .0"),
+        (lambda: explore.blockade_explorer({"a": [{**SHOWN, "p": [1]}]}), "1 stages and 2 gradi"),
+        (
+            lambda: explore.blockade_explorer({"a": [{**SHOWN, "gradient": [float("inf"), 1]}]}),
+            "a gradient of 'a' must be of type float, got inf",
+        ),
+        (lambda: explore.question("Which?", ["a", "a"], 0), "two different options"),
+        (lambda: explore.predict("9", {"text": "Which?"}), "must come from question"),
+        (lambda: explore.predict(9, explore.question("Which?", ["a", "b"], 0)), "of type str"),
+    ],
+)  # fmt: skip
+def test_what_an_explorer_is_given_is_checked(call, message):
+    with pytest.raises(ConfigError, match=message):
+        call()
+
+
+def test_what_the_readers_own_shapes_and_orders_lack_is_named(monkeypatch):
+    monkeypatch.setitem(method.SHAPES, "late", lambda tau: tau / 2)
+    with pytest.raises(ConfigError, match=r"'late' must grow from 0 at 0 to 1 at 1.*0 to 0.5"):
+        explore.schedule_explorer()
+    monkeypatch.delitem(method.SHAPES, "late")
+    monkeypatch.setitem(method.ORDERS, "half", lambda stages, seed: [0] * (stages // 2))
+    with pytest.raises(ConfigError, match="order 'half' must give 1 stages a window each"):
+        explore.schedule_explorer()
+
+
+def test_names_of_settings_have_words():
+    named = {*METHODS, *ARMS}
+    assert not {n for n in named if n not in style.METHODS and n not in style.WORDS}

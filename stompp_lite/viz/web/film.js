@@ -1,5 +1,6 @@
 // Training film (chapters 4, 8, 9, 10): scrub recorded runs; compare two in step.
-import { h, frame, slider, choice, player, canvas, plot, timeLine, legend, color, look, need, numbers, signBits, tell } from "./kit.js";
+import { canvas, color, legend, look, plot, timeLine, word } from "./draw.js";
+import { choice, controls, frame, h, need, numbers, player, signBits, tell } from "./kit.js";
 import { network } from "./network.js";
 
 const EACH = ["p", "gradient", "flips", "signs"]; // one list of stages for each frame
@@ -9,17 +10,24 @@ export function render({ model, el }) {
   const { runs, fields, start } = model.get("data");
   need(Array.isArray(runs) && runs.length > 0, "there is no run to show");
   for (const r of runs) {
+    look(r.look);
     numbers(r.epoch, `the epochs of ${r.name}`, 0);
     for (const key of ["test", "hard"]) {
       numbers(r[key], `the accuracy of ${r.name}`, 0, 100);
-      need(r[key].length === r.epoch.length, `${r.name} has ${r.epoch.length} epochs and ${r[key].length} accuracies`);
+      need(
+        r[key].length === r.epoch.length,
+        `${r.name} has ${r.epoch.length} epochs and ${r[key].length} accuracies`,
+      );
     }
-    for (const key of EACH) need(r[key]?.length === r.epoch.length, `${r.name} has no ${key} for each epoch`);
+    for (const key of EACH) {
+      need(r[key]?.length === r.epoch.length, `${r.name} has no ${key} for each epoch`);
+    }
   }
   const f = frame(el, "Training film");
   const s = { a: start?.[0] ?? 0, b: start?.[1] ?? Math.min(1, runs.length - 1), k: 0, layer: 1 };
   for (const slot of ["a", "b"]) need(s[slot] in runs, `there is no run ${s[slot]}`);
-  const of = (slot) => runs[s[slot]], paint = (slot) => look(of(slot).look).color;
+  const of = (slot) => runs[s[slot]], alike = () => of("a").look === of("b").look;
+  const paint = (slot) => slot === "b" && alike() ? "ink" : look(of(slot).look).tone;
   const end = () => Math.max(of("a").epoch.length, of("b").epoch.length) - 1;
   const last = () => Math.max(of("a").p[0].length, of("b").p[0].length) - 1;
   s.k = Math.floor(end() / 2);
@@ -27,18 +35,26 @@ export function render({ model, el }) {
   // ---- which runs: what varies among them can be chosen
   const values = (key) => [...new Set(runs.map((r) => r[key]))];
   const varying = Object.keys(fields).filter((key) => values(key).length > 1);
-  const boxes = Object.fromEntries(["a", "b"].map((slot) => {
-    const box = h("fieldset", { class: "lbl-slot" }, h("legend", {}, slot === "a" ? "one run" : "beside it"));
+  function slotBox(slot) {
+    const legend = h("legend", {}, slot === "a" ? "one run" : "beside it");
+    const box = h("fieldset", { class: "lbl-slot" }, legend);
     f.controls.append(box);
-    return [slot, { box, choices: varying.map((key) => [key, choice(box, { label: fields[key], options: values(key), value: of(slot)[key], on: (v) => take(slot, key, v) })]) }];
-  }));
+    const choices = varying.map((key) => {
+      const on = (value) => take(slot, key, value), options = values(key).map((v) => [v, word(v)]);
+      return [key, choice(box, { label: fields[key], options, value: of(slot)[key], on })];
+    });
+    return { box, choices };
+  }
+  const boxes = { a: slotBox("a"), b: slotBox("b") };
   function take(slot, key, value) { // where no run has all these values, the others give way
     const agrees = (r) => varying.filter((other) => r[other] === of(slot)[other]).length;
-    s[slot] = runs.map((r, i) => [r, i]).filter(([r]) => String(r[key]) === value).reduce((best, next) => (agrees(next[0]) > agrees(best[0]) ? next : best))[1];
+    const fits = [...runs.keys()].filter((i) => String(runs[i][key]) === value);
+    s[slot] = fits.reduce((best, i) => (agrees(runs[i]) > agrees(runs[best]) ? i : best));
     make();
   }
-  const time = slider(f.controls, { label: "time", min: 0, max: end(), value: s.k, show: (k) => `epoch ${at(of("a"), k).epoch}`, on: (k) => { s.k = k; draw(); } });
-  const layer = slider(f.controls, { label: "layer whose signs are drawn", min: 0, max: last(), value: s.layer, on: (l) => { s.layer = l; draw(); } });
+  const { slide } = controls(f.controls, s, draw);
+  const time = slide("k", "time", 0, end(), { show: (k) => `epoch ${at(of("a"), k).epoch}` });
+  const layer = slide("layer", "layer whose signs are drawn", 0, last());
   player(f.controls, time, 8);
   function at(run, k) {
     const i = Math.min(k, run.epoch.length - 1);
@@ -47,10 +63,20 @@ export function render({ model, el }) {
 
   // ---- pictures
   const curves = plot(f.stage, {
-    x: { label: "epoch", range: () => [0, Math.max(...of("a").epoch, ...of("b").epoch)] }, y: { label: "test accuracy, %", range: [0, 101] }, height: 210,
-    label: "Test accuracy of two runs", series: [
-      { label: "a", color: () => paint("a"), width: 2.4 }, { label: "a, hard", color: () => paint("a"), dash: [6, 4], width: 1.4 },
-      { label: "b", color: () => paint("b"), width: 2.4, points: 5 }, { label: "b, hard", color: () => paint("b"), dash: [6, 4], width: 1.4, points: 4 }],
+    x: {
+      label: "epoch",
+      whole: true,
+      range: () => [0, Math.max(...of("a").epoch, ...of("b").epoch)],
+    },
+    y: { label: "test accuracy, %", range: [0, 101] },
+    height: 210,
+    label: "Test accuracy of two runs",
+    series: [
+      { label: "a", tone: () => paint("a"), width: 2.4 },
+      { label: "a, hard", tone: () => paint("a"), dash: [6, 4], width: 1.4 },
+      { label: "b", tone: () => paint("b"), width: 2.4, points: 5 },
+      { label: "b, hard", tone: () => paint("b"), dash: [6, 4], width: 1.4, points: 4 },
+    ],
     over: timeLine(() => at(of("a"), s.k).epoch),
   });
   const keys = h("div");
@@ -58,19 +84,38 @@ export function render({ model, el }) {
   const strips = ["a", "b"].map((slot) => {
     const title = h("p", { class: "lbl-strip" });
     f.stage.append(title);
-    return { slot, title, drawn: canvas(f.stage, { height: 104, label: "", draw: (c, w) => strip(c, w, of(slot)) }) };
+    return {
+      slot,
+      title,
+      drawn: canvas(f.stage, { height: 104, label: "", draw: (c, w) => strip(c, w, of(slot)) }),
+    };
   });
   const pair = h("div", { class: "lbl-signs" });
-  f.stage.append(h("p", { class: "lbl-strip" }, "Signs of 64 weights of that layer, dark is +1; framed, flipped since the frame before"), pair);
+  f.stage.append(
+    h(
+      "p",
+      { class: "lbl-strip" },
+      "Signs of 64 weights of that layer, dark is +1; framed, flipped since the frame before",
+    ),
+    pair,
+  );
   const signs = ["a", "b"].map((slot) => {
     const cell = h("div");
     pair.append(cell);
-    return { slot, drawn: canvas(cell, { height: (w) => SIDE * tile(w) + 2, label: "", draw: (c, w) => drawSigns(c, w, of(slot)) }) };
+    return {
+      slot,
+      drawn: canvas(cell, {
+        height: (w) => SIDE * tile(w) + 2,
+        label: "",
+        draw: (c, w) => drawSigns(c, w, of(slot)),
+      }),
+    };
   });
   function strip(c, width, run) {
     const now = at(run, s.k), step = (width - 66) / now.p.length;
     network(c, width, 26, now, Math.max(...run.gradient.flat()), f.stage);
-    const most = Math.max(...["a", "b"].flatMap((n) => of(n).flips.slice(1).flat()), 1e-9); // one scale for both runs
+    const both = ["a", "b"].flatMap((n) => of(n).flips.slice(1).flat()); // one scale for the two
+    const most = Math.max(...both, 1e-9);
     c.fillStyle = color("frozen-line", f.stage);
     now.flips.forEach((share, l) => {
       const tall = share > 0 ? Math.max(1, 20 * Math.sqrt(Math.min(share / most, 1))) : 0;
@@ -78,14 +123,19 @@ export function render({ model, el }) {
     });
   }
   const tile = (width) => Math.max(4, Math.min(18, Math.floor(width / SIDE)));
-  function sampled(run) { // of the chosen layer, now: {signs, flipped}; null where it has no weights
+  /** Signs of the chosen layer now, and which of them flipped; null where it has no weights. */
+  function sampled(run) {
     const now = at(run, s.k).signs[s.layer], before = at(run, Math.max(s.k - 1, 0)).signs[s.layer];
     if (!now) return null;
     const old = signBits(before), fresh = signBits(now);
     return { signs: fresh, flipped: fresh.map((bit, i) => bit !== old[i]) };
   }
   function drawSigns(c, width, run) {
-    const found = sampled(run), a = tile(width), [free, frozen, accent, ink] = ["free", "frozen", "accent", "ink"].map((n) => color(n, f.stage));
+    const found = sampled(run),
+      a = tile(width),
+      [free, frozen, accent, ink] = ["free", "frozen", "accent", "ink"].map((n) =>
+        color(n, f.stage)
+      );
     if (!found) {
       c.fillStyle = ink;
       c.font = "13px system-ui, sans-serif";
@@ -112,35 +162,63 @@ export function render({ model, el }) {
     time.set(s.k);
     layer.set(s.layer);
     for (const slot of ["a", "b"]) {
-      boxes[slot].box.style.borderColor = paint(slot);
+      boxes[slot].box.style.borderColor = `var(--lbl-${paint(slot)})`;
       for (const [key, box] of boxes[slot].choices) box.set(of(slot)[key]);
     }
-    const [a, b] = [of("a"), of("b")], x = [...new Set([...a.epoch, ...b.epoch])].sort((p, q) => p - q);
-    const on = (run, key) => x.map((epoch) => { const i = run.epoch.indexOf(epoch); return i < 0 ? null : run[key][i]; });
+    const [a, b] = [of("a"), of("b")],
+      x = [...new Set([...a.epoch, ...b.epoch])].sort((p, q) => p - q);
+    const on = (run, key) =>
+      x.map((epoch) => {
+        const i = run.epoch.indexOf(epoch);
+        return i < 0 ? null : run[key][i];
+      });
     curves.set([x, on(a, "test"), on(a, "hard"), on(b, "test"), on(b, "hard")]);
     keys.replaceChildren();
-    legend(keys, [{ label: a.name, color: paint("a") }, { label: `${b.name} (with dots)`, color: paint("b") },
-      { label: "dashed: with everything hardened now", color: "currentColor", dash: true }]);
+    legend(keys, [
+      { label: a.name, tone: paint("a") },
+      { label: `${b.name} (beside it, with dots)`, tone: paint("b") },
+      { label: "dashed: with everything hardened now", tone: "ink", dash: [6, 4] },
+    ]);
     draw();
   }
+  const done = (p) => p.filter((share) => share === 1).length;
+  const sum = (list) => list.reduce((x, y) => x + Number(y), 0);
   function draw() {
     curves.redraw();
     const told = strips.map(({ title, drawn, slot }) => {
-      const run = of(slot), now = at(run, s.k), done = now.p.filter((p) => p === 1).length, moved = now.flips.reduce((x, y) => x + y, 0) / now.flips.length;
-      title.textContent = `${run.name}: bars, signs that flipped since the frame before; boxes, how frozen; arrows, gradient that arrives`;
-      drawn.describe(`${run.name}, epoch ${now.epoch}: ${done} of ${now.p.length} stages frozen.`);
+      const run = of(slot), now = at(run, s.k), frozen = `${done(now.p)} of ${now.p.length} stages`;
+      title.textContent = `${run.name}: bars, signs that flipped since the frame before; boxes, ` +
+        "how frozen; arrows, gradient that arrives";
+      drawn.describe(`${run.name}, epoch ${now.epoch}: ${frozen} frozen.`);
       drawn.paint();
-      return `${run.name}: ${now.test.toFixed(0)} %, all hardened ${now.hard.toFixed(0)} %, ${done} of ${now.p.length} stages frozen, ${(100 * moved).toFixed(1)} % of the signs flipped.`;
+      const moved = (100 * sum(now.flips) / now.flips.length).toFixed(1);
+      return `${run.name}: ${now.test.toFixed(0)} %, all hardened ${now.hard.toFixed(0)} %, ` +
+        `${frozen} frozen, ${moved} % of the signs flipped.`;
     });
     for (const { slot, drawn } of signs) {
-      const found = sampled(of(slot)), count = (list) => list.reduce((x, y) => x + Number(y), 0);
-      drawn.describe(found ? `${of(slot).name}, layer ${s.layer}: ${count(found.signs)} of ${found.signs.length} signs are +1, ${count(found.flipped)} flipped since the frame before.`
-        : `${of(slot).name}: layer ${s.layer} has no binary weights.`);
+      const found = sampled(of(slot)), { name } = of(slot);
+      drawn.describe(
+        found
+          ? `${name}, layer ${s.layer}: ${sum(found.signs)} of ${found.signs.length} signs are ` +
+            `+1, ${sum(found.flipped)} flipped since the frame before.`
+          : `${name}: layer ${s.layer} has no binary weights.`,
+      );
       drawn.paint();
     }
     f.say(`Epoch ${at(of("a"), s.k).epoch}. ${told.join(" ")}`);
-    f.data(() => [["run", "epoch", "test accuracy, %", "all hardened, %", "stages frozen", `signs of layer ${s.layer}, hexadecimal`],
-      ...["a", "b"].flatMap((slot) => { const r = of(slot); return r.epoch.map((epoch, i) => [r.name, epoch, r.test[i], r.hard[i], r.p[i].filter((p) => p === 1).length, r.signs[i][s.layer]]); })]);
+    const row = (r) => (epoch, i) => [
+      r.name,
+      epoch,
+      r.test[i],
+      r.hard[i],
+      done(r.p[i]),
+      r.signs[i][s.layer],
+    ];
+    const columns = ["run", "epoch", "test accuracy, %", "all hardened, %", "stages frozen"];
+    f.data(() => [
+      [...columns, `signs of layer ${s.layer}, hexadecimal`],
+      ...["a", "b"].flatMap((slot) => of(slot).epoch.map(row(of(slot)))),
+    ]);
     tell(model, { ...s });
   }
   make();

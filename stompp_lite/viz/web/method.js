@@ -10,90 +10,105 @@ export const SHAPES = {
   "flipped-quadratic": (tau) => 1 - (1 - tau) ** 2,
 };
 
-/** The window of each of `stages` stages. A random order needs its permutation. */
-export function turns(order, stages, permutation = null) {
-  const all = Array.from({ length: stages }, (_, l) => l);
-  if (order === "reverse") return all.reverse();
-  if (order === "random") return permutation;
-  if (order === "global") return all.map(() => 0);
-  const groups = { "forward-2": 2, "forward-5": 5 }[order];
-  if (groups) return all.map((l) => Math.floor((Math.min(groups, stages) * l) / stages));
-  return all;
+/** The rules by which masks are drawn anew. */
+export const RULES = ["threshold", "redraw", "per-sample"];
+
+/** A shape as a function of tau. `table`: the package's values at equal distances from 0 to 1;
+ * between them lies a straight line, unless the shape is one of SHAPES. */
+export function shapeOf(name, table) {
+  const last = table.length - 1, known = SHAPES[name];
+  if (known && table.every((value, k) => Math.abs(known(k / last) - value) < 1e-3)) return known;
+  return (tau) => {
+    const k = Math.min(Math.floor(tau * last), last - 1);
+    return table[k] + (tau * last - k) * (table[k + 1] - table[k]);
+  };
 }
 
-/** p at step t of T of a stage whose turn is window `turn` of `windows`. */
+/** p at step t of T of a stage whose turn is window `turn` of `windows`; shape: a function. */
 export function fraction(t, turn, windows, T, shape) {
   const done = windows * (t + 1) - turn * T; // whole numbers: a window ends at exactly 1
-  return SHAPES[shape](Math.min(Math.max(done, 0), T) / T);
+  return shape(Math.min(Math.max(done, 0), T) / T);
 }
 
 /** First step at which that stage can be partly frozen: draws are counted from here. */
 export const begin = (turn, windows, T) => Math.floor((turn * T) / windows);
 
-// ---- draws: SplitMix64's finalizer on pairs of 32-bit halves (BigInt would be many times slower) --
-const M1 = [0xbf58476d, 0x1ce4e5b9], M2 = [0x94d049bb, 0x133111eb], GOLDEN = [0x9e3779b9, 0x7f4a7c15];
-let H = 0, L = 0; // the 64 bits at work: a pair returned from each function would be garbage to collect
+// ---- draws: SplitMix64's finalizer on pairs of 32-bit halves, far faster than BigInt -----------
+const UNIT = 2 ** -24; // draws are multiples of it
+let open = new Int32Array(0); // entries whose last draw is still to be found
+let high = new Uint32Array(0), low = new Uint32Array(0); // their 64 bits at a step
 
 function high32(a, b) { // upper half of the 64-bit product of two 32-bit numbers
   const a1 = a >>> 16, a0 = a & 0xffff, b1 = b >>> 16, b0 = b & 0xffff;
   const middle = a1 * b0 + ((a0 * b0) >>> 16);
   const other = a0 * b1 + (middle & 0xffff);
-  return (a1 * b1 + Math.floor(middle / 65536) + Math.floor(other / 65536)) >>> 0;
+  return (a1 * b1 + (middle >>> 16) + (other >>> 16)) >>> 0;
 }
-function times(m) {
-  const h = (high32(L, m[1]) + Math.imul(H, m[1]) + Math.imul(L, m[0])) >>> 0;
-  L = Math.imul(L, m[1]) >>> 0;
-  H = h;
+
+/** Upper half of the product of (h, l) and a 64-bit constant; the lower is Math.imul(l, ml). */
+const upper = (h, l, mh, ml) => (high32(l, ml) + Math.imul(h, ml) + Math.imul(l, mh)) >>> 0;
+
+/** 64 random bits for each of the first `count` open entries. key: [high, low]. */
+function draw(key, step, count) {
+  const keyH = (key[0] ^ upper(0, step, 0xbf58476d, 0x1ce4e5b9)) >>> 0;
+  const keyL = (key[1] ^ Math.imul(step, 0x1ce4e5b9)) >>> 0;
+  for (let k = 0; k < count; k++) {
+    const entry = open[k], sum = (Math.imul(entry, 0x7f4a7c15) >>> 0) + keyL;
+    let l = sum >>> 0;
+    let h = (upper(0, entry, 0x9e3779b9, 0x7f4a7c15) + keyH + (sum > 0xffffffff ? 1 : 0)) >>> 0;
+    l = (l ^ ((l >>> 30) | (h << 2))) >>> 0;
+    h = (h ^ (h >>> 30)) >>> 0;
+    h = upper(h, l, 0xbf58476d, 0x1ce4e5b9);
+    l = Math.imul(l, 0x1ce4e5b9) >>> 0;
+    l = (l ^ ((l >>> 27) | (h << 5))) >>> 0;
+    h = (h ^ (h >>> 27)) >>> 0;
+    h = upper(h, l, 0x94d049bb, 0x133111eb);
+    l = Math.imul(l, 0x133111eb) >>> 0;
+    low[k] = l ^ ((l >>> 31) | (h << 1));
+    high[k] = h ^ (h >>> 31);
+  }
 }
-function xorShift(bits) { // x ^ (x >>> bits), 0 < bits < 32
-  L = (L ^ ((L >>> bits) | (H << (32 - bits)))) >>> 0;
-  H = (H ^ (H >>> bits)) >>> 0;
-}
-function mix(key, step, entry) { // key: [high, low]
-  H = 0;
-  L = step >>> 0;
-  times(M1);
-  const kh = (key[0] ^ H) >>> 0, kl = (key[1] ^ L) >>> 0;
-  H = 0;
-  L = entry >>> 0;
-  times(GOLDEN);
-  const low = L + kl;
-  H = (H + kh + (low > 0xffffffff ? 1 : 0)) >>> 0;
-  L = low >>> 0;
-  xorShift(30);
-  times(M1);
-  xorShift(27);
-  times(M2);
-  xorShift(31);
+
+function room(entries) {
+  if (open.length >= entries) return;
+  open = new Int32Array(entries);
+  high = new Uint32Array(entries);
+  low = new Uint32Array(entries);
 }
 
 /** Two uniform numbers in [0, 1) for an entry: multiples of 2**-24. */
 export function uniformPair(key, step, entry) {
-  mix(key, step, entry);
-  return [(H >>> 8) * 2 ** -24, (L & 0xffffff) * 2 ** -24];
+  room(1);
+  open[0] = entry;
+  draw(key, step, 1);
+  return [(high[0] >>> 8) * UNIT, (low[0] & 0xffffff) * UNIT];
 }
 
-/** One step of a window: draw numbers anew, where it is an entry's turn. kept: all 1 before the first. */
-export function refresh(kept, key, age, p, rule, rho) {
-  const chance = rule === "threshold" && age === 0 ? 1 : Math.fround(rho);
-  for (let i = 0; i < kept.length; i++) {
-    mix(key, age, i);
-    if ((H >>> 8) * 2 ** -24 >= chance) continue;
-    const fresh = (L & 0xffffff) * 2 ** -24;
-    kept[i] = rule === "redraw" ? (fresh >= Math.fround(p) ? 1 : 0) : fresh;
+/** Bring the numbers of entries from step `from` of a window to step `to`. Before the first step,
+ * -1, they are all 1. Only an entry's last draw counts, so the search for it goes back in time.
+ * p: frozen fraction at a step of the window. */
+export function advance(kept, key, from, to, p, rule, rho) {
+  const each = rule === "per-sample", chance = Math.fround(rho);
+  if (!each && chance === 0) to = Math.min(to, 0); // nothing is drawn after the first step
+  room(kept.length);
+  let left = kept.length;
+  for (let i = 0; i < left; i++) open[i] = i;
+  for (let age = to; age > from && left > 0; age--) {
+    const limit = each || (rule === "threshold" && age === 0) ? 1 : chance, count = left;
+    draw(key, age, count);
+    left = 0;
+    for (let k = 0; k < count; k++) {
+      if ((high[k] >>> 8) * UNIT >= limit) {
+        open[left++] = open[k];
+        continue;
+      }
+      const fresh = (low[k] & 0xffffff) * UNIT;
+      kept[open[k]] = rule === "redraw" ? (fresh >= Math.fround(p(age)) ? 1 : 0) : fresh;
+    }
   }
 }
 
-/** Which of `entries` entries are frozen at each step of a window, as [steps][entries] bytes. */
-export function masks(key, entries, p, rule, rho) { // p: frozen fraction at each step of the window
-  const kept = new Float64Array(entries).fill(1);
-  return p.map((now, age) => {
-    refresh(kept, key, age, now, rule, rho);
-    return Uint8Array.from(kept, (u) => (u < Math.fround(now) ? 1 : 0));
-  });
-}
-
-// ---- what need not be the package's --------------------------------------------------------------
+// ---- what need not be the package's -------------------------------------------------------------
 /** Uniform numbers from a seed: a small generator (mulberry32). */
 export function generator(state) {
   return () => {

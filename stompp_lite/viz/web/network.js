@@ -1,10 +1,12 @@
 // A network drawn as a row of stages: how frozen each is, and how much gradient arrives there.
-import { color } from "./kit.js";
+import { color } from "./draw.js";
 
 /** Blend of two #rrggbb colors. */
 export function blend(a, b, share) {
   const part = (c, k) => parseInt(c.slice(1 + 2 * k, 3 + 2 * k), 16);
-  return `rgb(${[0, 1, 2].map((k) => Math.round(part(a, k) * (1 - share) + part(b, k) * share)).join(",")})`;
+  return `rgb(${
+    [0, 1, 2].map((k) => Math.round(part(a, k) * (1 - share) + part(b, k) * share)).join(",")
+  })`;
 }
 
 /** Width of a gradient's arrow: 1 at `largest`, 0 at a millionth of it and below; null is none. */
@@ -17,7 +19,9 @@ export function strength(gradient, largest) {
  * now: {p: [L] frozen fractions, gradient: [L] or null}; largest: the gradient of full width. */
 export function network(c, width, top, now, largest, near) {
   const L = now.p.length, step = (width - 66) / L, box = Math.max(step - 5, 3), tall = 34;
-  const [free, frozen, ink, line, accent] = ["free", "frozen", "ink", "line", "accent"].map((n) => color(n, near));
+  const [free, frozen, ink, line, accent] = ["free", "frozen", "ink", "line", "accent"].map((n) =>
+    color(n, near)
+  );
   c.font = "12px system-ui, sans-serif";
   c.textBaseline = "middle";
   c.textAlign = "left";
@@ -60,7 +64,8 @@ export function network(c, width, top, now, largest, near) {
   c.textBaseline = "alphabetic";
 }
 
-/** How far the gradient gets: the first stage, counted from the input, that receives a thousandth of the largest. */
+/** How far the gradient gets: the first stage from the input on that receives more than a
+ * thousandth of the largest. */
 export function reached(gradient, largest) {
   const l = gradient.findIndex((g) => g !== null && g > 1e-3 * largest);
   return l < 0 ? null : l;

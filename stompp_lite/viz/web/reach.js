@@ -1,5 +1,7 @@
-// Gradient reach (chapters 6 and 9): the network as layers; drag p or time; see where the gradient stops.
-import { frame, slider, choice, player, canvas, plot, legend, color, need, numbers, tell } from "./kit.js";
+// Gradient reach (chapters 6 and 9): the network as layers; drag p or time; see where the gradient
+// stops.
+import { canvas, legend, plot } from "./draw.js";
+import { controls, frame, need, numbers, player, tell } from "./kit.js";
 import { network, reached } from "./network.js";
 
 export function render({ model, el }) {
@@ -11,7 +13,10 @@ export function render({ model, el }) {
     for (const one of choices[name]) {
       numbers(one.p, `p of ${name}`, 0, 1);
       numbers(one.gradient, `the gradient of ${name}`, 0);
-      need(one.p.length === one.gradient.length, `${name} has ${one.p.length} stages and ${one.gradient.length} gradients`);
+      need(
+        one.p.length === one.gradient.length,
+        `${name} has ${one.p.length} stages and ${one.gradient.length} gradients`,
+      );
     }
   }
   const f = frame(el, label);
@@ -19,46 +24,89 @@ export function render({ model, el }) {
   const largest = Math.max(...names.flatMap((n) => choices[n].flatMap((one) => one.gradient)));
   need(largest > 0, "no gradient anywhere");
   const all = names.flatMap((n) => choices[n].flatMap((one) => one.gradient)).filter((g) => g > 0);
-  const low = Math.max(Math.floor(Math.log10(Math.min(...all))), Math.floor(Math.log10(largest)) - 9); // power of ten
+  const low = Math.max(
+    Math.floor(Math.log10(Math.min(...all))),
+    Math.floor(Math.log10(largest)) - 9,
+  ); // power of ten
 
-  if (names.length > 1)
-    choice(f.controls, { label: axis === "p" ? "what is frozen" : "order", options: names, value: s.name, on: (v) => {
-      s.name = v;
-      s.k = Math.min(s.k, choices[v].length - 1);
-      time.range(0, choices[v].length - 1);
+  const now = () => choices[s.name][s.k], last = () => choices[s.name].length - 1;
+  const { pick, slide } = controls(f.controls, s, draw);
+  if (names.length > 1) {
+    pick("name", axis === "p" ? "what is frozen" : "order", names, () => {
+      s.k = Math.min(s.k, last());
+      time.range(0, last());
       time.set(s.k);
       draw();
-    } });
-  const time = slider(f.controls, { label: axis, min: 0, max: choices[s.name].length - 1, value: s.k,
-    show: (k) => String(choices[s.name][k].at), on: (k) => { s.k = k; draw(); } });
+    });
+  }
+  const time = slide("k", axis, 0, last(), { show: (k) => String(choices[s.name][k].at) });
   player(f.controls, time, 6);
-  const drawn = canvas(f.stage, { height: 84, label: "", draw: (c, w) => network(c, w, 8, now(), largest, f.stage) });
-  legend(f.stage, [{ label: "free", color: "var(--lbl-free)", square: true }, { label: "frozen", color: "var(--lbl-frozen)", square: true },
-    { label: "gradient that arrives (wider: more); a cross: less than a millionth of the largest", color: "var(--lbl-accent)" },
-    { label: "in the first frame", color: "var(--lbl-line)", dash: true }]);
-  const L = choices[s.name][0].p.length;
-  const curve = plot(f.stage, {
-    x: { label: "stage (0 is next to the input)", range: [-0.5, L - 0.5] },
-    y: { label: "gradient, power of ten", range: [low, Math.ceil(Math.log10(largest))] },
-    height: 190, label: "Gradient at each stage",
-    series: [{ label: "gradient", color: (n) => color("accent", n), points: 6 }, { label: "first", color: (n) => color("line", n), dash: [4, 4] }],
+  const drawn = canvas(f.stage, {
+    height: 84,
+    label: "",
+    draw: (c, w) => network(c, w, 8, now(), largest, f.stage),
   });
-  const now = () => choices[s.name][s.k];
+  legend(f.stage, [
+    { label: "free", tone: "free", square: true },
+    { label: "frozen", tone: "frozen", square: true },
+    {
+      label: "gradient that arrives (wider: more); a cross: less than a millionth of the largest",
+      tone: "accent",
+    },
+    { label: "in the first frame", tone: "line", dash: [6, 4] },
+  ]);
+  const curve = plot(f.stage, {
+    x: {
+      label: "stage (0 is next to the input)",
+      whole: true,
+      range: () => [-0.5, now().p.length - 0.5],
+    },
+    y: {
+      label: "gradient, power of ten",
+      whole: true,
+      range: [low, Math.ceil(Math.log10(largest))],
+    },
+    height: 190,
+    label: "Gradient at each stage",
+    series: [
+      { label: "gradient", tone: "accent", points: 6 },
+      { label: "first", tone: "line", dash: [4, 4] },
+    ],
+  });
+
+  /** How frozen the stages are, in words. */
+  function frozen(p) {
+    if (p.every((one) => one === p[0]) && p[0] > 0 && p[0] < 1) {
+      return `${(100 * p[0]).toFixed(0)} % of every stage is frozen`;
+    }
+    const partly = p.filter((one) => one > 0 && one < 1).length;
+    const whole = `${p.filter((one) => one === 1).length} of ${p.length} stages are frozen`;
+    return whole + (partly ? `, ${partly} partly` : "");
+  }
 
   function draw() {
-    const one = now(), from = reached(one.gradient, largest);
+    const one = now(), L = one.p.length, from = reached(one.gradient, largest);
     drawn.paint();
     const powers = (list) => list.map((g) => (g > 0 ? Math.max(Math.log10(g), low) : null));
-    curve.set([one.p.map((_, l) => l), powers(one.gradient), powers(choices[s.name][0].gradient)]);
-    const zero = one.gradient.filter((g) => g === 0).length;
-    const done = one.p.filter((p) => p === 1).length;
-    const what = from === null ? "Nowhere does more than a thousandth of the largest gradient arrive."
-      : from === 0 ? "More than a thousandth of the largest gradient arrives at every stage, down to the first."
-      : `The gradient gets down to stage ${from}; stages 0 to ${from - 1} receive less than a thousandth of the largest${zero ? `, ${zero} of them nothing at all` : ""}.`;
-    f.say(`${s.name}, ${axis} ${one.at}: ${done} of ${L} stages are frozen. ${what}${one.note ? ` ${one.note}` : ""}`);
+    curve.set([
+      one.p.map((_, l) => l),
+      powers(one.gradient),
+      powers(choices[s.name][0].gradient),
+    ]);
+    const zero = one.gradient.filter((g) => g === 0).length, little = "a thousandth of the largest";
+    const what = from === null
+      ? `Nowhere does more than ${little} gradient arrive.`
+      : from === 0
+      ? `More than ${little} gradient arrives at every stage, down to the first.`
+      : `The gradient gets down to stage ${from}; stages 0 to ${from - 1} receive less than ` +
+        `${little}${zero ? `, ${zero} of them nothing at all` : ""}.`;
+    f.say(`${s.name}, ${axis} ${one.at}: ${frozen(one.p)}. ${what} ${one.note ?? ""}`.trim());
     drawn.describe(`${L} stages from input to loss. ${what}`);
     curve.describe(`Gradient at each of ${L} stages on a logarithmic axis. ${what}`);
-    f.data(() => [["stage", "frozen fraction", "gradient"], ...one.p.map((p, l) => [l, p.toFixed(3), one.gradient[l].toExponential(1)])]);
+    f.data(() => [
+      ["stage", "frozen fraction", "gradient"],
+      ...one.p.map((p, l) => [l, p.toFixed(3), one.gradient[l].toExponential(1)]),
+    ]);
     tell(model, { ...s, from });
   }
   draw();

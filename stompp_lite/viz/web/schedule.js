@@ -1,105 +1,169 @@
 // Schedule and refresh explorer (chapters 7, 8, 11): p over time, and masks that breathe.
-import { frame, slider, choice, player, plot, timeLine, canvas, legend, color, need, tell } from "./kit.js";
-import { SHAPES, turns, fraction, begin, masks } from "./method.js";
+import { canvas, color, legend, plot, timeLine } from "./draw.js";
+import { controls, frame, h, need, player, tell } from "./kit.js";
+import { advance, begin, fraction, RULES, shapeOf } from "./method.js";
 
-const ENTRIES = 48, COLUMNS = 6;
-const ORDERS = ["forward", "reverse", "random", "global", "forward-2", "forward-5"];
-const REFRESH = [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
+const ENTRIES = 48, COLUMNS = 6; // of a stage's mask that are drawn
+const POINTS = 500; // of a curve
 
 export function render({ model, el }) {
-  const data = model.get("data");
-  const s = { order: "forward", shape: "cubic", rule: "threshold", rho: 0.01, stages: 9, window: 50, t: 0, ...data.start };
-  need(ORDERS.includes(s.order), `unknown order ${s.order}`);
-  need(s.shape in SHAPES, `unknown shape ${s.shape}`);
-  need(Number.isInteger(s.stages) && s.stages >= 1 && s.stages <= data.keys.length,
-    `${s.stages} stages; there must be 1 to ${data.keys.length}`);
+  const { start, keys, orders, shapes, rules, refresh } = model.get("data");
+  const s = { ...start }, known = rules.filter((rule) => RULES.includes(rule));
+  need(s.order in orders, `unknown order ${s.order}`);
+  need(s.shape in shapes, `unknown shape ${s.shape}`);
+  need(known.includes(s.rule), `the browser cannot draw the mask rule ${s.rule}`);
+  need(
+    Number.isInteger(s.stages) && s.stages >= 1 && s.stages <= keys.length,
+    `${s.stages} stages; there must be 1 to ${keys.length}`,
+  );
   const f = frame(el, "Schedule and refresh explorer");
   let plan;
 
-  choice(f.controls, { label: "order", options: ORDERS, value: s.order, on: (v) => { s.order = v; make(); } });
-  choice(f.controls, { label: "shape", options: Object.keys(SHAPES), value: s.shape, on: (v) => { s.shape = v; make(); } });
-  choice(f.controls, { label: "mask rule", options: ["threshold", "redraw"], value: s.rule, on: (v) => { s.rule = v; make(); } });
-  slider(f.controls, { label: "refresh ρ", min: 0, max: REFRESH.length - 1, value: Math.max(REFRESH.indexOf(s.rho), 0),
-    show: (i) => String(REFRESH[i]), on: (i) => { s.rho = REFRESH[i]; make(); } });
-  slider(f.controls, { label: "stages", min: 1, max: data.keys.length, value: s.stages, on: (v) => { s.stages = v; make(); } });
-  slider(f.controls, { label: "steps for each stage", min: 10, max: 200, step: 10, value: s.window, on: (v) => { s.window = v; make(); } });
+  const { pick, slide, among } = controls(f.controls, s, make);
+  pick("order", "order", Object.keys(orders));
+  pick("shape", "shape", Object.keys(shapes));
+  pick("rule", "mask rule", known);
+  among("rho", "refresh ρ", refresh);
+  slide("stages", "stages", 1, keys.length);
+  slide("window", "steps for each stage", 10, 200);
+  const lines = { width: 1.3, tone: "frozen-line" };
   const curves = plot(f.stage, {
-    x: { label: "step", range: () => [0, Math.max(plan?.T ?? 1, 1)] }, y: { label: "frozen fraction p", range: [0, 1.02] }, height: 190,
+    x: { label: "step", whole: true, range: () => [0, Math.max(plan?.T ?? 1, 1)] },
+    y: { label: "share of a stage", range: [0, 1.02] },
+    height: 190,
     label: "Frozen fraction of each stage",
-    series: data.keys.map((_, l) => ({ label: `stage ${l}`, width: 1.3, color: (n) => (l === 0 ? color("accent", n) : color("frozen-line", n)) })),
-    over: timeLine(() => s.t, 1.5),
+    series: [
+      ...keys.map((_, l) => ({ ...lines, ...(l ? {} : { tone: "accent" }) })),
+      ...keys.map(() => ({ ...lines, dash: [2, 3] })),
+    ],
+    over: (u, c, d) => {
+      timeLine(() => s.t, 1.5)(u, c, d);
+      if (!plan) return;
+      const x = u.valToPos(s.t, "x", true),
+        [ink, accent] = ["ink", "accent"].map((n) => color(n, u.root));
+      plan.now.forEach(({ share }, l) => {
+        c.fillStyle = l ? ink : accent;
+        c.beginPath();
+        c.arc(x, u.valToPos(share, "y", true), 3 * d, 0, 7);
+        c.fill();
+      });
+    },
   });
-  const tiles = canvas(f.stage, { height: (w) => 16 + 8 * side(w) + 18, label: "Masks of all stages", draw: drawMasks });
-  legend(f.stage, [{ label: "free", color: "var(--lbl-free)", square: true }, { label: "frozen", color: "var(--lbl-frozen)", square: true },
-    { label: "stage 0, next to the input", color: "var(--lbl-accent)" }]);
-  const time = slider(f.controls, { label: "time", min: 0, max: 1, value: 0, show: (t) => `step ${t}`, on: (t) => { s.t = t; draw(); } });
+  const tiles = canvas(f.stage, {
+    height: (w) => layout(w).rows * layout(w).tall + 20,
+    label: "Masks of all stages",
+    draw: drawMasks,
+  });
+  const names = h("div");
+  f.stage.append(names);
+  const time = slide("t", "time", 0, 1, { show: (t) => `step ${t}`, then: draw });
   player(f.controls, time, 12);
 
-  function side(width) { return Math.max(2, Math.min(12, Math.floor((width - 8) / (s.stages * (COLUMNS + 1.2))))); }
+  /** Of the tiles: side, distance of the stages, stages in a row, rows and their height. */
+  function layout(width) {
+    const a = Math.max(3, Math.min(12, Math.floor((width - 8) / (s.stages * (COLUMNS + 1.2)))));
+    const step = a * (COLUMNS + 1.2), across = Math.max(1, Math.floor((width - 8) / step));
+    return { a, step, across, rows: Math.ceil(s.stages / across), tall: 20 + 8 * a };
+  }
 
   function make() {
-    const taken = turns(s.order, s.stages, data.permutations[s.stages - 1]);
-    const windows = Math.max(...taken) + 1, T = s.stages * s.window;
-    plan = { taken, windows, T, masks: new Map() };
+    const turns = orders[s.order][s.stages - 1], T = s.stages * s.window;
+    const numbers = turns.map(() => ({ age: -1, kept: new Float64Array(ENTRIES).fill(1) }));
+    const shape = shapeOf(s.shape, shapes[s.shape]);
+    plan = { turns, windows: Math.max(...turns) + 1, T, shape, numbers, now: [] };
     time.range(0, T);
     s.t = Math.min(s.t, T);
     time.set(s.t);
-    const every = Math.max(1, Math.round(T / 600)), x = [];
-    for (let t = 0; t <= T; t += every) x.push(t);
-    curves.set([x, ...data.keys.map((_, l) => (l < s.stages ? x.map((t) => p(l, t)) : x.map(() => null)))]);
+    const x = Array.from({ length: POINTS + 1 }, (_, k) => Math.round((k * T) / POINTS));
+    const none = x.map(() => null), seen = (l) => turns.indexOf(turns[l]) < l;
+    const over = (values) => keys.map((_, l) => l >= s.stages || seen(l) ? none : values(l));
+    curves.set([
+      x,
+      ...over((l) => x.map((t) => p(l, t))),
+      ...over((l) => s.rule === "redraw" ? expected(l, x) : none),
+    ]);
+    names.replaceChildren();
+    legend(names, [
+      { label: "free", tone: "free", square: true },
+      { label: "frozen", tone: "frozen", square: true },
+      { label: "p, as planned", tone: "frozen-line" },
+      { label: "stage 0, next to the input", tone: "accent" },
+      { label: "share frozen now, of the drawn entries", tone: "ink", dot: true },
+      ...s.rule === "redraw"
+        ? [{ label: "share frozen, on average", tone: "frozen-line", dash: [6, 4] }]
+        : [],
+    ]);
     draw();
   }
 
-  const p = (l, t) => fraction(t, plan.taken[l], plan.windows, plan.T, s.shape);
+  const p = (l, t) => fraction(t, plan.turns[l], plan.windows, plan.T, plan.shape);
+  const first = (l) => begin(plan.turns[l], plan.windows, plan.T);
 
-  function maskOf(l, t) { // the whole window is drawn once, then looked up
-    const now = p(l, t);
-    if (now === 0 || now === 1) return null;
-    const start = begin(plan.taken[l], plan.windows, plan.T);
-    if (!plan.masks.has(l)) {
-      const growth = [];
-      for (let k = start; p(l, k) < 1; k++) growth.push(p(l, k));
-      plan.masks.set(l, masks(data.keys[l], ENTRIES, growth, s.rule, s.rho));
+  /** Expected share of stage l that redraw has frozen, at the steps x. */
+  function expected(l, x) {
+    let share = 0, t = first(l);
+    return x.map((at) => {
+      const now = p(l, at);
+      if (now === 0 || now === 1) return now;
+      for (; t <= at; t++) share += s.rho * (p(l, t) - share);
+      return share;
+    });
+  }
+
+  /** Stage l now: p, which of its entries are frozen, and their share. */
+  function stage(l) {
+    const now = p(l, s.t), start = first(l), age = s.t - start, found = plan.numbers[l];
+    if (now === 0 || now === 1) return { p: now, mask: null, share: now };
+    if (age < found.age) {
+      found.kept.fill(1);
+      found.age = -1;
     }
-    return plan.masks.get(l)[t - start];
+    advance(found.kept, keys[l], found.age, age, (a) => p(l, start + a), s.rule, s.rho);
+    found.age = age;
+    const mask = Array.from(found.kept, (u) => (u < Math.fround(now) ? 1 : 0));
+    return { p: now, mask, share: mask.reduce((x, y) => x + y, 0) / ENTRIES };
   }
 
   function drawMasks(c, width) {
     if (!plan) return;
-    const a = side(width), [free, frozen, ink] = ["free", "frozen", "ink"].map((name) => color(name, f.stage));
-    const step = a * (COLUMNS + 1.2);
+    const { a, step, across, rows, tall } = layout(width);
+    const [free, frozen, ink] = ["free", "frozen", "ink"].map((name) => color(name, f.stage));
+    const every = [1, 2, 5, 10].find((n) => n * step >= 22);
     c.font = "12px system-ui, sans-serif";
-    for (let l = 0; l < s.stages; l++) {
-      const now = p(l, s.t), mask = maskOf(l, s.t);
+    plan.now.forEach(({ p, mask }, l) => {
+      const x = 4 + (l % across) * step, y = 16 + Math.floor(l / across) * tall;
       for (let i = 0; i < ENTRIES; i++) {
-        c.fillStyle = (mask ? mask[i] : now === 1) ? frozen : free;
-        c.fillRect(4 + l * step + (i % COLUMNS) * a, 16 + Math.floor(i / COLUMNS) * a, a - 1, a - 1);
+        c.fillStyle = (mask ? mask[i] : p === 1) ? frozen : free;
+        c.fillRect(x + (i % COLUMNS) * a, y + Math.floor(i / COLUMNS) * a, a - 1, a - 1);
       }
-      if (l === 0 || l === s.stages - 1) {
-        c.fillStyle = ink;
-        c.fillText(String(l), 4 + l * step, 12);
-      }
-    }
-    c.fillStyle = ink;
-    c.fillText("stage, input at the left: 48 of its entries", 4, 16 + 8 * a + 14);
+      c.fillStyle = ink;
+      if (l % every === 0) c.fillText(String(l), x, y - 4);
+    });
+    const what = s.rule === "per-sample"
+      ? "48 of its entries, for one sample"
+      : "48 of its entries";
+    c.fillText(`stage, input at the left: ${what}`, 4, rows * tall + 12);
   }
 
   function draw() {
+    plan.now = plan.turns.map((_, l) => stage(l));
     curves.redraw();
     tiles.paint();
-    const shares = Array.from({ length: s.stages }, (_, l) => {
-      const mask = maskOf(l, s.t);
-      return mask ? mask.reduce((x, y) => x + y, 0) / ENTRIES : p(l, s.t);
-    });
-    const partly = shares.map((_, l) => l).filter((l) => p(l, s.t) > 0 && p(l, s.t) < 1);
-    const done = shares.filter((_, l) => p(l, s.t) === 1).length;
-    const busy = partly.length === 0 ? "none is between" : partly.length === 1
-      ? `stage ${partly[0]} is between: p = ${p(partly[0], s.t).toFixed(2)}, ${Math.round(100 * shares[partly[0]])} % of these entries frozen`
-      : `${partly.length} are between, p = ${p(partly[0], s.t).toFixed(2)} in the first of them`;
-    f.say(`Step ${s.t} of ${plan.T}: ${done} of ${s.stages} stages are frozen, ${busy}.`);
-    f.data(() => [["stage", "window", "p", "share of the drawn entries that is frozen"],
-      ...shares.map((share, l) => [l, plan.taken[l] + 1, p(l, s.t).toFixed(3), share.toFixed(3)])]);
-    tell(model, { ...s, frozen: shares });
+    const { now } = plan, busy = now.flatMap(({ mask }, l) => mask ? [l] : []);
+    const done = now.filter((one) => one.p === 1).length, [l] = busy;
+    const told = busy.length === 0
+      ? "none is between"
+      : busy.length === 1
+      ? `stage ${l} is between: p = ${now[l].p.toFixed(2)}, and ${
+        Math.round(100 * now[l].share)
+      } % of these entries are frozen`
+      : `${busy.length} are between, p = ${now[l].p.toFixed(2)} in the first of them`;
+    f.say(`Step ${s.t} of ${plan.T}: ${done} of ${s.stages} stages are frozen, ${told}.`);
+    f.data(() => [
+      ["stage", "window", "p", "share of the drawn entries that is frozen"],
+      ...now.map((one, l) => [l, plan.turns[l] + 1, one.p.toFixed(3), one.share.toFixed(3)]),
+    ]);
+    tell(model, { ...s, frozen: now.map((one) => one.share) });
   }
   make();
 }

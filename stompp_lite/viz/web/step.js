@@ -1,17 +1,23 @@
-// Step explorer (chapter 4): latent weights as dots that drift and flip, and what makes their steps large.
+// Step explorer (chapter 4): latent weights as dots that drift and flip, and what makes their steps
+// large.
+import { canvas, color, legend, plot, timeLine } from "./draw.js";
+import { controls, frame, need, player, tell } from "./kit.js";
 import { generator } from "./method.js";
-import { frame, slider, choice, player, canvas, plot, timeLine, legend, color, look, need, tell } from "./kit.js";
 
-const N = 120, STEPS = 600, SIZE = 1 / 28; // weights, steps of the film, mean size of a latent weight
-const GRADIENT = 1e-4; // at weights of ±1 and rate 0.1 a step is then about 0.3 % of a latent, as measured in chapter 4
+const N = 120, STEPS = 600; // weights, steps of the film
+const SIZE = 1 / 28; // mean size of a latent weight
+// At weights of ±1 and rate 0.1 a step is then about 0.3 % of a latent, as measured in chapter 4.
+const GRADIENT = 1e-4;
 
-/** Latent weights over time, [STEPS + 1][N]: gradients of fixed size, divided by the size that the network sees. */
+/** Latent weights over time, [STEPS + 1][N]: gradients of fixed size, divided by the size that the
+ * network sees, for behind batch norm a gradient is inversely proportional to it. */
 export function film({ rate, used, optimizer }) {
-  const random = generator(7), normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const random = generator(7);
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const w = Float64Array.from({ length: N }, () => (2 * random() - 1) * 2 * SIZE);
-  const pull = Float64Array.from({ length: N }, normal); // what the loss wants of each weight, on average
-  const seen = { latent: SIZE, one: 1, alpha: SIZE }[used]; // batch norm: the gradient is inversely proportional to it
-  const velocity = new Float64Array(N), square = new Float64Array(N), frames = [Float64Array.from(w)];
+  const pull = Float64Array.from({ length: N }, normal); // what the loss wants of each, on average
+  const seen = { latent: SIZE, one: 1, alpha: SIZE }[used];
+  const velocity = new Float64Array(N), square = new Float64Array(N), frames = [w.slice()];
   for (let t = 1; t <= STEPS; t++) {
     for (let i = 0; i < N; i++) {
       const g = (GRADIENT * (0.4 * pull[i] + normal())) / seen;
@@ -21,35 +27,53 @@ export function film({ rate, used, optimizer }) {
       } else { // Adam
         velocity[i] = 0.9 * velocity[i] + 0.1 * g;
         square[i] = 0.999 * square[i] + 0.001 * g * g;
-        w[i] -= ((rate / 20) * velocity[i]) / (1 - 0.9 ** t) / (Math.sqrt(square[i] / (1 - 0.999 ** t)) + 1e-12);
+        const mean = velocity[i] / (1 - 0.9 ** t), spread = Math.sqrt(square[i] / (1 - 0.999 ** t));
+        w[i] -= ((rate / 20) * mean) / (spread + 1e-12);
       }
       w[i] = Math.min(Math.max(w[i], -1), 1);
     }
-    frames.push(Float64Array.from(w));
+    frames.push(w.slice());
   }
   return frames;
 }
 
 export function render({ model, el }) {
+  const { rate, rates } = model.get("data");
+  const s = { rate, used: "one", optimizer: "sgd", t: 200 };
+  need(rate > 0 && Number.isFinite(rate), `the rate must be positive, got ${rate}`);
+  need(rates?.includes(rate), `the rate ${rate} is not among those on offer`);
   const f = frame(el, "Step explorer");
-  const s = { rate: 0.1, used: "one", optimizer: "sgd", t: 200, ...model.get("data") };
-  need(s.rate > 0 && Number.isFinite(s.rate), `the rate must be positive, got ${s.rate}`);
-  const RATES = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
   let frames, flips;
-  choice(f.controls, { label: "binary weights are", options: [["one", "±1"], ["alpha", "±α, the size of the latents"]], value: s.used, on: (v) => { s.used = v; make(); } });
-  choice(f.controls, { label: "optimizer", options: [["sgd", "SGD, momentum 0.9"], ["adam", "Adam, rate / 20"]], value: s.optimizer, on: (v) => { s.optimizer = v; make(); } });
-  slider(f.controls, { label: "learning rate", min: 0, max: RATES.length - 1, value: RATES.indexOf(s.rate), show: (i) => String(RATES[i]), on: (i) => { s.rate = RATES[i]; make(); } });
-  const time = slider(f.controls, { label: "time", min: 0, max: STEPS, value: s.t, show: (t) => `step ${t}`, on: (t) => { s.t = t; draw(); } });
+  const { pick, slide, among } = controls(f.controls, s, make);
+  pick("used", "binary weights are", [["one", "±1"], ["alpha", "±α, the size of the latents"]]);
+  pick("optimizer", "optimizer", [["sgd", "SGD, momentum 0.9"], ["adam", "Adam, rate / 20"]]);
+  among("rate", "learning rate", rates);
+  const time = slide("t", "time", 0, STEPS, { show: (t) => `step ${t}`, then: draw });
   player(f.controls, time, 8);
-  const dots = canvas(f.stage, { height: 150, label: "Latent weights between −1 and 1", draw: paint });
+  const dots = canvas(f.stage, {
+    height: 150,
+    label: "Latent weights between −1 and 1",
+    draw: paint,
+  });
   const count = plot(f.stage, {
-    x: { label: "step", range: [0, STEPS] }, y: { label: "signs changed, %", range: [0, 60] }, height: 170, label: "Signs changed since the start",
-    series: [{ label: "these settings", color: look("ste").color, width: 2.2 }, { label: "a float network", color: look("float").color, dash: [5, 4] }],
+    x: { label: "step", whole: true, range: [0, STEPS] },
+    y: { label: "signs changed, %", range: [0, 60] },
+    height: 170,
+    label: "Signs changed since the start",
+    series: [
+      { label: "these settings", tone: "ste", width: 2.2 },
+      { label: "a float network", tone: "float", dash: [5, 4] },
+    ],
     over: timeLine(() => s.t),
   });
-  legend(f.stage, [{ label: "these settings", color: look("ste").color }, { label: "the same weights, used as they are, SGD, rate 0.1", color: look("float").color, dash: true }]);
+  const plain = "the same weights, used as they are, SGD, rate 0.1";
+  legend(f.stage, [
+    { label: "these settings", tone: "ste" },
+    { label: plain, tone: "float", dash: [6, 4] },
+  ]);
 
-  const changed = (frame0, now) => now.reduce((k, w, i) => k + ((w >= 0) !== (frame0[i] >= 0) ? 1 : 0), 0);
+  const changed = (frame0, now) =>
+    now.reduce((k, w, i) => k + ((w >= 0) !== (frame0[i] >= 0) ? 1 : 0), 0);
   const share = (film) => film.map((row) => (100 * changed(film[0], row)) / N);
   const float = share(film({ rate: 0.1, used: "latent", optimizer: "sgd" }));
 
@@ -61,7 +85,8 @@ export function render({ model, el }) {
   }
   function paint(c, width, height) {
     if (!frames) return;
-    const x = (w) => 10 + ((w + 1) / 2) * (width - 20), [ink, faint] = [color("ink", f.stage), color("faint", f.stage)];
+    const x = (w) => 10 + ((w + 1) / 2) * (width - 20),
+      [ink, faint] = [color("ink", f.stage), color("faint", f.stage)];
     c.strokeStyle = faint;
     c.font = "12px system-ui, sans-serif";
     for (const at of [-1, -0.5, 0, 0.5, 1]) {
@@ -71,7 +96,11 @@ export function render({ model, el }) {
       c.stroke();
       c.fillStyle = ink;
       c.textAlign = "center";
-      c.fillText(String(at).replace("-", "−"), Math.min(Math.max(x(at), 10), width - 12), height - 6);
+      c.fillText(
+        String(at).replace("-", "−"),
+        Math.min(Math.max(x(at), 10), width - 12),
+        height - 6,
+      );
     }
     frames[s.t].forEach((w, i) => { // a dot is filled when its sign is not the one it began with
       const flipped = (w >= 0) !== (frames[0][i] >= 0);
@@ -79,7 +108,7 @@ export function render({ model, el }) {
       c.beginPath();
       if (w >= 0) c.arc(x(w), y, 4, 0, 7);
       else c.rect(x(w) - 3.5, y - 3.5, 7, 7);
-      c.strokeStyle = c.fillStyle = flipped ? look("ste").color : color("frozen-line", f.stage);
+      c.strokeStyle = c.fillStyle = color(flipped ? "ste" : "frozen-line", f.stage);
       if (flipped) c.fill();
       else c.stroke();
     });
@@ -88,8 +117,15 @@ export function render({ model, el }) {
     dots.paint();
     count.redraw();
     const k = changed(frames[0], frames[s.t]);
-    f.say(`A toy, with random gradients. After ${s.t} steps ${k} of ${N} latent weights have another sign than at the start (filled). In the float network it would be ${Math.round((float[s.t] * N) / 100)}.`);
-    f.data(() => [["step", "signs changed, %", "float network, %"], ...frames.map((_, t) => t).filter((t) => t % 25 === 0).map((t) => [t, flips[t].toFixed(1), float[t].toFixed(1)])]);
+    f.say(
+      `A toy, with random gradients. After ${s.t} steps ${k} of ${N} latent weights have another ` +
+        "sign than at the start (filled). In the float network it would be " +
+        `${Math.round((float[s.t] * N) / 100)}.`,
+    );
+    f.data(() => [
+      ["step", "signs changed, %", "float network, %"],
+      ...flips.map((x, t) => [t, x.toFixed(1), float[t].toFixed(1)]).filter(([t]) => t % 25 === 0),
+    ]);
     tell(model, { ...s, flipped: k });
   }
   make();

@@ -31,7 +31,7 @@ function slice() { // a few steps at a time, so that a pause is heard
   const end = performance.now() + 30;
   let loss = 0;
   while (performance.now() < end && !run.done) {
-    told.loss.push((loss = run.step()));
+    told.loss.push(loss = run.step());
     steps++;
     if (run.t % run.perEpoch === 0 || run.done) report(true);
     if (!Number.isFinite(loss)) going = false;
@@ -43,15 +43,24 @@ function slice() { // a few steps at a time, so that a pause is heard
 
 function report(whole) { // whole: also what is measured once an epoch
   const { net, data, s } = run, now = performance.now();
-  const message = { t: run.t, steps: run.steps, perEpoch: run.perEpoch, loss: told.loss, done: run.done, going,
+  const message = {
+    t: run.t,
+    steps: run.steps,
+    perEpoch: run.perEpoch,
+    loss: told.loss,
+    done: run.done,
+    going,
     speed: going && now > since ? (1000 * steps) / (now - since) : 0,
-    p: net.acts.map((a) => a.site.p), gradient: net.acts.map((a) => a.arrived ?? 0),
+    p: net.acts.map((a) => a.site.p),
+    gradient: net.acts.map((a) => a.arrived ?? 0),
     masks: net.binary.map((l) => Array.from({ length: 16 }, (_, i) => (l.site.frozen(i) ? 1 : 0))),
-    signs: net.binary.map((l) => Array.from({ length: 16 }, (_, i) => (l.w[i] >= 0 ? 1 : -1))) };
+    signs: net.binary.map((l) => Array.from({ length: 16 }, (_, i) => (l.w[i] >= 0 ? 1 : -1))),
+  };
   told.loss = [];
   if (whole) {
     const N = data.y.length - data.train, I = data.inputs;
-    const x = data.x.subarray ? data.x.subarray(data.train * I) : data.x.slice(data.train * I), y = data.y.slice(data.train);
+    const x = data.x.subarray ? data.x.subarray(data.train * I) : data.x.slice(data.train * I),
+      y = data.y.slice(data.train);
     message.test = net.accuracy(x, y, N);
     message.hard = net.accuracy(x, y, N, true);
     if (I === 2) {
@@ -67,13 +76,17 @@ function report(whole) { // whole: also what is measured once an epoch
 /** What the network answers on a square of 36 by 36 points: its margin for class 1, in [-1, 1]. */
 function field(net) {
   const G = 36, x = new Float64Array(2 * G * G);
-  for (let r = 0; r < G; r++)
+  for (let r = 0; r < G; r++) {
     for (let c = 0; c < G; c++) {
       x[2 * (r * G + c)] = -1.15 + (2.3 * (c + 0.5)) / G;
       x[2 * (r * G + c) + 1] = 1.15 - (2.3 * (r + 0.5)) / G;
     }
+  }
   const logits = net.forward(x, G * G, false);
-  return Array.from({ length: G * G }, (_, k) => Math.tanh((logits[2 * k + 1] - logits[2 * k]) / 2));
+  return Array.from(
+    { length: G * G },
+    (_, k) => Math.tanh((logits[2 * k + 1] - logits[2 * k]) / 2),
+  );
 }
 
 /** Counts [true class][answer], row by row. */

@@ -1,0 +1,166 @@
+// What components draw with: colors of the theme, canvases, plots, legends.
+import { h, need } from "./kit.js";
+
+/** A color of the theme in use: "ink", "faint", "ground", "free", "frozen", "accent", or the tone
+ * of a look. */
+export function color(name, near) {
+  return getComputedStyle(near).getPropertyValue(`--lbl-${name}`).trim();
+}
+
+/** Call `draw` again when the page changes between light and dark. */
+export function onTheme(draw) {
+  const watcher = new MutationObserver(draw);
+  for (const node of [document.documentElement, document.body]) {
+    watcher.observe(node, {
+      attributes: true,
+      attributeFilter: ["data-theme", "data-jp-theme-light", "theme"],
+    });
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+}
+
+/** A canvas as wide as its parent, sharp on any screen: draw(context, width, height). */
+export function canvas(parent, { height, label, draw }) {
+  const node = h("canvas", { role: "img", "aria-label": label });
+  parent.append(node);
+  function paint() {
+    const width = Math.max(node.clientWidth || parent.clientWidth, 50);
+    const tall = typeof height === "function" ? height(width) : height;
+    const scale = devicePixelRatio || 1;
+    if (node.width !== Math.round(width * scale) || node.height !== Math.round(tall * scale)) {
+      node.style.height = `${tall}px`;
+      node.width = Math.round(width * scale);
+      node.height = Math.round(tall * scale);
+    }
+    const context = node.getContext("2d");
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, width, tall);
+    draw(context, width, tall);
+  }
+  new ResizeObserver(paint).observe(parent);
+  onTheme(paint);
+  return { node, paint, describe: (text) => node.setAttribute("aria-label", text) };
+}
+
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]; // distances of ticks
+
+/** Lines over x by uPlot. series: {label, tone, dash, width, points}; `over(u, context)` draws
+ * more. whole: the axis counts something, so its ticks are whole; x.ticks: names of 0, 1, ... */
+export function plot(parent, { x, y, series, height = 220, label, over = null }) {
+  const holder = h("div", { class: "lbl-plot", role: "img", "aria-label": label });
+  parent.append(holder);
+  const axis = (text) => ({
+    label: text,
+    labelSize: 22,
+    size: 44,
+    labelFont: "13px system-ui, sans-serif",
+    font: "12px system-ui, sans-serif",
+    stroke: () => color("ink", holder),
+    grid: { stroke: () => color("faint", holder), width: 1 },
+    ticks: { show: false },
+  });
+  const chart = new uPlot(
+    {
+      width: Math.max(parent.clientWidth, 200),
+      height,
+      legend: { show: false },
+      pxAlign: 0,
+      cursor: { show: false },
+      padding: [8, 12, 0, 0],
+      scales: {
+        x: { time: false, range: x.range ?? undefined },
+        y: { range: y.range ?? undefined },
+      },
+      axes: [
+        {
+          ...axis(x.label),
+          size: 34,
+          labelSize: 18,
+          ...(x.whole ? { incrs: WHOLE } : {}),
+          ...(x.ticks ? { splits: () => x.ticks.map((_, k) => k), values: () => x.ticks } : {}),
+        },
+        { ...axis(y.label), ...(y.whole ? { incrs: WHOLE } : {}) },
+      ],
+      series: [
+        {},
+        ...series.map((s) => ({
+          label: s.label,
+          width: s.width ?? 1.8,
+          dash: s.dash,
+          spanGaps: true,
+          stroke: () => color(typeof s.tone === "function" ? s.tone() : s.tone, holder),
+          points: { show: Boolean(s.points), size: s.points || 5 },
+        })),
+      ],
+      hooks: over
+        ? {
+          draw: [(u) => {
+            u.ctx.save();
+            over(u, u.ctx, devicePixelRatio || 1);
+            u.ctx.restore();
+          }],
+        }
+        : {},
+    },
+    [[0, 1], ...series.map(() => [null, null])],
+    holder,
+  );
+  new ResizeObserver(() => {
+    const width = Math.floor(parent.clientWidth);
+    if (width > 50 && width !== chart.width) chart.setSize({ width, height });
+  }).observe(parent);
+  onTheme(() => chart.redraw());
+  return {
+    chart,
+    set: (data) => chart.setData(data),
+    redraw: () => chart.redraw(false),
+    holder,
+    describe: (text) => holder.setAttribute("aria-label", text),
+  };
+}
+
+/** For `over`: an upright line at x = at(), the moment that the other pictures show. */
+export const timeLine = (at, width = 1.2) => (u, c, d) => {
+  const x = u.valToPos(at(), "x", true);
+  c.strokeStyle = color("ink", u.root);
+  c.lineWidth = width * d;
+  c.setLineDash([]);
+  c.beginPath();
+  c.moveTo(x, u.bbox.top);
+  c.lineTo(x, u.bbox.top + u.bbox.height);
+  c.stroke();
+};
+
+const dashes = (lengths, paint) => {
+  let at = 0;
+  const stops = lengths.map((n, k) => `${k % 2 ? "#0000" : paint} ${at}px ${at += n}px`);
+  return `repeating-linear-gradient(90deg, ${stops.join(", ")})`;
+};
+
+/** Names of lines or marks, with a sample of each: [{label, tone, dash, square, dot, hollow}]. */
+export function legend(parent, items) {
+  const list = h(
+    "ul",
+    { class: "lbl-legend" },
+    ...items.map(({ label, tone, dash, square, dot, hollow }) => {
+      const kind = square ? "lbl-square" : dot ? "lbl-dot" : "lbl-line";
+      const sample = h("span", { class: kind, "aria-hidden": "true" }),
+        paint = `var(--lbl-${tone})`;
+      sample.style.background = dash ? dashes(dash, paint) : hollow ? "none" : paint;
+      if (hollow) sample.style.border = `2px solid ${paint}`;
+      return h("li", {}, sample, label);
+    }),
+  );
+  parent.append(list);
+  return list;
+}
+
+/** How a method is drawn everywhere, from the package's own table: {label, tone, dash}. The tone is
+ * a name for `color`. */
+export function look(name) {
+  need(name in LOOKS, `there is no look of ${name}`);
+  return LOOKS[name];
+}
+
+/** What a setting is called, in words. */
+export const word = (value) => LOOKS[value]?.label ?? WORDS[value] ?? String(value);
