@@ -99,23 +99,19 @@ def _rules(look: str, said: str) -> str:
 # ---- lines and patches ---------------------------------------------------------------------------
 def _painted(tag: str, kind: str, look: str) -> str:
     """A tag with the colors of the page. Words have theirs already."""
-    if kind == "text":
-        return tag
-    colors = {m[1]: m[2].lower() for m in _PAINT.finditer(look)}
-    drawn = kind == "use" and colors.get("fill") == colors.get("stroke")  # a dot is like its line
 
     def paint(m: re.Match[str]) -> str:
-        color, line = m[2].lower(), m[1] == "stroke" or drawn
+        color, line = m[2].lower(), m[1] == "stroke"
         if color == "#ffffff":
             return f"{m[1]}: {'var(--pst-color-background)' if line else 'transparent'}"
         name = _NAMES.get(color)
         if name:
             return f"{m[1]}: var(--fig-{'frozen-line' if line and name == 'frozen' else name})"
-        if line or kind == "use":
-            return f"{m[1]}: {color} or {_mixed(color, '#ffffff', 0.4)}"
+        if line or kind == "use":  # a line, or a dot of it
+            return "{}: {} or {}".format(m[1], *_both(color, line=True))
         return m[0]  # a patch
 
-    return tag.replace(look, _PAINT.sub(paint, look))
+    return tag if kind == "text" else tag.replace(look, _PAINT.sub(paint, look))
 
 
 def _mixed(color: str, other: str, share: float) -> str:
@@ -216,11 +212,11 @@ def readable(svg: str) -> str:
 
 
 def _both(color: str, line: bool = False) -> tuple[str, str]:
-    """A color on light and on dark pages."""
+    """A color on light pages and on dark ones; a line is lighter there, a patch stays as it is."""
     name = _NAMES.get(color, "")
     if name == "frozen" and line:
         name = "frozen-line"
-    return style.COLORS.get(name, (color, color))
+    return style.COLORS.get(name, (color, _mixed(color, "#ffffff", 0.4) if line else color))
 
 
 def _word(color: str, grounds: tuple[str, str]) -> str:

@@ -46,7 +46,7 @@ COLORS = {
     "ink": (INK, "#d6dee6"),
     "faint": (FAINT, "#4a5663"),
     "grid": (GRID, "#2a343e"),
-    "frozen": (FROZEN, "#376a9e"),
+    "frozen": (FROZEN, "#2a547e"),
     "frozen-line": (FROZEN, "#7fa3c7"),
     "free": (FREE, "#c4d5e6"),
     **{name.replace("+", "-"): (look.color, look.dark) for name, look in METHODS.items()},
