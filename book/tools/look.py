@@ -96,7 +96,8 @@ def picture() -> int:
         page.wait_for_timeout(1500)  # formulas, and the contents at the side
         shot = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
         browser.close()
-    shot.convert("RGB").quantize(96).save(PICTURE, optimize=True)
+    colors = shot.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE)
+    colors.save(PICTURE, optimize=True)
     print(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size / 1000:.0f} kB")
     return 0
 

@@ -14,6 +14,8 @@ from PIL import Image
 
 from tests.browser import HTML, executable, launch
 
+from look import README  # isort: skip
+
 pytestmark = pytest.mark.slow
 PAGES = sorted(
     str(path.relative_to(HTML))
@@ -226,3 +228,9 @@ def test_explained_words_stand_in_prose_and_their_meaning_is_prose(browser):
     assert {"latent weight", "STE", "arm", "stages"} <= seen
     everyday = {"scale", "committed", "window", "interval"}  # had other meanings in some chapters
     assert not everyday & {word.removesuffix("s") for word in seen}
+
+
+def test_what_the_readme_shows_is_still_on_its_page():
+    """``look.py --readme`` takes the picture."""
+    name, section = README
+    assert f'id="{section}"' in (HTML / f"{name}.html").read_text("utf-8")
