@@ -8,9 +8,11 @@ function edge(node) {
   if (hidden > 1) node.tabIndex = 0;
 }
 addEventListener("load", () => {
-  const sized = new ResizeObserver((changes) => changes.forEach((change) => edge(change.target)));
+  const look = (changes) => changes.forEach((change) => edge(change.target));
+  const sized = new ResizeObserver(look), filled = new MutationObserver(look);
   for (const node of document.querySelectorAll(`.bd-article :is(${WIDE})`)) {
     sized.observe(node); // now, or when a fold opens
+    filled.observe(node, { childList: true });
     node.addEventListener("scroll", () => edge(node), { passive: true });
   }
 });

@@ -42,7 +42,8 @@ BARE = """figures => {
   const rest = ':is(p, pre, ul, ol, dl, h1, h2, h3, h4, table, .cell_input, div.math)';
   style.textContent = `.bd-article ${rest}:not(:is(${figures}) *) { display: none !important; }
     .unworded :is(.lbl-figure, .lbl-figure *, figure *) { -webkit-text-fill-color: transparent; }
-    .unworded :is(svg text, svg text *) { fill: transparent !important; }`;
+    .unworded :is(svg text, svg text *) { fill: transparent !important; }
+    .unworded a { text-decoration: none !important; }`;
   document.head.append(style);
 }"""
 #: Every word of every figure: where it stands on the page, its color and size.
