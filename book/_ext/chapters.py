@@ -5,7 +5,6 @@ The notebook stays as it is for those who run it; what changes here is only what
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from pathlib import Path
@@ -13,25 +12,12 @@ from typing import Any
 
 from course import ROOT, lines, minutes, part, texts
 from docutils import nodes
-
-from stompp_lite.viz import style
+from drawings import drawing
+from sphinx.errors import ExtensionError
 
 _SETUP = "# Installs the course package where it is missing; the notebook has the whole cell."
 _TITLE = re.compile(r"^# @title (.+)\n")
 _RUNS = re.compile(r" Running time: (.+)\.\Z")
-#: Colors of the drawings -> names of the style sheet, which has two values for each.
-_COLORS = {
-    "#ffffff": "ground", "#000000": "ink", style.INK: "ink", style.FAINT: "faint",
-    "#e6e9ed": "grid", style.FROZEN: "frozen", style.FREE: "free",
-    **{look.color: name.replace("+", "-") for name, look in style.METHODS.items()},
-}  # fmt: skip
-#: What matplotlib calls a part -> what panels.js calls it.
-_PARTS = (
-    (r"axes_\d+", 'data-axes=""'),
-    (r"matplotlib\.axis_\d+", 'data-axis=""'),
-    (r"legend_\d+", 'data-legend=""'),
-)
-_HEX = re.compile("|".join(sorted(set(_COLORS), key=len)), re.IGNORECASE)
 
 
 def _html(output: dict[str, Any]) -> str:
@@ -51,60 +37,6 @@ def byline(first: str, time: int, number: int) -> str:
     line = f"{part(number)} · {time} minutes to read · runs in {runs[1]} on one CPU core"
     heading, rest = first[: runs.start()].split("\n", 1)
     return f"{heading}\n\n:::{{div}} lbl-byline\n{line}\n:::\n{rest}"
-
-
-def _shorter(places: str) -> str:
-    """Coordinates to a tenth of a point, which is less than a pixel."""
-    places = re.sub(r"(\d+\.\d)\d+", r"\1", places)
-    return re.sub(r"\.0(?!\d)", "", re.sub(r"(?<!^) {2,}", " ", places))
-
-
-def drawing(svg: str, name: str, alt: str, caption: str) -> str:
-    """A figure of a notebook as part of the page: in its colors, with names of its own.
-
-    Args:
-        svg: what matplotlib wrote. name: unique on the page, before every id.
-        alt: what the figure shows, for those who do not see it. caption: below it; may be empty.
-    """
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r">\s+<", "><", svg)
-    for old, new in _PARTS:
-        svg = re.sub(rf' id="{old}"', f" {new}", svg)
-    used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg))
-    named = {name for pair in used for name in pair if name}
-    short = {old: f"{name}{k}" for k, old in enumerate(sorted(named))}
-    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", svg)
-    svg = _without_bare_groups(svg)
-    svg = re.sub(r'xlink:href="#([^"]+)"', lambda m: f'href="#{short[m[1]]}"', svg)
-    svg = re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{short[m[1]]})", svg)
-    svg = re.sub(r' (?:d|x|y)="[^"]+"', lambda places: _shorter(places[0]), svg)
-    svg = _HEX.sub(lambda m: f"var(--fig-{_COLORS[m[0].lower()]})", svg)
-    looks: dict[str, str] = {}  # each style once: a drawing repeats few of them often
-    svg = re.sub(
-        r' style="([^"]+)"',
-        lambda m: f' class="{looks.setdefault(m[1], f"{name}s{len(looks)}")}"',
-        svg,
-    )
-    rules = "".join(f".{said}{{{look}}}" for look, said in looks.items())
-    svg = re.sub(r"(<svg[^>]*>)", rf"\1<style>{rules}</style>", svg, count=1)
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
-    below = f"<figcaption>{caption}</figcaption>" if caption else ""
-    return f'<figure class="lbl-still">{svg}{below}</figure>'
-
-
-def _without_bare_groups(svg: str) -> str:
-    """The drawing without groups that only held a name that nothing refers to."""
-    kept, stays = [], []
-    for token in re.findall(r"<[^>]+>|[^<]+", svg):
-        if token == "<g>" or (token.startswith("<g ") and not token.endswith("/>")):
-            stays.append(token != "<g>")
-            if not stays[-1]:
-                continue
-        elif token == "</g>" and not stays.pop():
-            continue
-        kept.append(token)
-    return "".join(kept)
 
 
 def _figures(cell: dict[str, Any], number: int, count: int) -> int:
@@ -170,35 +102,54 @@ def box_question(app: Any, doctree: nodes.document) -> None:
 
 
 def explain_words(app: Any, doctree: nodes.document) -> None:
-    """The first time a chapter uses a word of the glossary, the page tells its meaning."""
+    """The first time a chapter's prose uses a word of the glossary, the page tells its meaning."""
     if not app.env.docname.startswith("notebooks/"):
         return
     app.env.note_dependency("book/notation.md")
-    words = glossary()
+    words = glossary((ROOT / "book" / "notation.md").read_text(encoding="utf-8"))
     for text in list(doctree.findall(nodes.Text)):
-        parent = text.parent
-        if not isinstance(parent, nodes.paragraph) or not words:
-            continue
-        found = re.search(rf"\b({'|'.join(map(re.escape, words))})s?\b", text.astext())
-        if found is None:
+        if not words:
+            return
+        known = "|".join(map(re.escape, words))
+        found = re.search(rf"(?<![\w-])({known})s?(?![\w-])", text.astext())
+        if found is None or not _prose(text):
             continue
         start, end = found.span()
         told = nodes.abbreviation(found[0], found[0], explanation=words.pop(found[1]))
         whole = text.astext()
         pieces = [nodes.Text(whole[:start]), told, nodes.Text(whole[end:])]
-        parent.replace(text, pieces)
+        text.parent.replace(text, pieces)
 
 
-def glossary() -> dict[str, str]:
-    """Words of the notation page with their meaning, as plain text."""
-    page = (ROOT / "book" / "notation.md").read_text(encoding="utf-8")
-    entries = re.findall(r"^(\w[^\n|]*)\n: ((?:.+\n)+)", page, re.MULTILINE)
-    plain = re.compile(r"\$|\\operatorname|[{}`]|\\")
-    return {
-        word: " ".join(plain.sub("", meaning).split())
-        for words, meaning in entries
-        for word in words.split(", ")
-    }
+def _prose(text: nodes.Text) -> bool:
+    """Whether a text stands in a sentence of the chapter: not in a byline, a table or an output."""
+    node = text.parent
+    if not isinstance(node, nodes.paragraph):
+        return False
+    while node is not None:
+        classes = set(node.get("classes", ()))
+        if isinstance(node, nodes.table) or classes & {"lbl-byline", "cell_output"}:
+            return False
+        node = node.parent
+    return True
+
+
+def glossary(page: str) -> dict[str, str]:
+    """Words that the notation page explains in its section "Words", with their meaning.
+
+    A meaning is shown as it stands, in a box that knows no markup, so it must have none.
+    """
+    section = re.search(r"^## Words\n(.+?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    if section is None:
+        raise ExtensionError("book/notation.md has no section 'Words'")
+    entries = re.findall(r"^(\w[^\n|]*)\n: ((?:.+\n)+)", section[1], re.MULTILINE)
+    for word, meaning in entries:
+        if found := re.search(r"[$*_`{}\[\]<>\\]", meaning):
+            raise ExtensionError(
+                f"book/notation.md: the meaning of {word!r} holds {found[0]!r}, but a box shows "
+                "plain prose; write it without markup, or move the word to the section below"
+            )
+    return {word: " ".join(meaning.split()) for word, meaning in entries}
 
 
 def setup(app: Any) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import course
-from chapters import drawing
 from docutils import nodes
+from drawings import drawing
 from sphinx.errors import ExtensionError
 
 PLACEHOLDER = "OWNER"
@@ -198,12 +198,12 @@ def copy_mathjax(app: Any, exception: Exception | None) -> None:
 
 def write_components(app: Any) -> None:
     """One script and one style sheet for the interactive figures of all pages."""
-    from stompp_lite.viz import components
+    from stompp_lite.viz import components, style
 
     static = Path(app.outdir) / "_static"
     static.mkdir(parents=True, exist_ok=True)
     (static / "components.js").write_text(components.page_script(), encoding="utf-8")
-    (static / "components.css").write_text(components.css(), encoding="utf-8")
+    (static / "components.css").write_text(style.css() + components.css(), encoding="utf-8")
     app.add_js_file("components.js", loading_method="defer")
     app.add_css_file("components.css")
 

@@ -1,15 +1,34 @@
-// Wide tables and formulas of a page scroll sideways: by keyboard, too. (The theme sees to code.)
+// What is wider than the page scrolls sideways: by keyboard, too, and with an edge that says so.
+const WIDE = [
+  "pre",
+  "table",
+  "div.math",
+  "figure.lbl-still",
+  ".lbl-map",
+  ".lbl-table",
+  ".pst-scrollable-table-container",
+].join();
+function edge(node) {
+  const hidden = node.scrollWidth - node.clientWidth, sides = [];
+  if (hidden > 1 && node.scrollLeft > 1) sides.push("left");
+  if (hidden > 1 && node.scrollLeft < hidden - 1) sides.push("right");
+  node.dataset.more = sides.join(" ");
+  if (hidden > 1) node.tabIndex = 0;
+}
 addEventListener("load", () => {
-  for (
-    const node of document.querySelectorAll(
-      ".bd-article :is(div.cell_output table, div.math, figure.lbl-still)",
-    )
-  ) {
-    if (node.scrollWidth > node.clientWidth || !node.clientWidth) node.tabIndex = 0; // or hidden
+  const look = (changes) => changes.forEach((change) => edge(change.target));
+  const sized = new ResizeObserver(look), filled = new MutationObserver(look);
+  for (const node of document.querySelectorAll(`.bd-article :is(${WIDE})`)) {
+    sized.observe(node); // now, or when a fold opens
+    filled.observe(node, { childList: true });
+    node.addEventListener("scroll", () => edge(node), { passive: true });
   }
 });
 
-// Meanings of words show on hover; by keyboard and by touch, too.
+// Meanings of words show on hover; by keyboard and by touch, too, until Escape or a touch elsewhere.
 addEventListener("DOMContentLoaded", () => {
-  for (const word of document.querySelectorAll(".bd-article abbr[title]")) word.tabIndex = 0;
+  for (const word of document.querySelectorAll(".bd-article abbr[title]")) {
+    word.tabIndex = 0;
+    word.addEventListener("keydown", (event) => event.key === "Escape" && word.blur());
+  }
 });

@@ -1,6 +1,7 @@
 """Open every built page in Chromium without a network, take screenshots, report what is wrong.
 
 Usage: python book/tools/look.py [page ...]   (after a build; needs Chromium, see CONTRIBUTING)
+       python book/tools/look.py --readme     (only take the README's picture of a page again)
 
 Four views of each page, light, dark, phone and print, go to build/look. A console error, a failed
 or outside request, or a page wider than a phone ends with exit status 1.
@@ -8,10 +9,12 @@ or outside request, or a page wider than a phone ends with exit status 1.
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from build import HTML, ROOT, pages
@@ -26,8 +29,9 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-
-
+#: What the README shows of the book: a section of a page, and where the picture is kept.
+README = ("notebooks/08_layer_by_layer", "where-the-gradient-goes-this-time")
+PICTURE = ROOT / "book" / "_static" / "chapter.png"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -77,5 +81,28 @@ def main(chosen: list[str]) -> int:
     return bool(problems)
 
 
+def picture() -> int:
+    """Take the README's picture of a page; 1 if the page has no such section any more."""
+    name, section = README
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=find(), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 820}, color_scheme="light")
+        page.goto((HTML / f"{name}.html").as_uri() + f"#{section}")
+        heading = page.locator(f"#{section}")
+        if not heading.count():
+            print(f"{name} has no section {section!r}: give README in {__file__} another.")
+            return 1
+        heading.evaluate("el => { document.fonts.ready.then(() => el.scrollIntoView()); }")
+        page.wait_for_timeout(1500)  # formulas, and the contents at the side
+        shot = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
+        browser.close()
+    colors = shot.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE)
+    colors.save(PICTURE, optimize=True)
+    print(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size / 1000:.0f} kB")
+    return 0
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--readme"]:
+        sys.exit(picture())
     sys.exit(main([str(Path(a)) for a in sys.argv[1:]]))

@@ -82,7 +82,7 @@ def block(committed: int = 0) -> Figure:
     """
     if committed not in (0, 1, 2):
         raise ConfigError(f"a block has two stages, so 0, 1 or 2 are committed, not {committed!r}")
-    ax = _blank(7.4, 2.0, (-0.6, 12.6, -1.3, 1.8))
+    ax = _blank(7.4, 2.1, (-0.6, 12.6, -1.3, 2.1))
     first, second = committed >= 1, committed >= 2
     parts = [
         (1.2, "conv", first), (2.7, "batch\nnorm", False), (4.2, "act", first),
@@ -96,7 +96,7 @@ def block(committed: int = 0) -> Figure:
         _arrow(ax, (a, 0), (b, 0))
     _arrow(ax, (11.15, 0), (12.1, 0))
     _arrow(ax, (0.2, 0.05), (9.05, 0.22), bend=-0.3)
-    ax.text(4.6, 1.5, "shortcut", ha="center", fontsize=8.5, color=style.INK)
+    ax.text(4.6, 1.65, "shortcut", ha="center", fontsize=8.5, color=style.INK)
     for left, right, name, done in (
         (0.6, 4.8, "a stage", first),
         (5.6, 11.2, "the next stage", second),

@@ -1,7 +1,7 @@
 """One color, line style and marker for each method, in every figure of the course.
 
-The colors keep apart for the common kinds of color blindness, in gray, and on a dark page; the
-line style and the marker say the same thing a second time. Frozen is dark and solid, free is light.
+Each color has a second value for dark pages. The marker says the same thing again, for those who
+tell fewer colors apart. Frozen is dark and free is light, on light pages and on dark ones.
 """
 
 from __future__ import annotations
@@ -21,24 +21,58 @@ class Look:
 
     label: str
     color: str
+    dark: str  # the color on a dark page
     line: Any  # matplotlib's name of a line style, or its dashes
     marker: str
 
 
 #: The look of each method.
 METHODS = {
-    "float": Look("float", "#6b7280", "-", "o"),
-    "ste": Look("STE", "#c2630a", "--", "s"),
-    "ste-identity": Look("STE, identity everywhere", "#e3a45c", ":", "v"),
-    "stompp": Look("StoMPP", "#1f6fb5", "-", "^"),
-    "stompp+ste": Look("StoMPP + STE", "#1b8a5a", "-.", "D"),
-    "hybrid": Look("hybrid", "#a3477f", (0, (4, 1, 1, 1, 1, 1)), "p"),
-    "random": Look("weights never trained", "#8a8f98", (0, (1, 3)), "X"),
-    "reverse": Look("reverse order", "#b3263a", "--", "x"),
-    "global": Look("global", "#7a4fa3", ":", "P"),
+    "float": Look("float", "#6b7280", "#a3a8ae", "-", "o"),
+    "ste": Look("STE", "#c2630a", "#ef9a4d", "--", "s"),
+    "ste-identity": Look("STE, identity everywhere", "#8a7300", "#d9cf6a", ":", "v"),
+    "stompp": Look("StoMPP", "#1f6fb5", "#5fa8e8", "-", "^"),
+    "stompp+ste": Look("StoMPP + STE", "#1b8a5a", "#4fc08d", "-.", "D"),
+    "hybrid": Look("hybrid", "#a3477f", "#e58ac4", (0, (4, 1, 1, 1, 1, 1)), "p"),
+    "random": Look("weights never trained", "#3f4650", "#e4e8ee", (0, (1, 3)), "X"),
+    "reverse": Look("reverse order", "#b3263a", "#f5736f", "--", "x"),
+    "global": Look("global", "#7a4fa3", "#a48cf0", ":", "P"),
 }
 FROZEN, FREE = "#16324f", "#dbe7f3"
-INK, FAINT = "#1f2933", "#c8ced6"
+INK, FAINT, GRID = "#1f2933", "#c8ced6", "#e6e9ed"
+#: What each name of a color stands for on a light page and on a dark one. The edge of what is
+#: frozen is a color of its own, because a dark patch needs a lighter edge on a dark page.
+COLORS = {
+    "ink": (INK, "#d6dee6"),
+    "faint": (FAINT, "#4a5663"),
+    "grid": (GRID, "#2a343e"),
+    "frozen": (FROZEN, "#2a547e"),
+    "frozen-line": (FROZEN, "#7fa3c7"),
+    "free": (FREE, "#c4d5e6"),
+    **{name.replace("+", "-"): (look.color, look.dark) for name, look in METHODS.items()},
+}
+
+
+def css() -> str:
+    """The colors as properties of a page: ``--fig-ink`` and so on, for both themes."""
+    return "".join(
+        f'html[data-theme="{theme}"] {{ '
+        + " ".join(f"--fig-{name}: {pair[k]};" for name, pair in COLORS.items())
+        + " }\n"
+        for k, theme in enumerate(("light", "dark"))
+    )
+
+
+def contrast(a: str, b: str) -> float:
+    """How well two colors stand out from each other, from 1 to 21 (WCAG 2.1)."""
+
+    def light(color: str) -> float:
+        levels = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        linear = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in levels)
+        return sum(w * x for w, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted((light(a), light(b)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def look(method: str) -> Look:
@@ -73,7 +107,7 @@ def use() -> None:
             "axes.labelcolor": INK,
             "axes.grid": True,
             "axes.axisbelow": True,
-            "grid.color": "#e6e9ed",
+            "grid.color": GRID,
             "font.size": 10,
             "legend.frameon": False,
             "lines.linewidth": 1.8,

@@ -7,13 +7,15 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sphinx.errors import ExtensionError
 
 from stompp_lite.viz import style
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import course
-from chapters import byline, drawing
+from chapters import byline, glossary
+from drawings import drawing
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,48 @@ def test_names_and_colors_of_a_drawing_are_the_pages_own(svg):
     for used in re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', shown):
         assert {name for name in used if name} <= set(ids)
     assert shown.count("<g") == shown.count("</g>")
+
+
+def test_a_word_is_readable_on_whatever_it_stands_on():
+    """White on a dark patch, ink on a light one, white on a map, and letters that are too faint."""
+    with plt.rc_context():
+        style.use()
+        fig, ax = plt.subplots()
+        ax.axvspan(0, 1, color=style.FROZEN)
+        ax.axvspan(1, 2, color=style.FREE)
+        ax.imshow([[0.0]], extent=(2, 3, 0, 1), cmap="gray", vmin=0, vmax=1, aspect="auto")
+        ax.set(xlim=(0, 5), ylim=(0, 1))
+        for x, (said, color) in enumerate(
+            (("frozen", "white"), ("free", style.INK), ("map", style.INK), ("pale", "#eeee88"))
+        ):
+            ax.text(x + 0.5, 0.5, said, color=color, ha="center")
+        ax.text(4.5, 0.5, "plain", color=style.INK, ha="center")
+        out = io.StringIO()
+        fig.savefig(out, format="svg")
+        plt.close(fig)
+    shown = drawing(out.getvalue(), "f1a", "what it shows", "")
+    rules = dict(re.findall(r"(?<!\] )\.(f1as\d+)\{(.*?)\}", shown))
+    dark = dict(re.findall(r'\[data-theme="dark"\] \.(f1as\d+)\{fill:(#\w+);\}', shown))
+    behind = {
+        "frozen": style.COLORS["frozen"], "free": style.COLORS["free"],
+        "map": ("#000000", "#000000"), "pale": ("#ffffff", "#11171d"),
+    }  # fmt: skip
+    for said, grounds in behind.items():
+        name = re.search(rf'class="(\w+)"[^>]*>{said}<', shown)[1]
+        light = re.search(r"fill: (#\w+)", rules[name])[1]
+        for color, ground in zip((light, dark[name]), grounds, strict=True):
+            assert style.contrast(color, ground) >= 4.5, (said, color, ground)
+    plain = re.search(r'class="(\w+)"[^>]*>plain<', shown)[1]
+    assert "fill" not in rules[plain] and plain not in dark  # as the page writes
+
+
+def test_a_meaning_with_markup_is_refused_and_only_the_first_section_is_read():
+    page = "# N\n\n## Words\n\nThese:\n\na\n: One\n  thing.\n\n## Other\n\nb\n: $x$.\n"
+    assert glossary(page) == {"a": "One thing."}
+    with pytest.raises(ExtensionError, match=r"meaning of 'a' holds '\$'.*without markup"):
+        glossary(page.replace("thing", "$x$"))
+    with pytest.raises(ExtensionError, match="no section 'Words'"):
+        glossary(page.replace("## Words", "## Terms"))
 
 
 def test_every_chapter_has_a_question_what_it_needs_and_minutes():
