@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from stompp_lite.errors import ConfigError, RecordError, ShapeError
-from stompp_lite.lab import record, report, stats
+from stompp_lite.lab import record, report, schema, stats
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.run import METHODS, Config, check_same, method_config
 from tests.conftest import ROOT
@@ -240,7 +240,7 @@ def test_a_bundle_that_unfolds_to_gigabytes_is_refused(tmp_path, monkeypatch):
 def test_names_made_of_files_are_valid():
     for path, name in [("my run.json", "my_run"), ("a/été.json", "t_"), ("_.json", "run")]:
         assert record.name_for(path) == name
-        assert record._NAME.fullmatch(name)
+        assert schema.NAME.fullmatch(name)
 
 
 def test_records_from_before_a_setting_existed_are_readable():
