@@ -34,6 +34,7 @@ class Outcome:
         holds, against: whether the comparison does what the claim expects, or speaks against it.
         interval: the difference; None where runs split or are missing.
         pairs: the differences of single pairs of runs, where runs split.
+        places: decimal places to tell it with: 1 for points of accuracy, 3 for a loss.
     """
 
     comparison: Comparison
@@ -42,14 +43,14 @@ class Outcome:
     against: bool = False
     interval: Interval | None = None
     pairs: tuple[float, ...] = ()
+    places: int = 1
 
     @property
     def numbers(self) -> str:
         """The difference, or the differences of single pairs, and the number of seeds."""
         if self.interval is not None:
-            d = self.interval
-            places = 1 if d.half > 0.5 else 3  # points of accuracy, or a loss
-            return f"{d.mean:+.{places}f} ± {d.half:.{places}f}, n = {d.seeds}"
+            d, k = self.interval, self.places
+            return f"{d.mean:+.{k}f} ± {d.half:.{k}f}, n = {d.seeds}"
         if self.pairs:
             return "runs split: " + ", ".join(f"{d:+.0f}" for d in self.pairs)
         return "no runs"
@@ -155,7 +156,18 @@ def judge(comparison: Comparison, measure: str = "accuracy") -> Outcome:
         said += ", less than asked"
     elif said == "hint" and c.expect == "same":
         said += ", within 3 points"
-    return Outcome(c, said, holds, against, d)
+    return Outcome(c, said, holds, against, d, places=1 if measure == "accuracy" else 3)
+
+
+def difference(first: str, second: str) -> str:
+    """One group of runs minus another, in words, for comparisons that decide no claim.
+
+    Raises:
+        ConfigError: an unknown recipe or group. RecordError: a damaged record.
+    """
+    found = judge(Comparison("", first, second, "apart"))
+    said = found.said if found.interval is None else strength(found.interval)
+    return f"`{first}` minus `{second}`: {found.numbers}: {said}."
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
