@@ -21,8 +21,9 @@ from stompp_lite.lab.run import Config
 from stompp_lite.networks.models import LabResNet
 from stompp_lite.training.files import check_writable
 
+NAMES = ("--recipe", "--name")  # texts that become the names of folders and files
 LONGEST = 255  # bytes in the name of a file or folder
-#: Settings that the names of recorded runs tell: the arm, the method, the depth and the seed.
+#: Settings that the names of recorded runs tell, as method, arm, depth and seed.
 NAMED = ("weights", "activations", "blocks", "optimizer", "lr", "scale", "seed")
 COPIES = 4  # of the weights in memory: weights, gradients, momentum, and one to work on
 
@@ -37,8 +38,9 @@ def check_texts(arguments: Mapping[str, Any]) -> None:
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str | Path) and "\0" in str(text):
                 raise ConfigError(f"{name} holds a NUL character, which no name can have")
-            for part in text.parts if isinstance(text, Path) else ():
-                if len(os.fsencode(part)) > LONGEST:
+            parts = text.parts if isinstance(text, Path) else [text] if name in NAMES else ()
+            for part in parts:
+                if len(os.fsencode(part or "")) > LONGEST:
                     raise ConfigError(
                         f"{name}: a name of {len(os.fsencode(part))} bytes is too long "
                         f"({part[:40]}...); choose one of at most {LONGEST}"

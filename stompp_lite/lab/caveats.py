@@ -25,7 +25,7 @@ from stompp_lite.lab.report import markdown
 from stompp_lite.lab.stats import discoveries, p_values
 
 RATE = 0.05  # share of the findings that may be there by chance
-#: The outcomes of every claim: id -> arm -> one for each comparison.
+# The outcomes of every claim: id -> arm -> one for each comparison.
 Judged = Mapping[str, Mapping[str, list[Outcome]]]
 _USED = {
     "lab": "the lab's network", "bireal": "Bi-Real", "mobilenet": "MobileNetV2",
@@ -61,7 +61,8 @@ def ages(claim: Claim) -> list[tuple[int, int]]:
     for _, row in claim.comparisons:
         runs = {r.name: r for side in row.sides for r in runs_of(side)[0].values()}
         started = [datetime.fromisoformat(r.started) for r in runs.values()]
-        out.append((sum(claim.written is None or s < claim.written for s in started), len(started)))
+        since = datetime.fromisoformat(claim.written) if claim.written else None
+        out.append((sum(since is None or s < since for s in started), len(started)))
     return out
 
 

@@ -21,7 +21,7 @@ from stompp_lite.lab.verdict import STRENGTHS
 
 #: What a comparison can ask of its interval; see the head of the ledger.
 EXPECTATIONS = ("above", "same", "apart")
-#: Numbers of a run that can be compared: its test accuracy, or the height of a tooth in its loss.
+#: Numbers of a run that can be compared, its test accuracy or the height of a tooth in its loss.
 MEASURES = ("accuracy", "tooth")
 #: What the runs of an arm can say of a claim.
 VERDICTS = (*STRENGTHS, "hint against", "shown against")
@@ -46,7 +46,7 @@ class Comparison:
 
     @property
     def sides(self) -> list[str]:
-        """The two or four groups of runs, in the order of their signs: + - - +."""
+        """The two or four groups of runs; the first and the last are added, the others taken off."""
         names = (self.first, self.second, self.minus_first, self.minus_second)
         return [name for name in names if name is not None]
 
@@ -56,7 +56,7 @@ class Claim:
     """A statement, where it is from, and the comparisons that decide it in each arm.
 
     Attributes:
-        written: when its comparisons, as they stand, were first committed.
+        written: when its comparisons, as they stand, were first committed (ISO 8601).
         instead: what was run in place of the claim's own experiment, which was not run.
         beside: comparisons of an arm that decide nothing, and are shown with the others.
         verdict: of each arm, as of the last time that all of its runs were in.
@@ -72,7 +72,7 @@ class Claim:
     recipe: str = ""
     seeds: str = ""
     measure: str = "accuracy"
-    written: datetime.datetime | None = None
+    written: str = ""
     instead: str = ""
     arms: Mapping[str, Sequence[Comparison]] = field(default_factory=dict)
     beside: Mapping[str, Sequence[Comparison]] = field(default_factory=dict)
@@ -173,7 +173,7 @@ def parse(text: str) -> dict[str, Claim]:
         where = f"claim {entry['id']}" if known else f"entry {i}"
         try:
             claim = _claim(entry)
-        except ConfigError as err:
+        except (ConfigError, RecursionError) as err:
             raise RecordError(f"{where}: {err}") from err
         if claim.id in found:
             raise RecordError(f"{where}: a second one of that id")
@@ -188,8 +188,11 @@ def _claim(entry: Any) -> Claim:
     for name in ("id", "says", "source", "certainty", "theirs", "recipe", "seeds", "instead"):
         _words(getattr(claim, name), name, empty=name not in ("id", "says", "source"))
     one_of(claim.measure, MEASURES, "measure")
-    if claim.written is not None and not isinstance(claim.written, datetime.datetime):
-        raise ConfigError(f"'written' must be a date and a time, got {claim.written!r}")
+    written: Any = claim.written
+    if isinstance(written, datetime.datetime) and written.tzinfo is not None:
+        claim = replace(claim, written=written.isoformat())
+    elif written != "":
+        raise ConfigError(f"'written' must be a date and a time with its zone, got {written!r}")
     arms, beside = _rows(claim.arms, "arms"), _rows(claim.beside, "beside")
     if arms:
         one_of(claim.recipe, RECIPES, "recipe")

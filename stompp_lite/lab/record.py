@@ -109,7 +109,10 @@ def validate(content: Any, source: str) -> Record:
     Raises:
         RecordError: naming ``source`` and the field that is missing, unknown or of a wrong type.
     """
-    check(content, source)
+    try:
+        check(content, source)
+    except RecursionError as err:
+        raise RecordError(f"{source}: nested too deeply for a record") from err
     return Record(**content)
 
 

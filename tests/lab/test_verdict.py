@@ -2,6 +2,7 @@
 
 import pytest
 
+from stompp_lite.errors import ConfigError
 from stompp_lite.lab import fair, orders, record, report, verdict
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.run import METHODS
@@ -30,12 +31,45 @@ def test_rule_1_reads_intervals_with_their_neighbors():
         9: Interval(-4, 1, 5),  # alone below zero
     }  # fmt: skip
     said = verdict.read(cases)
-    assert list(said.values()) == ["above", "above", "no difference seen", "undecided", "hint"]
-    assert verdict.read({6: Interval(-2, 1, 5), 9: Interval(-2, 1, 5)}) == {6: "below", 9: "below"}
-    assert verdict.read({6: Interval(2, 1, 5), 9: Interval(-2, 1, 5)}) == {6: "hint", 9: "hint"}
+    assert list(said.values()) == [
+        "shown, above", "shown, above", "no difference seen", "undecided", "hint, below",
+    ]  # fmt: skip
+    both = {6: Interval(-2, 1, 5), 9: Interval(-2, 1, 5)}
+    assert verdict.read(both) == {6: "shown, below", 9: "shown, below"}
+    crossed = {6: Interval(2, 1, 5), 9: Interval(-2, 1, 5)}
+    assert verdict.read(crossed) == {6: "hint, above", 9: "hint, below"}
     apart = {2: Interval(5, 1, 5), 6: Interval(5, 1, 5)}  # 4 in between is missing
-    assert verdict.read(apart) == {2: "hint", 6: "hint"}
+    assert verdict.read(apart) == {2: "hint, above", 6: "hint, above"}
     assert verdict.read({}) == {}
+
+
+def test_stompp_minus_ste_with_adam_at_36_is_a_hint_below():
+    adam = report.by_arm(record.read_all("fair", RUNS))["adam"]
+    found = verdict.differences(adam["stompp"], adam["ste"])
+    assert found[9].signed == "-6.6 ± 2.8" and verdict.read(found)[9] == "hint, below"
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "text", ["text"], {3: None}, {6: "5 ± 1"}, {7: 1}])
+def test_functions_name_what_they_cannot_use(wrong):
+    for function in (
+        verdict.read, verdict.strength, verdict.is_it_the_size, verdict.is_there_more,
+        verdict.when_it_hardens, verdict.what_comes_back, verdict.own_rates,
+        lambda runs: verdict.differences(runs, runs),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError):
+            function(wrong)
+
+
+def test_runs_that_are_missing_are_named():
+    arms = fight((97, 97, 97, 96, 93))
+    with pytest.raises(ConfigError, match="needs the runs of arm 'adam'"):
+        verdict.is_there_more({"scale": arms["scale"]})
+    del arms["scale"]["ste"][9]
+    for function in (verdict.is_it_the_size, verdict.is_there_more):
+        with pytest.raises(ConfigError, match=r"arm 'scale' has no runs of 'ste' at \[9\] blocks"):
+            function(arms)
+    with pytest.raises(ConfigError, match="'n06-minimal-ste' belongs to no choice"):
+        verdict.own_rates([made("n06-minimal-ste", 100, 90)])
 
 
 def fight(scale_ste, stompp=(93, 93, 92, 90, 80)):
@@ -49,23 +83,23 @@ def fight(scale_ste, stompp=(93, 93, 92, 90, 80)):
 
 def test_rule_3_size_and_more():
     lifted = fight((97, 97, 97, 96, 93))
-    assert verdict.is_it_the_size(lifted).answer == "yes"
-    assert verdict.is_there_more(lifted).answer == "no, it is below"
+    assert verdict.is_it_the_size(lifted).answer == "shown"
+    assert verdict.is_there_more(lifted).answer == "shown against"
     # lifted, but still falling by ten points and more
-    assert verdict.is_it_the_size(fight((97, 97, 95, 90, 86))).answer == "not shown"
+    assert verdict.is_it_the_size(fight((97, 97, 95, 90, 86))).answer == "undecided"
     better = fight((80, 80, 70, 60, 12), stompp=(95, 95, 95, 95, 95))
-    assert verdict.is_it_the_size(better).answer == "not shown"
+    assert verdict.is_it_the_size(better).answer == "undecided"
     found = verdict.is_there_more(better)
-    assert found.answer == "yes" and "StoMPP minus STE +35.0" in found.evidence
+    assert found.answer == "shown" and "StoMPP minus STE +35.0" in found.evidence
     lifted["adam"] = lifted["minimal"]
-    assert verdict.is_it_the_size(lifted).answer == "in one arm"
-    assert verdict.is_there_more(lifted).answer == "not shown"
+    assert verdict.is_it_the_size(lifted).answer == "hint"
+    assert verdict.is_there_more(lifted).answer == "hint"  # above in one arm, below in the other
     split = fight((97, 97, 97, 96, 93))
     split["scale"]["ste"][9] = [
         made("n09-scale-ste", s, a) for s, a in enumerate((10, 97, 97, 97, 97))
     ]
     found = verdict.is_it_the_size(split)
-    assert found.answer == "in one arm" and found.evidence.count("runs split") == 1
+    assert found.answer == "hint" and found.evidence.count("runs split") == 1
 
 
 def test_rule_4_needs_both_depths():
@@ -78,9 +112,10 @@ def test_rule_4_needs_both_depths():
                 runs.append(made(f"n{n:02d}-adam-hybrid", seed, score + gain))
         return report.by_arm(runs)["adam"]
 
-    assert verdict.when_it_hardens(adam(3, 4)).answer == "yes"
-    assert verdict.when_it_hardens(adam(3, 0)).answer == "not shown"
-    assert verdict.when_it_hardens(adam(-3, -4)).answer == "not shown"
+    assert verdict.when_it_hardens(adam(3, 4)).answer == "shown"
+    assert verdict.when_it_hardens(adam(3, 0)).answer == "hint"
+    assert verdict.when_it_hardens(adam(-3, -4)).answer == "shown against"
+    assert verdict.when_it_hardens(adam(-3, 0)).answer == "hint against"
     assert verdict.when_it_hardens(adam(0, 0)).answer == "no difference seen"
     calm, split = adam(3, 4), adam(3, 4)
     split["ste"][12][0] = made("n12-adam-ste", 0, 60)
@@ -91,14 +126,14 @@ def test_rule_4_needs_both_depths():
 def test_rule_5_names_the_better_side():
     up, down = (96, 96, 96, 95, 92), (93, 93, 92, 90, 80)
     better = verdict.what_comes_back(arm({"stompp+ste": up, "stompp": down})).answer
-    assert better == "yes, a surrogate is better"
+    assert better == "shown, a surrogate is better"
     worse = verdict.what_comes_back(arm({"stompp+ste": down, "stompp": up})).answer
-    assert worse == "yes, nothing is better"
+    assert worse == "shown, nothing is better"
     same = verdict.what_comes_back(arm({"stompp+ste": up, "stompp": up})).answer
-    assert same == "not shown"
+    assert same == "no difference seen"
     crossing = (90, 90, 96, 98, 98)
     mixed = verdict.what_comes_back(arm({"stompp+ste": crossing, "stompp": up})).answer
-    assert mixed == "it depends on the depth"
+    assert mixed == "shown, and it depends on the depth"
 
 
 def test_runs_that_split_or_diverge_get_no_mean():
