@@ -46,7 +46,7 @@ class Comparison:
 
     @property
     def sides(self) -> list[str]:
-        """The two or four groups of runs; the first and the last are added, the others taken off."""
+        """The two or four groups of runs; the first and the last count as plus."""
         names = (self.first, self.second, self.minus_first, self.minus_second)
         return [name for name in names if name is not None]
 
