@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--checkpoints", type=Path, help="folder to store running runs in")
     sweep.add_argument(
         "--set", nargs="*", action="extend", default=[], metavar="FIELD=VALUE", dest="changes",
-        help="change every run, for example epochs=30 precision=bf16; needs --out",
+        help="change what names do not tell, for example epochs=30 precision=bf16; needs --out",
     )  # fmt: skip
     sweep.add_argument("--backend", default="local", help="local or dask")
     sweep.add_argument("--address", help="of the cluster's scheduler; default: start one here")
@@ -74,13 +74,19 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status is 0 if it did what was asked."""
     args = _parser().parse_args(argv)
-    # A batch system's SIGTERM ends us as Ctrl+C does: workers are stopped, nothing is torn.
+    # A batch system's SIGTERM ends this process as Ctrl+C does: workers stop, and no file is torn.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
         return _dispatch(args)
     except StomppError as err:
         print(f"{type(err).__name__}: {err}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as err:
+        if isinstance(err, RuntimeError) and "can't allocate memory" not in str(err):
+            raise
+        said = "this does not fit into the memory of this machine; choose a smaller width or batch"
+        print(f"ConfigError: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         print("Stopped. Finished runs and the last checkpoint are kept.", file=sys.stderr)
@@ -93,10 +99,13 @@ def _terminate(*_: object) -> None:
 
 def _dispatch(args: argparse.Namespace) -> int:
     # imported here: `--help` should not wait for torch
-    from stompp_lite.lab import recipes, record, report, run, sweep
+    from stompp_lite.lab import arguments, recipes, record, report, run, sweep
     from stompp_lite.tools import bench, doctor, zoo
     from stompp_lite.training.files import check_writable, write_atomically
 
+    arguments.check_texts({f"--{name}": value for name, value in vars(args).items()})
+    arguments.check_changes(getattr(args, "changes", []))
+    arguments.check_device(getattr(args, "device", "cpu"))
     if args.command == "run":
         config = recipes.configure(args.recipe, args.name, args.method, args.changes)
         check_writable(args.out)
@@ -130,6 +139,7 @@ def _dispatch(args: argparse.Namespace) -> int:
     elif args.command == "bench":
         if args.out:
             check_writable(args.out)
+        arguments.check_size(args.blocks, args.width)
         result_ = bench.measure(blocks=args.blocks, width=args.width, repeats=args.repeats)
         print(bench.text(result_))
         if args.out:

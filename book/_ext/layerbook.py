@@ -226,7 +226,7 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
-    from stompp_lite.lab import claims
+    from stompp_lite.lab import caveats, claims, processors
     from stompp_lite.lab.recipes import RECIPES
     from stompp_lite.lab.record import read_all
     from stompp_lite.tools import bench, zoo
@@ -251,7 +251,10 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
 
     make = {
         "summary": summary,
-        "ledger": lambda _: claims.page(),
+        "ledger": caveats.page,
+        "minus": lambda sides: claims.difference(*sides.split(" - ")),
+        "processors": lambda _: processors.table(),
+        "films": lambda _: processors.films(),
         "playground": lambda _: figure(playground.playground()),
         "freezing": freezing,
         "depth": depth,
@@ -265,7 +268,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         ),
     }
     source[0] = re.sub(
-        r"^% table (\w+) ([\w-]+)$", lambda m: make[m[1]](m[2]), source[0], flags=re.MULTILINE
+        r"^% table (\w+) (.+)$", lambda m: make[m[1]](m[2]), source[0], flags=re.MULTILINE
     )
 
 

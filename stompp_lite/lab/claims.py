@@ -1,256 +1,209 @@
-"""The ledger of claims: what was said, what our runs say, and the rule between the two.
+"""What the recorded runs say of the claims in the ledger, by the rules in its head.
 
-The ledger is ``data/claims.yaml``. Its head states the rules that this module applies; claims,
-comparisons, seed counts and rules were committed before the runs.
+The ledger and its words are in :mod:`~stompp_lite.lab.ledger`. What its rules leave out (which of
+them are younger than their runs, how many findings would be there by chance) is in
+:mod:`~stompp_lite.lab.caveats`.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache
-from importlib import resources
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from stompp_lite.checks import one_of
-from stompp_lite.errors import NoRecordsError, RecordError
+from stompp_lite.errors import ConfigError, NoRecordsError
+from stompp_lite.lab.ledger import Claim, Comparison, parts, planned, read
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, default_folder, read_all
 from stompp_lite.lab.report import group, markdown, splits
 from stompp_lite.lab.sawtooth import height
-from stompp_lite.lab.stats import Interval, interval, seeds_interval
-from stompp_lite.lab.verdict import NARROW
-
-#: What the runs of an arm can say of a claim.
-VERDICTS = ("reproduced", "partly", "not reproduced", "inconclusive")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """``first`` minus ``second``, less ``minus_first`` minus ``minus_second`` where given."""
-
-    name: str
-    first: str
-    second: str
-    expect: str
-    by: float = 0.0
-    minus_first: str | None = None
-    minus_second: str | None = None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement, where it is from, and the comparisons that decide it in each arm."""
-
-    id: str
-    says: str
-    source: str
-    certainty: str = ""
-    theirs: str = ""
-    recipe: str = ""
-    seeds: str = ""
-    measure: str = "accuracy"
-    arms: Mapping[str, Sequence[Comparison]] = field(default_factory=dict)
-    verdict: Mapping[str, str] = field(default_factory=dict)
+from stompp_lite.lab.stats import Interval, check_same_images, interval, seeds_interval
+from stompp_lite.lab.verdict import NARROW, strength, weigh
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the runs say of a comparison: ``holds``, ``against``, ``undecided``, ``not run``.
-
-    (Not run: not with all the seeds that its recipes plan.)
+    """What the runs say of a comparison.
 
     Attributes:
-        interval: the difference, None where runs split or are missing.
+        said: how strong the difference is, with its direction where that is not the claim's.
+        holds, against: whether the comparison does what the claim expects, or speaks against it.
+        interval: the difference; None where runs split or are missing.
         pairs: the differences of single pairs of runs, where runs split.
+        places: decimal places to tell it with: 1 for points of accuracy, 3 for a loss.
     """
 
     comparison: Comparison
     said: str
+    holds: bool = False
+    against: bool = False
     interval: Interval | None = None
     pairs: tuple[float, ...] = ()
+    places: int = 1
+
+    @property
+    def numbers(self) -> str:
+        """The difference, or the differences of single pairs, and the number of seeds."""
+        if self.interval is not None:
+            d, k = self.interval, self.places
+            return f"{d.mean:+.{k}f} ± {d.half:.{k}f}, n = {d.seeds}"
+        if self.pairs:
+            return "runs split: " + ", ".join(f"{d:+.0f}" for d in self.pairs)
+        return "no runs"
 
     def __str__(self) -> str:
-        if self.interval is not None:
-            d = self.interval
-            places = 1 if d.half > 0.5 else 3  # points of accuracy, or a loss
-            shown = f"{d.mean:+.{places}f} ± {d.half:.{places}f}, n = {d.seeds}"
-        elif self.pairs:
-            shown = "runs split: " + ", ".join(f"{d:+.0f}" for d in self.pairs)
-        else:
-            shown = "no runs"
-        return f"{shown}: {self.said}"
-
-
-# ---- reading -------------------------------------------------------------------------------------
-def _file() -> Any:
-    """The repository's ledger, or the one that an installed package carries."""
-    runs = default_folder()
-    return (runs.parent if runs else resources.files("stompp_lite")) / "claims.yaml"
-
-
-def _build(cls: type, content: Any, where: str) -> Any:
-    names = [f.name for f in fields(cls)]
-    if not isinstance(content, dict):
-        raise RecordError(f"{where} must be a mapping, got {content!r}")
-    for name in content:
-        if name not in names:
-            raise RecordError(f"{where}: unknown field {name!r}; there are {', '.join(names)}")
-    try:
-        return cls(**content)
-    except TypeError as err:
-        raise RecordError(f"{where}: {str(err).partition(') ')[2] or err}") from err
-
-
-def _comparison(row: Any, arm: str, where: str) -> Comparison:
-    found: Comparison = _build(Comparison, row, where)
-    if found.expect not in READERS:
-        raise RecordError(f"{where}: cannot expect {found.expect!r}")
-    texts: dict[str, Any] = {
-        k: v.replace("ARM", arm) for k, v in vars(found).items() if isinstance(v, str)
-    }
-    return replace(found, **texts)
-
-
-def parse(text: str) -> dict[str, Claim]:
-    """The claims of a ledger, by id. ``ARM`` in a group's name stands for the arm.
-
-    Raises:
-        RecordError: it is no ledger, naming the claim and the field.
-    """
-    import yaml
-
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as err:
-        raise RecordError(f"the ledger is not YAML: {err}") from err
-    found: dict[str, Claim] = {}
-    for i, entry in enumerate(content if isinstance(content, list) else [content]):
-        where = (
-            f"claim {entry['id']}" if isinstance(entry, dict) and "id" in entry else f"entry {i}"
-        )
-        claim = _build(Claim, entry, where)
-        arms = {
-            arm: [_comparison(row, arm, f"{where}, {arm}") for row in rows]
-            for arm, rows in claim.arms.items()
-        }
-        for arm, said in claim.verdict.items():
-            if said not in VERDICTS or arm not in arms:
-                raise RecordError(f"{where}: no verdict {said!r} for an arm {arm!r}")
-        if claim.id in found:
-            raise RecordError(f"{where}: a second one of that id")
-        if claim.measure not in MEASURES:
-            raise RecordError(f"{where}: unknown measure {claim.measure}")
-        found[claim.id] = replace(claim, arms=arms, seeds=str(claim.seeds))
-    return found
-
-
-def read() -> dict[str, Claim]:
-    """The claims of this project's ledger.
-
-    Raises:
-        RecordError: it is damaged.
-    """
-    return parse(_file().read_text(encoding="utf-8"))
+        return f"{self.numbers}: {self.said}"
 
 
 # ---- judging -------------------------------------------------------------------------------------
-def _above(d: Interval, by: float) -> str:
-    return "holds" if d.low > by else "against" if d.high < 0 else "undecided"
+def _above(d: Interval, by: float) -> tuple[bool, bool]:
+    return d.low > by, d.high < 0
 
 
-def _same(d: Interval, by: float) -> str:
-    return "holds" if d.within(NARROW) else "undecided" if d.low <= 0 <= d.high else "against"
+def _same(d: Interval, by: float) -> tuple[bool, bool]:
+    return d.within(NARROW), bool(d.side) and not d.within(NARROW)
 
 
-def _apart(d: Interval, by: float) -> str:
-    if d.within(NARROW):
-        return "against"
-    return "holds" if abs(d.mean) > NARROW and not d.low <= 0 <= d.high else "undecided"
+def _apart(d: Interval, by: float) -> tuple[bool, bool]:
+    return bool(d.side) and abs(d.mean) > NARROW, d.within(NARROW)
 
 
-#: What a comparison can expect, and how an interval is read then.
+#: What a comparison can expect, and whether an interval holds or speaks against it then.
 READERS = {"above": _above, "same": _same, "apart": _apart}
 #: Numbers of a run that can be compared, each [images] or [1].
-MEASURES: dict[str, Callable[[Record], np.ndarray]] = {
+VALUES: dict[str, Callable[[Record], np.ndarray]] = {
     "accuracy": lambda record: record.correct_bits().astype(float),
     "tooth": lambda record: np.array([height(record)]),
 }
 
+_kept: dict[str, tuple[Any, dict[str, list[Record]]]] = {}
 
-@lru_cache(maxsize=32)
+
 def _recipe(name: str) -> dict[str, list[Record]]:
+    """The recorded groups of a recipe; read again when a file has changed."""
+    now = files(name)
+    if name not in _kept or _kept[name][0] != now:
+        try:
+            found = group(read_all(name))
+        except NoRecordsError:
+            found = {}
+        _kept[name] = now, found
+    return _kept[name][1]
+
+
+def files(recipe: str) -> Any:
+    """What tells whether a record was added, removed or written again."""
+    folder = default_folder()
+    if folder is None:
+        return "the bundle"
     try:
-        return group(read_all(name))
-    except NoRecordsError:
-        return {}
-
-
-@lru_cache(maxsize=32)
-def _planned(name: str) -> dict[str, set[int]]:
-    seeds: dict[str, set[int]] = {}
-    for run in RECIPES[name].runs.values():
-        seeds.setdefault(run.setting, set()).add(run.config.seed)
-    return seeds
+        with os.scandir(folder / recipe) as entries:
+            found = [(e.name, e.stat()) for e in entries if e.name.endswith(".json")]
+    except FileNotFoundError:
+        return ()
+    return sorted((name, s.st_mtime_ns, s.st_size, s.st_ino) for name, s in found)
 
 
 def runs_of(setting: str) -> tuple[dict[int, Record], set[int]]:
-    """Runs of a group, or of groups joined by ``" & "``, by seed; and all planned seeds."""
+    """Runs of a group, or of groups joined by ``" & "``, by seed; and all planned seeds.
+
+    Raises:
+        ConfigError: an unknown recipe or group. RecordError: a damaged record.
+    """
+    seeds = planned(setting)
     found: dict[int, Record] = {}
-    planned: set[int] = set()
-    for part in setting.split(" & "):
-        recipe, _, name = part.partition("/")
+    for recipe, name in parts(setting):
         found |= {r.seed: r for r in _recipe(recipe).get(name, [])}
-        planned |= _planned(recipe).get(name, set())
-    return found, planned
+    return found, seeds
 
 
 def judge(comparison: Comparison, measure: str = "accuracy") -> Outcome:
-    """What the recorded runs say of a comparison.
+    """What the recorded runs say of a comparison; nothing before all planned seeds are there.
 
     Raises:
-        RecordError: a damaged record.
+        ConfigError: no comparison, an unknown measure, recipe or group, or runs that were judged on
+            different images. RecordError: a damaged record.
     """
-    c = comparison
-    names = [c.first, c.second, c.minus_first, c.minus_second]
-    groups = [runs_of(name) for name in names if name is not None]
+    if not isinstance(comparison, Comparison):
+        raise ConfigError(f"needs a Comparison, got {comparison!r}")
+    c, value = comparison, VALUES[one_of(measure, VALUES, "measure")]
+    one_of(c.expect, READERS, "expectation")
+    groups = [runs_of(name) for name in c.sides]
     sides = [found for found, _ in groups]
-    seeds = sorted(set.intersection(*(planned for _, planned in groups)))
+    seeds = sorted(set.intersection(*(seeds for _, seeds in groups)))
     if len(seeds) < 2 or not all(set(seeds) <= set(side) for side in sides):
         return Outcome(c, "not run")
+    check_same_images([side[seed] for side in sides for seed in seeds])
     terms = zip((1, -1, -1, 1), sides, strict=False)
-    scores = np.zeros((len(seeds), 1))
-    for sign, side in terms:
-        scores = scores + sign * np.stack([MEASURES[measure](side[seed]) for seed in seeds])
+    scores = np.sum([s * np.stack([value(side[n]) for n in seeds]) for s, side in terms], axis=0)
     if measure != "accuracy":
         d = seeds_interval(scores[:, 0].tolist())
     elif any(splits([side[seed] for seed in seeds]) for side in sides):
         pairs = tuple(100 * float(s) for s in scores.mean(1))
-        held = c.expect == "above" and min(pairs) > c.by
-        return Outcome(c, "holds" if held else "undecided", pairs=pairs)
+        holds = c.expect == "above" and min(pairs) > c.by
+        return Outcome(c, "hint" if holds else "undecided", holds, pairs=pairs)
     else:
         d = interval(scores)
-    return Outcome(c, READERS[c.expect](d, c.by), d)
+    holds, against = READERS[c.expect](d, c.by)
+    said = strength(d) if measure == "accuracy" or d.side else "undecided"
+    if against:
+        said += ", against the claim"
+    elif said == "hint" and not holds:
+        said += ", less than asked"
+    elif said == "hint" and c.expect == "same":
+        said += ", within 3 points"
+    return Outcome(c, said, holds, against, d, places=1 if measure == "accuracy" else 3)
+
+
+def difference(first: str, second: str) -> str:
+    """One group of runs minus another, in words, for comparisons that decide no claim.
+
+    Raises:
+        ConfigError: an unknown recipe or group. RecordError: a damaged record.
+    """
+    found = judge(Comparison("", first, second, "apart"))
+    said = found.said if found.interval is None else strength(found.interval)
+    return f"`{first}` minus `{second}`: {found.numbers}: {said}."
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
-    """The verdict of an arm from its comparisons: one of :data:`VERDICTS`, or ``not run``."""
-    said = [o.said for o in outcomes]
-    if not said or "not run" in said:
+    """The verdict of an arm from its comparisons.
+
+    Returns:
+        ``shown`` (all hold; ``no difference seen`` where all of them expect that), ``hint`` (some
+        hold), ``shown against`` or ``hint against`` (none holds, and all or some speak against the
+        claim), ``undecided`` (none of these) or ``not run``.
+
+    Raises:
+        ConfigError: not a list of outcomes.
+    """
+    if not isinstance(outcomes, list | tuple) or not all(isinstance(o, Outcome) for o in outcomes):
+        raise ConfigError(f"needs the outcomes of an arm, as judged() gives them, got {outcomes!r}")
+    if not outcomes or any(o.said == "not run" for o in outcomes):
         return "not run"
-    if "holds" in said:
-        return "reproduced" if set(said) == {"holds"} else "partly"
-    return "not reproduced" if "against" in said else "inconclusive"
+    said = weigh([o.holds for o in outcomes], [o.against for o in outcomes])
+    same = all(o.comparison.expect == "same" for o in outcomes)
+    return "no difference seen" if said == "shown" and same else said
 
 
 def judged(claim: Claim) -> dict[str, list[Outcome]]:
-    """Arm -> what the runs say of each comparison."""
-    return {
-        arm: [judge(c, claim.measure) for c in comparisons]
-        for arm, comparisons in claim.arms.items()
-    }
+    """Arm -> what the runs say of each comparison.
+
+    Raises:
+        ConfigError: it is no claim, or as from :func:`judge`. RecordError: a damaged record.
+    """
+    if not isinstance(claim, Claim):
+        raise ConfigError(f"needs a Claim, one of the values of read(), got {claim!r}")
+    return {arm: [judge(c, claim.measure) for c in rows] for arm, rows in claim.arms.items()}
+
+
+def verdicts(claim: Claim, found: Mapping[str, Sequence[Outcome]]) -> dict[str, str]:
+    """The verdict of each arm; ``not run`` where something else was run in the claim's place."""
+    return {arm: "not run" if claim.instead else verdict(rows) for arm, rows in found.items()}
 
 
 # ---- showing -------------------------------------------------------------------------------------
@@ -269,37 +222,43 @@ def claim(name: str) -> Card:
     """
     ledger = read()
     found = ledger[one_of(name, ledger, "claim")]
-    return _card(found, judged(found))
+    return card(found, judged(found), found.falls)
 
 
-def _card(claim: Claim, found: Mapping[str, Sequence[Outcome]]) -> Card:
+def card(
+    claim: Claim, found: Mapping[str, Sequence[Outcome]], falls: Mapping[str, Sequence[str]]
+) -> Card:
+    """The card of a claim, from its outcomes and the names of the comparisons that fall."""
     lines = [f"**Claim {claim.id}.** {claim.says}", ""]
     theirs = f" Theirs: {claim.theirs}." if claim.theirs else ""
     lines += [f"*{claim.source}* ({claim.certainty or 'ours'}).{theirs}", ""]
     if not claim.arms:
         return Card("\n".join([*lines, "Not run at this scale."]))
+    if claim.instead:
+        lines += [f"Not run. In its place: {claim.instead}.", ""]
     rows = []
+    said = verdicts(claim, found)
     for arm, outcomes in found.items():
         for k, outcome in enumerate(outcomes):
-            first = [arm, verdict(outcomes)] if k == 0 else ["", ""]
+            first = [arm, said[arm]] if k == 0 else ["", ""]
             c = outcome.comparison
             asked = f" (more than {c.by:g} asked)" if c.by else ""
-            rows.append([*first, c.name + asked, str(outcome)])
-    lines += [markdown(["arm", "verdict", "comparison", "ours"], rows), ""]
+            survives = survival(outcome, c.name in falls.get(arm, ()))
+            rows.append([*first, c.name + asked, str(outcome), survives])
+    header = ["arm", "verdict", "comparison", "ours", "survives BH"]
+    lines += [markdown(header, rows), ""]
+    for arm, comparisons in claim.beside.items():
+        for c in comparisons:
+            outcome = judge(c, claim.measure)
+            lines += [f"Beside the rule, in {arm}: {c.name}, {outcome}. It decides nothing.", ""]
     cost = RECIPES[claim.recipe].cost
     again = f"Again: `python -m stompp_lite sweep {claim.recipe}` ({cost})."
     return Card("\n".join([*lines, again]))
 
 
-def page() -> str:
-    """The whole ledger: a table of verdicts, then every card (Markdown)."""
-    ledger = read()
-    arms = list(dict.fromkeys(arm for claim in ledger.values() for arm in claim.arms))
-    rows, cards = [], []
-    for claim in ledger.values():
-        found = judged(claim)
-        verdicts = (verdict(found[arm]) if arm in found else "" for arm in arms)
-        link = f'<a href="#{claim.id.lower()}">{claim.id}</a>'
-        rows.append([link, claim.says, *verdicts])
-        cards.append(f"(claim-{claim.id.lower()})=\n## {claim.id}\n\n{_card(claim, found)}")
-    return "\n\n".join([markdown(["", "claim", *arms], rows), *cards])
+def survival(outcome: Outcome, falls: bool) -> str:
+    """Whether a difference from zero survives the correction; empty where none was found."""
+    d = outcome.interval
+    if d is None or not d.side or (outcome.holds and outcome.comparison.expect == "same"):
+        return ""
+    return "no" if falls else "yes"

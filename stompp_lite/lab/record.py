@@ -21,24 +21,11 @@ import numpy as np
 import torch
 
 from stompp_lite.errors import CheckpointError, NoRecordsError, RecordError
+from stompp_lite.lab.schema import NAME, SCHEMA, check
 from stompp_lite.training.files import write_atomically
 
-SCHEMA = 1
 BUNDLE = "records.json.gz"
 BUNDLE_LIMIT = 500_000_000  # bytes, unpacked
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]{0,99}")
-_REQUIRED: dict[str, type | tuple[type, ...]] = {
-    "schema": int, "recipe": str, "name": str, "config": dict, "seed": int, "versions": dict,
-    "machine": dict, "started": str, "wall_s": (int, float), "curves": dict, "steps": dict,
-    "final": dict, "correct": str,
-}  # fmt: skip
-_OPTIONAL = {"outcome": str}
-_REQUIRED_IN = {
-    "versions": ("stompp_lite", "python", "torch"),
-    "machine": ("cpu", "gpu", "threads"),
-    "final": ("test_acc", "test_acc_bn", "train_acc", "loss"),
-    "curves": ("epoch", "loss", "test_acc"),
-}
 
 
 @dataclass
@@ -78,7 +65,7 @@ def pack_correct(correct: torch.Tensor) -> str:
 
 
 def _short(value: Any) -> Any:
-    """Four significant digits are plenty for a curve; NaN has no place in JSON."""
+    """Four significant digits are enough for a curve, and NaN has no place in JSON."""
     if isinstance(value, float):
         return None if not math.isfinite(value) else float(f"{value:.4g}")
     if isinstance(value, list):
@@ -95,17 +82,24 @@ def name_for(path: str | Path) -> str:
 
 
 def save(record: Record, path: str | Path) -> None:
-    """Write a record, whole or not at all.
+    """Write a record, whole or not at all, if it is one that :func:`read` accepts.
 
     Raises:
-        RecordError: the folder cannot be written to.
+        RecordError: the record does not follow the schema, or the folder cannot be written to.
     """
+    if not isinstance(record, Record):
+        raise RecordError(f"{path}: a Record can be saved, got {record!r}")
     content = asdict(record)
     for part in ("curves", "steps"):
         content[part] = _short(content[part])
     try:
-        write_atomically(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())
-    except CheckpointError as err:
+        text = json.dumps(content, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as err:
+        raise RecordError(f"{path}: the record cannot be written as JSON ({err})") from err
+    validate(json.loads(text), str(path))
+    try:
+        write_atomically(path, (text + "\n").encode())
+    except (CheckpointError, ValueError) as err:  # the second: a path with a NUL character
         raise RecordError(str(err)) from err
 
 
@@ -115,99 +109,11 @@ def validate(content: Any, source: str) -> Record:
     Raises:
         RecordError: naming ``source`` and the field that is missing, unknown or of a wrong type.
     """
-    if not isinstance(content, dict):
-        raise RecordError(f"{source}: a record is a JSON object, got {type(content).__name__}")
-    for name, kind in _REQUIRED.items():
-        if name not in content:
-            raise RecordError(f"{source}: field {name!r} is missing")
-        if not isinstance(content[name], kind) or isinstance(content[name], bool):
-            raise RecordError(f"{source}: field {name!r} is a {type(content[name]).__name__}")
-    if content["schema"] != SCHEMA:
-        raise RecordError(
-            f"{source}: field 'schema' is {content['schema']}, this version reads {SCHEMA}"
-        )
-    unknown = set(content) - set(_REQUIRED) - set(_OPTIONAL)
-    if unknown:
-        raise RecordError(f"{source}: unknown field {sorted(unknown)[0]!r}")
-    _check_text(content, source, "")
-    for name in ("recipe", "name"):
-        if not _NAME.fullmatch(content[name]):
-            raise RecordError(
-                f"{source}: field {name!r} is {content[name]!r}; letters, digits and _.+=- are "
-                "allowed, at most 100"
-            )
-    outcome = content.get("outcome", "finished")
-    diverged = str(outcome).startswith("diverged: ")
-    if outcome != "finished" and not diverged:
-        raise RecordError(
-            f"{source}: field 'outcome' is {outcome!r}, not finished or diverged: ..."
-        )
-    for part, names in _REQUIRED_IN.items():
-        for name in () if diverged else names:
-            if name not in content[part]:
-                raise RecordError(f"{source}: field '{part}.{name}' is missing")
-    for name in () if diverged else _REQUIRED_IN["final"]:
-        _check_number(content["final"][name], f"final.{name}", source)
-    if content["seed"] < 0 or content["seed"] != content["config"].get("seed", content["seed"]):
-        raise RecordError(
-            f"{source}: field 'seed' is {content['seed']}, 'config.seed' is "
-            f"{content['config'].get('seed')!r}"
-        )
-    _check_number(content["wall_s"], "wall_s", source)
-    if not all(isinstance(curve, list) for curve in content["curves"].values()):
-        raise RecordError(f"{source}: fields 'curves.*' must be lists")
-    lengths = {name: len(curve) for name, curve in content["curves"].items()}
-    if len(set(lengths.values())) > 1:
-        raise RecordError(f"{source}: fields 'curves.*' differ in length: {lengths}")
-    for name, curve in content["curves"].items():
-        for value in curve if "acc" in name else ():
-            if value is not None:
-                _check_number(value, f"curves.{name}", source)
-    _check_correct(content, source, None if diverged else content["final"]["test_acc"])
-    return Record(**content)
-
-
-def _check_text(value: Any, source: str, where: str) -> None:
-    """Names and notes reach tables and terminals: one printable line without markup."""
-    if isinstance(value, str) and (not value.isprintable() or set(value) & set("<>|`")):
-        raise RecordError(
-            f"{source}: field {where!r} is {value!r}; line breaks, control characters and <>|` are "
-            "not allowed"
-        )
-    parts = value.items() if isinstance(value, dict) else ()
-    for key, part in parts:
-        _check_text(key, source, where)
-        _check_text(part, source, f"{where}.{key}".lstrip("."))
-
-
-def _check_number(value: Any, what: str, source: str) -> None:
-    """Finite, at least 0, and an accuracy at most 100."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
-        raise RecordError(f"{source}: field {what!r} is {value!r}, not a finite number")
-    if value < 0 or ("acc" in what and value > 100):
-        raise RecordError(f"{source}: field {what!r} is {value!r}, which it cannot be")
-
-
-def _check_correct(content: dict[str, Any], source: str, accuracy: float | None) -> None:
-    """The bits of the test images must be as many as there are images, and give the accuracy."""
-    count = content["config"].get("test_images")
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise RecordError(f"{source}: field 'config.test_images' is {count!r}, not a count")
     try:
-        found = len(bytes.fromhex(content["correct"]))
-    except ValueError as err:
-        raise RecordError(f"{source}: field 'correct' is not hexadecimal ({err})") from err
-    if found != -(-count // 8):
-        raise RecordError(
-            f"{source}: field 'correct' has {found} bytes; {count} test images "
-            f"need {-(-count // 8)}"
-        )
-    right = 100 * int(content["correct"], 16).bit_count() / count
-    if accuracy is not None and abs(right - accuracy) > 0.01:
-        raise RecordError(
-            f"{source}: field 'final.test_acc' is {accuracy!r}, field 'correct' says {right:.2f}"
-        )
+        check(content, source)
+    except RecursionError as err:
+        raise RecordError(f"{source}: nested too deeply for a record") from err
+    return Record(**content)
 
 
 def read(path: str | Path) -> Record:
@@ -216,13 +122,16 @@ def read(path: str | Path) -> Record:
     Raises:
         RecordError: naming the file, and the field where there is one.
     """
+    if not isinstance(path, str | Path):
+        raise RecordError(f"a record is read from a file, got {path!r}")
     path = Path(path)
+    named = str(path).replace("\0", "\\0")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as err:
         raise RecordError(f"{path}: no such record") from err
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as err:
-        raise RecordError(f"{path}: not a JSON file ({err})") from err
+    except (OSError, ValueError, RecursionError) as err:  # also digits by the thousand, deep nests
+        raise RecordError(f"{named}: not a JSON file ({err})") from err
     return validate(content, str(path))
 
 
@@ -241,6 +150,11 @@ def read_all(recipe: str, folder: str | Path | None = None) -> list[Record]:
     Raises:
         NoRecordsError: there is none. RecordError: one of them is damaged.
     """
+    if not isinstance(recipe, str) or not NAME.fullmatch(recipe):
+        raise RecordError(
+            f"the name of a recipe is made of letters, digits and _.+=-, at most 100, got "
+            f"{str(recipe)[:100]!r}"
+        )
     root = Path(folder) if folder is not None else default_folder()
     if root is not None:
         found = [read(p) for p in sorted((root / recipe).glob("*.json"))]
@@ -263,7 +177,10 @@ def read_bundle() -> list[Record]:
         text = stream.read(BUNDLE_LIMIT + 1)
     if len(text) > BUNDLE_LIMIT:
         raise RecordError(f"{BUNDLE} unpacks to more than {BUNDLE_LIMIT:,} bytes: it is not ours")
-    contents = json.loads(text)
+    try:
+        contents = json.loads(text)
+    except (ValueError, RecursionError) as err:
+        raise RecordError(f"{BUNDLE} is not JSON ({err}); install the package again") from err
     return [validate(c, f"{BUNDLE}[{i}]") for i, c in enumerate(contents)]
 
 
@@ -301,7 +218,7 @@ def machine(device: str = "cpu") -> dict[str, Any]:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """What Linux says of the first processor; empty elsewhere."""
+    """What Linux says about the first processor; empty elsewhere."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
     except OSError:

@@ -14,6 +14,7 @@ from stompp_lite.lab.recipes import RECIPES, run_of
 from stompp_lite.lab.record import Record, default_folder, read_all
 from stompp_lite.lab.stats import accuracy_interval, paired_difference
 
+WIDE = 10.0  # half-width of an interval that tells less than the runs themselves
 SPLIT = 20.0  # percentage points between runs of one setting: see the protocol of the fair fight
 
 
@@ -99,16 +100,19 @@ def _title(method: str) -> str:
 def summary(runs: list[Record]) -> str:
     """Accuracy of a setting: mean and interval, or every run where a mean would mislead.
 
-    It would where runs split, and an interval over two runs is too wide to say anything.
+    It would where runs split, where there are only two, and where the interval is wide.
     """
     lost = sum(r.diverged for r in runs)
     if lost:
         return f"{lost} of {len(runs)} diverged"
     if splits(runs):
         return ", ".join(f"{r.final['test_acc']:.0f}" for r in runs)
-    if len(runs) == 2:
+    if len(runs) < 2:
+        return ""
+    mean = accuracy_interval(runs)
+    if len(runs) == 2 or mean.half > WIDE:
         return ", ".join(f"{r.final['test_acc']:.1f}" for r in runs)
-    return str(accuracy_interval(runs)) if runs[1:] else ""
+    return str(mean)
 
 
 def difference_table(methods: Depths, reference: str = "ste") -> str:

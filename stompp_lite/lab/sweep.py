@@ -1,4 +1,4 @@
-"""Run a recipe over the cores of this machine or of many, skipping what is done already."""
+"""Run a recipe on the cores of one machine or of many, and skip the runs that are recorded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 
 from stompp_lite.checks import count, one_of
 from stompp_lite.errors import ConfigError, RecordError, StomppError
+from stompp_lite.lab import arguments
 from stompp_lite.lab import record as records
 from stompp_lite.lab.config import Config
 from stompp_lite.lab.recipes import runs_of
@@ -24,7 +25,7 @@ def _one(
     recipe: str, name: str, config: Config, root: str, device: str, checkpoint: Path | None
 ) -> records.Record | str:
     """A finished run, or what went wrong."""
-    torch.set_num_threads(1)  # one run a core; also what makes a run repeatable to the bit
+    torch.set_num_threads(1)  # one core for a run, which also makes it repeatable to the bit
     try:
         if checkpoint is not None:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ def sweep(
     address: str | None = None,
     progress: bool | None = None,
 ) -> dict[str, int]:
-    """Run what is missing of a recipe.
+    """Run what is not recorded yet of a recipe.
 
     Args:
         recipe: a key of :data:`~stompp_lite.lab.recipes.RECIPES`.
@@ -100,7 +101,8 @@ def sweep(
         root: folder of the data sets (on each machine that works).
         device: a torch device, such as ``"cuda"``.
         checkpoints: folder to store running runs in; a run that was killed goes on from there.
-        changes: ``field=value`` texts that change every run, as for ``run --set``.
+        changes: ``field=value`` texts that change every run, as for ``run --set``. What the names
+            of the runs tell (the method, the arm, the depth, the seed) cannot be changed.
         backend: one of :data:`BACKENDS`.
         address: of the cluster's scheduler; None: one is started on this machine.
 
@@ -108,7 +110,8 @@ def sweep(
         ``{"done": ..., "skipped": ..., "failed": ...}``
 
     Raises:
-        ConfigError: unknown recipe, no run of that name, or a cluster that cannot be had.
+        ConfigError: unknown recipe, no run of that name, a change that would make names wrong, or
+            a cluster that cannot be had.
         CheckpointError: the folder cannot be written to (found out before the first run).
         RecordError: a record in the way was made otherwise, or some runs failed (the rest is kept).
     """
@@ -117,6 +120,10 @@ def sweep(
 
     count(jobs, "jobs")
     one_of(backend, BACKENDS, "back end")
+    arguments.check_changes(changes or [])
+    arguments.check_names_stay_true(recipe, changes)
+    arguments.check_device(device)
+    arguments.check_folder(checkpoints, "the folder of checkpoints")
     todo, skipped = [], 0
     place = Path(folder) / recipe
     for name, config in runs_of(recipe, changes, only):

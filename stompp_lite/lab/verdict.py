@@ -1,21 +1,41 @@
-"""The rules for a verdict, as the protocol of the fair fight states them, applied to the records.
+"""How strong a finding is, in the words of the whole book, and the rules of the fair fight.
 
-Taught in chapter 12, *A fair fight*.
+The rules stand in the book, on the page *Protocol of the fair fight*. They are applied to the
+records here. Taught in chapter 12, *A fair fight*.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from stompp_lite.errors import ConfigError
 from stompp_lite.lab.arms import DEPTHS
+from stompp_lite.lab.recipes import run_of
 from stompp_lite.lab.record import Record
 from stompp_lite.lab.report import Depths, common_seeds, group, splits
-from stompp_lite.lab.stats import Interval, paired_difference
+from stompp_lite.lab.stats import Interval, checked_records, paired_difference
 
-ALL_DEPTHS = (*DEPTHS, 12)  # in which neighbors are counted
+#: How strong a finding is, from the strongest to the one that nobody looked for.
+STRENGTHS = ("shown", "hint", "no difference seen", "undecided", "not run")
+ALL_DEPTHS = (*DEPTHS, 48)  # in which neighbors are counted
 NARROW = 3.0  # points to either side of zero: "no difference seen" is not said of wider intervals
 FALL = 10.0  # points that STE may lose from 4 to 36 convolutions if it was the size of the step
+_SIDES = {1: "above", -1: "below"}
+
+
+def strength(d: Interval) -> str:
+    """How strong one difference is by itself: a hint, no difference seen, or undecided.
+
+    Raises:
+        ConfigError: it is no interval.
+    """
+    if not isinstance(d, Interval):
+        raise ConfigError(f"a difference is an Interval, got {d!r}")
+    if d.side:
+        return "hint"
+    return "no difference seen" if d.within(NARROW) else "undecided"
 
 
 def differences(
@@ -25,7 +45,11 @@ def differences(
 
     Depths with fewer than two common seeds are left out. (A run that diverged is judged by what
     was left of its network, which is chance.)
+
+    Raises:
+        ConfigError: not depths with their runs, or runs judged on different images.
     """
+    first, second = _depths(first), _depths(second)
     found = {}
     for n in sorted(first.keys() & second.keys()):
         a, b = common_seeds(first[n], second[n])
@@ -35,103 +59,151 @@ def differences(
 
 
 def read(found: Mapping[int, Interval]) -> dict[int, str]:
-    """Rule 1: what the interval at each depth says.
+    """Rule 1: how strong the difference at each depth is, with its direction.
 
-    An interval that excludes zero is a ``hint``; if that of a neighboring depth does so with the
-    same sign, it is ``above`` or ``below``. Others are ``no difference seen`` or ``undecided``.
+    An interval that excludes zero is a ``hint``. It is ``shown`` if that of a neighboring depth
+    excludes zero with the same sign. Others are ``no difference seen`` or ``undecided``.
+
+    Raises:
+        ConfigError: a depth that the fair fight does not have, or something that is no interval.
     """
-    sides = {n: 1 if d.low > 0 else -1 if d.high < 0 else 0 for n, d in found.items()}
-    said = {}
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"needs the difference at each depth, got {found!r}")
+    for n in found:
+        if n not in ALL_DEPTHS:
+            raise ConfigError(
+                f"unknown depth {n!r}; the fight has {ALL_DEPTHS} binary convolutions"
+            )
+    said = {n: strength(d) for n, d in found.items()}
     for n, d in found.items():
-        place = ALL_DEPTHS.index(n)
-        neighbors = [sides.get(m) for m in ALL_DEPTHS[max(place - 1, 0) : place + 2] if m != n]
-        if not sides[n]:
-            said[n] = "no difference seen" if d.within(NARROW) else "undecided"
-        elif sides[n] in neighbors:
-            said[n] = "above" if sides[n] > 0 else "below"
-        else:
-            said[n] = "hint"
+        if d.side:
+            place = ALL_DEPTHS.index(n)
+            neighbors = [m for m in ALL_DEPTHS[max(place - 1, 0) : place + 2] if m != n]
+            repeated = any(m in found and found[m].side == d.side for m in neighbors)
+            said[n] = f"{'shown' if repeated else 'hint'}, {_SIDES[d.side]}"
     return said
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer to one question, with the intervals that it rests on."""
+    """The answer to one question, with the differences that it rests on.
+
+    Attributes:
+        answer: ``shown`` if the protocol's rule says yes; ``hint`` if only a part of what the rule
+            asks for holds; ``hint against`` or ``shown against`` if nothing of it holds, and some
+            or all speaks against it; else ``undecided`` or ``no difference seen``.
+    """
 
     question: str
     answer: str
     evidence: str
 
 
-def _all(found: Mapping[int, Interval], depths: Sequence[int], side: str) -> bool:
+def weigh(holds: Sequence[bool], against: Sequence[bool]) -> str:
+    """One answer from several parts: which of them hold, and which speak against the claim."""
+    if any(holds):
+        return "shown" if all(holds) else "hint"
+    if any(against):
+        return "shown against" if all(against) else "hint against"
+    return "undecided"
+
+
+def _sides(found: Mapping[int, Interval], depths: Sequence[int]) -> list[str]:
+    """What rule 1 says at these depths alone, ``undecided`` where there are no runs."""
     said = read({n: d for n, d in found.items() if n in depths})
-    return [said.get(n) for n in depths] == [side] * len(depths)
+    return [said.get(n, "undecided") for n in depths]
 
 
-def _told(
+def _words(
     found: Mapping[int, Interval], depths: Sequence[int], *sides: Mapping[int, list[Record]]
 ) -> str:
     """The differences at these depths in words; rule 2: no mean where the runs of a side split."""
-    shown = []
+    words = []
     for n in depths:
         if n in found:
             split = any(splits(side[n]) for side in sides)
-            shown.append(f"{'runs split' if split else found[n].signed} at {4 * n}")
-    return ", ".join(shown)
+            words.append(f"{'runs split' if split else found[n].signed} at {n}")
+    return ", ".join(words)
 
 
 FAIR = ("scale", "adam")
 
 
 def is_it_the_size(arms: Mapping[str, Depths]) -> Verdict:
-    """Rule 3: does a step of another size lift STE, and end its fall with depth?"""
-    minimal, lifted, told = arms["minimal"]["ste"], [], []
+    """Rule 3: does a step of another size lift STE, and end its fall with depth?
+
+    Raises:
+        ConfigError: runs of STE are missing in an arm.
+    """
+    (minimal,) = _methods(arms, "minimal", ("ste",), (24, 36))
+    holds, against, words = [], [], []
     for arm in FAIR:
-        ste = arms[arm]["ste"]
+        (ste,) = _methods(arms, arm, ("ste",), (4, 24, 36))
         gain = differences(ste, minimal)
-        fall = differences({9: ste[1]}, {9: ste[9]})[9]
-        lifted.append(_all(gain, (6, 9), "above") and fall.mean < FALL)
-        told.append(f"{arm}: STE against minimal {_told(gain, (6, 9), ste, minimal)}")
-        if not splits(ste[9]):
-            told[-1] += f", its fall from 4 to 36 is {fall}"
-    answer = "yes" if all(lifted) else "in one arm" if any(lifted) else "not shown"
-    return Verdict("Is it the size of the step?", answer, "; ".join(told))
+        fall = differences({36: ste[4]}, {36: ste[36]}).get(36)
+        sides = _sides(gain, (24, 36))
+        holds.append(sides == ["shown, above"] * 2 and fall is not None and fall.mean < FALL)
+        against.append(sides == ["shown, below"] * 2)
+        words.append(f"{arm}: STE minus STE in minimal {_words(gain, (24, 36), ste, minimal)}")
+        if fall is not None and not splits(ste[36]):
+            words[-1] += f", its fall from 4 to 36 is {fall}"
+    return Verdict("Is it the size of the step?", weigh(holds, against), "; ".join(words))
 
 
 def is_there_more(arms: Mapping[str, Depths]) -> Verdict:
-    """Rule 3: is StoMPP above STE where both have a step that suits them?"""
-    found = {arm: differences(arms[arm]["stompp"], arms[arm]["ste"]) for arm in FAIR}
-    above = [_all(d, (6, 9), "above") for d in found.values()]
-    below = [_all(d, (6, 9), "below") for d in found.values()]
-    answer = "yes" if all(above) else "no, it is below" if all(below) else "not shown"
-    told = (
-        f"{arm}: StoMPP minus STE {_told(d, (6, 9), arms[arm]['stompp'], arms[arm]['ste'])}"
-        for arm, d in found.items()
-    )
-    return Verdict("Is there more to it, so that freezing is ahead?", answer, "; ".join(told))
+    """Rule 3: is StoMPP above STE where both have a step that suits them?
+
+    Raises:
+        ConfigError: runs of one of the two are missing in an arm.
+    """
+    sides, words = [], []
+    for arm in FAIR:
+        stompp, ste = _methods(arms, arm, ("stompp", "ste"), (24, 36))
+        found = differences(stompp, ste)
+        sides += _sides(found, (24, 36))
+        words.append(f"{arm}: StoMPP minus STE {_words(found, (24, 36), stompp, ste)}")
+    answer = weigh([s == "shown, above" for s in sides], [s.endswith("below") for s in sides])
+    return Verdict("Is there more to it, so that freezing is ahead?", answer, "; ".join(words))
 
 
 def when_it_hardens(adam: Depths) -> Verdict:
-    """Rule 4: with STE's own backward pass, is it better to harden progressively?"""
-    found = differences(adam["hybrid"], adam["ste"])
-    said = read(found)
-    answer = "yes" if _all(found, (9, 12), "above") else "not shown"
-    if [said.get(n) for n in (9, 12)] == ["no difference seen"] * 2:
+    """Rule 4: with STE's own backward pass, is it better to harden progressively?
+
+    Raises:
+        ConfigError: runs of one of the two are missing.
+    """
+    hybrid, ste = _methods({"adam": adam}, "adam", ("hybrid", "ste"), (36, 48))
+    found = differences(hybrid, ste)
+    sides = _sides(found, (36, 48))
+    answer = weigh([s.endswith("above") for s in sides], [s.endswith("below") for s in sides])
+    if sides == ["no difference seen"] * 2:
         answer = "no difference seen"
-    told = _told(found, (9, 12), adam["hybrid"], adam["ste"])
-    return Verdict("Does it help when activations harden late?", answer, told)
+    words = _words(found, (36, 48), hybrid, ste)
+    return Verdict("Does it help when activations harden late?", answer, words)
 
 
 def what_comes_back(arm: Depths) -> Verdict:
-    """Rule 5: does it matter what frozen entries pass back?"""
-    found = differences(arm["stompp+ste"], arm["stompp"])
-    said = read(found)
-    sides = {side for side in said.values() if side in ("above", "below")}
-    answer = "it depends on the depth" if sides else "not shown"
-    if len(sides) == 1:
-        answer = f"yes, {'a surrogate' if 'above' in sides else 'nothing'} is better"
-    told = _told(found, list(found), arm["stompp+ste"], arm["stompp"])
-    return Verdict("Does it matter what frozen entries pass back?", answer, told)
+    """Rule 5: does it matter what frozen entries pass back?
+
+    Raises:
+        ConfigError: runs of one of the two are missing.
+    """
+    passing, silent = _methods({"this": arm}, "this", ("stompp+ste", "stompp"), ())
+    found = differences(passing, silent)
+    said = list(read(found).values())
+    better = {"above": "a surrogate is better", "below": "nothing is better"}
+    shown = [side for side in better if f"shown, {side}" in said]
+    if len(shown) == 1:
+        answer = f"shown, {better[shown[0]]}"
+    elif shown:
+        answer = "shown, and it depends on the depth"
+    elif any(s.startswith("hint") for s in said):
+        answer = "hint"
+    else:
+        same = said and set(said) == {"no difference seen"}
+        answer = "no difference seen" if same else "undecided"
+    words = _words(found, list(found), passing, silent)
+    return Verdict("Does it matter what frozen entries pass back?", answer, words)
 
 
 def own_rates(runs: Sequence[Record]) -> dict[tuple[str, str], dict[int, float]]:
@@ -141,16 +213,50 @@ def own_rates(runs: Sequence[Record]) -> dict[tuple[str, str], dict[int, float]]
     diverged counts as 0.
 
     Returns:
-        (arm, method) -> blocks -> rate.
+        (arm, method) -> binary layers -> rate. Where the order is not forward, it follows the
+        method: ``"stompp reverse"``.
+
+    Raises:
+        ConfigError: runs that do not belong to a choice of learning rates.
     """
     means: dict[tuple[str, str], dict[int, dict[float, float]]] = {}
-    for name, same in group(list(runs)).items():
-        _, arm, method = name.rpartition("-lr")[0].split("-", 2)
+    for name, same in group(checked_records(runs)).items():
+        run = run_of(same[0])
+        if "lr" not in run.factors:
+            raise ConfigError(f"run {name!r} belongs to no choice of a learning rate")
         score = sum(0.0 if r.diverged else r.final["test_acc"] for r in same) / len(same)
-        config = same[0].config
-        found = means.setdefault((arm, method), {}).setdefault(config["blocks"][0], {})
-        found[config["lr"]] = score
+        order = "" if run.config.plan.order == "forward" else f" {run.config.plan.order}"
+        found = means.setdefault((run.arm, run.method + order), {}).setdefault(run.layers, {})
+        found[run.config.lr] = score
     return {
         key: {n: min(found, key=lambda lr: (-found[lr], lr)) for n, found in sorted(depths.items())}
         for key, depths in means.items()
     }
+
+
+def _depths(runs: Any) -> Mapping[int, list[Record]]:
+    if not isinstance(runs, Mapping):
+        raise ConfigError(f"needs the runs at each depth, got {runs!r}")
+    for same in runs.values():
+        checked_records(same)
+    return runs
+
+
+def _methods(
+    arms: Any, arm: str, methods: Sequence[str], depths: Sequence[int]
+) -> list[Mapping[int, list[Record]]]:
+    """The runs of some methods of an arm, at least at these depths."""
+    if not isinstance(arms, Mapping) or not isinstance(arms.get(arm), Mapping):
+        raise ConfigError(
+            f"needs the runs of arm {arm!r} by method and depth, as by_arm gives them"
+        )
+    found = []
+    for method in methods:
+        runs = _depths(arms[arm].get(method, {}))
+        missing = [n for n in depths if n not in runs]
+        if missing or not runs:
+            raise ConfigError(
+                f"arm {arm!r} has no runs of {method!r} at {missing or 'any'} binary convolutions"
+            )
+        found.append(runs)
+    return found

@@ -145,6 +145,8 @@ def label_ends(ax: Axes, ends: list[tuple[float, str, str]], gap: float = 0.07) 
 WORDS = {
     "weights-only": "StoMPP weights, float activations",
     "ste-weights-only": "STE weights, float activations",
+    "stompp+ste-weights-only": "StoMPP + STE weights, float activations",
+    "activations-only": "StoMPP activations, float weights",
     "hybrid-free": "STE weights, StoMPP activations",
     "reverse-hybrid": "StoMPP + STE weights, STE activations",
     "reverse-hybrid-free": "StoMPP weights, STE activations",

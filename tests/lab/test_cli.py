@@ -10,12 +10,13 @@ import pytest
 from stompp_lite import fit, load
 from stompp_lite.__main__ import main
 from stompp_lite.errors import ConfigError, RecordError
-from stompp_lite.lab import bench, record
+from stompp_lite.lab import record
 from stompp_lite.lab import run as run_module
 from stompp_lite.lab.config import METHODS, Config
 from stompp_lite.lab.recipes import configure, runs_of
 from stompp_lite.lab.run import build, run, start_of
 from stompp_lite.lab.sweep import sweep
+from stompp_lite.tools import bench
 from stompp_lite.training.plan import Plan
 
 FAST = ["--set", "model=mlp", "blocks=[3]", "width=8", "epochs=2", "plan.tail=0.2"]
@@ -81,6 +82,36 @@ def test_a_run_can_be_stopped_and_gone_on_with(tmp_path):
         (["sweep", "fair", "--only", "n77"], "no run of 'fair' has 'n77' in its name"),
         (["sweep", "quick", "--out", "/proc/nope"], "choose a folder you may write to"),
         (["report", "toth"], "did you mean 'tooth'"),
+        (
+            ["run", "--set", "blocks=" + "[" * 1000 + "]" * 1000],
+            "the value of blocks cannot be read",
+        ),
+        (["run", "--set", "lr=" + "9" * 5000], "the value of lr cannot be read"),
+        (["sweep", "quick", "--out", "x", "--set", "lr=" + "9" * 5000], "lr cannot be read"),
+        (["run", "--set", "seed=-1"], "the seed must be an integer of at least 0, got -1"),
+        (["run", "--device", "meta"], "device 'meta' holds no numbers; use cpu or cuda"),
+        (["sweep", "quick", "--device", "meta"], "device 'meta' holds no numbers"),
+        (["run", "--out", "x" * 300], "--out: a name of 300 bytes is too long"),
+        (["run", "--out", "ä" * 200], "--out: a name of 400 bytes is too long"),
+        (["run", "--checkpoint", "x" * 300], "--checkpoint: a name of 300 bytes"),
+        (["sweep", "quick", "--checkpoints", "x" * 300], "--checkpoints: a name of 300 bytes"),
+        (["report", "tooth", "--runs", "x" * 300], "--runs: a name of 300 bytes"),
+        (["report", "x" * 300], "--recipe: a name of 300 bytes is too long"),
+        (["run", "--out", "a\0b"], "--out holds a NUL character"),
+        (["report", "a\0b"], "--recipe holds a NUL character"),
+        (["run", "--set", "data=a\0b"], "--changes holds a NUL character"),
+        (["bench", "--width", "1000000"], "choose a smaller --width or --blocks"),
+        (["bench", "--width", "0"], "width must be an integer of at least 1"),
+        (
+            ["sweep", "quick", "--out", "x", "--set", "weights=float"],
+            "names of the runs of 'quick' tell",
+        ),
+        (["sweep", "quick", "--out", "x", "--set", "seed=3"], "tell their seed"),
+        (["sweep", "lead", "--out", "x", "--set", "plan.lead=3"], "tell their plan.lead"),
+        (
+            ["sweep", "fair", "--out", "x", "--set", "lr=0.2"],
+            "run fair --name n01-minimal-float-s0",
+        ),
     ],
 )
 def test_mistakes_end_with_one_clear_line(args, says, tmp_path, monkeypatch, capsys):
@@ -89,6 +120,52 @@ def test_mistakes_end_with_one_clear_line(args, says, tmp_path, monkeypatch, cap
     err = capsys.readouterr().err
     assert says in err and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_checkpoints_that_is_a_file_is_refused_before_any_run(tmp_path, capsys):
+    (tmp_path / "kept").write_text("mine")
+    args = ["sweep", "quick", "--out", str(tmp_path), "--checkpoints", str(tmp_path / "kept")]
+    assert main(args) == 1
+    assert "is a file; name a folder" in capsys.readouterr().err
+    assert (tmp_path / "kept").read_text(encoding="utf-8") == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("text", ["[" * 2000, '{"seed": ' + "9" * 5000 + "}", '{"a":' * 500])
+def test_a_record_that_cannot_be_parsed_is_named(text, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a-s0.json").write_text(text)
+    assert main(["report", "mine", "--runs", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert "a-s0.json: not a JSON file" in err and err.count("\n") == 1
+
+
+def test_a_record_whose_configuration_lacks_a_field_is_named(tmp_path, capsys):
+    out = tmp_path / "mine" / "a-s0.json"
+    assert main(["run", *FAST, "--out", str(out)]) == 0
+    content = json.loads(out.read_text(encoding="utf-8"))
+    for name in ("validation", "blocks", "epochs"):
+        lacking = content | {"config": {k: v for k, v in content["config"].items() if k != name}}
+        out.write_text(json.dumps(lacking), encoding="utf-8")
+        for args in (["report", "mine", "--runs", str(tmp_path)], ["run", "--out", str(out)]):
+            assert main(args) == 1
+            assert f"field 'config.{name}' is missing" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_into_memory_is_one_line(monkeypatch, capsys):
+    def too_large(**_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 TB")
+
+    monkeypatch.setattr("stompp_lite.tools.bench.measure", too_large)
+    assert main(["bench"]) == 1
+    assert "does not fit into the memory of this machine" in capsys.readouterr().err
+
+    def other(**_):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr("stompp_lite.tools.bench.measure", other)
+    with pytest.raises(RuntimeError, match="something else"):
+        main(["bench"])
 
 
 def test_set_adds_up_and_other_files_are_not_overwritten(tmp_path, capsys):
@@ -269,18 +346,6 @@ def test_bench_measures_ratios():
     assert math.isfinite(result["floor"])  # at this size timing is noise
     assert result["run_over_ste"]["min"] <= result["run_over_ste"]["max"]
     assert "whole run / floor" in bench.text(result)
-
-
-def test_bench_tells_what_crops_and_flips_cost(tmp_path, capsys):
-    out = tmp_path / "loader.json"
-    assert main(["bench", "--loader", "lab", "--repeats", "2", "--out", str(out)]) == 0
-    assert "of which choosing, cropping and flipping the batch" in capsys.readouterr().out
-    found = json.loads(out.read_text(encoding="utf-8"))
-    assert 0 < found["share"] < 0.5 and found["batch"] == 256
-    assert main(["bench", "--loader", "lab", "--device", "cuda:7"]) == 1
-    assert "device 'cuda:7' cannot be used" in capsys.readouterr().err
-    assert main(["bench", "--loader", "resnet19"]) == 1
-    assert "did you mean 'resnet1" in capsys.readouterr().err
 
 
 def test_doctor_survives_what_it_is_for(tmp_path, monkeypatch, capsys):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from stompp_lite.errors import ConfigError, RecordError, ShapeError
-from stompp_lite.lab import record, report, stats
+from stompp_lite.lab import record, report, schema, stats
 from stompp_lite.lab.arms import configuration
 from stompp_lite.lab.config import METHODS, Config
 from stompp_lite.lab.recipes import RECIPES
@@ -33,7 +33,12 @@ def make(seed=0, correct=None, name="n01-ste"):
         wall_s=1.0,
         curves={"epoch": [1, 2], "loss": [1.23456789, float("nan")], "test_acc": [50.0, 75.0]},
         steps={"loss": [0.123456]},
-        final={"test_acc": 75.0, "test_acc_bn": 75.0, "train_acc": 80.0, "loss": 0.5},
+        final={
+            "test_acc": 100 * float(correct.float().mean()),
+            "test_acc_bn": 75.0,
+            "train_acc": 80.0,
+            "loss": 0.5,
+        },
         correct=record.pack_correct(correct),
     )
 
@@ -60,6 +65,37 @@ def test_every_missing_field_is_named(field):
         record.validate(bad, "file.json")
 
 
+@pytest.mark.parametrize("field", ["blocks", "validation", "lr", "plan", "data"])
+def test_a_configuration_that_lacks_a_field_is_named(field):
+    bad = copy.deepcopy(GOOD)
+    del bad["config"][field]
+    with pytest.raises(RecordError, match=rf"field 'config\.{field}' is missing"):
+        record.validate(bad, "file.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"wall_s": float("nan")}, "'wall_s' is nan"),
+        ({"name": "a b"}, "'name' is 'a b'"),
+        ({"steps": {"loss": ["low"]}}, "which is no number"),
+        ({"curves": {"epoch": [1], "loss": [1.0, 2.0], "test_acc": [1.0]}}, "differ in length"),
+        ({"config": {}}, "'config.data' is missing"),
+        ({"machine": {"cpu": torch.zeros(1)}}, "cannot be written as JSON"),
+        ({"final": {}}, "'final.test_acc' is missing"),
+    ],
+)
+def test_what_would_not_be_read_is_not_written(change, says, tmp_path):
+    run = make()
+    for name, value in change.items():
+        setattr(run, name, value)
+    with pytest.raises(RecordError, match=says):
+        record.save(run, tmp_path / "r.json")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(RecordError, match="a Record can be saved, got None"):
+        record.save(None, tmp_path / "r.json")
+
+
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
@@ -71,6 +107,19 @@ def test_every_missing_field_is_named(field):
         ("final.loss", float("inf"), "'final.loss' is inf"),
         ("curves.loss", [1.0], "differ in length"),
         ("curves.loss", 5, "must be lists"),
+        ("curves.loss", ["low", 1.0], "'curves.loss' holds 'low', which is no number"),
+        ("curves.loss", [True, 1.0], "'curves.loss' holds True"),
+        ("curves.loss", [1e999, 1.0], "holds a number that is not finite"),
+        ("curves.reach", [[0.1, "x"], [0.1, 0.2]], "'curves.reach' holds 'x'"),
+        ("curves.signs", [["ff"], [3]], "'curves.signs' must hold texts"),
+        ("steps.loss", None, "must be lists, not 'steps.loss'"),
+        ("steps.loss", "0.5", "must be lists, not 'steps.loss'"),
+        ("steps.loss", ["0.5"], "'steps.loss' holds '0.5', which is no number"),
+        ("config.data", None, "'config.data' is None"),
+        ("config.validation", 0, "'config.validation' is 0"),
+        ("config.blocks", "3", "'config.blocks' is '3'"),
+        ("started", "yesterday", "'started' is 'yesterday', not a date and time"),
+        ("started", "2026-01-01", "'started' is '2026-01-01', not a date and time"),
         ("final.test_acc", True, "'final.test_acc' is True"),
         ("correct", "zz", "not hexadecimal"),
         ("correct", "ffff", "has 2 bytes"),
@@ -110,10 +159,21 @@ def test_files_that_are_no_records(tmp_path):
     for name, content, says in [
         ("list.json", "[]", "got list"),
         ("cut.json", '{"schema": 1, ', "not a JSON file"),
+        ("deep.json", "[" * 100_000, "not a JSON file"),
+        ("digits.json", '{"seed": ' + "9" * 5_000 + "}", "not a JSON file"),
+        ("empty.json", "", "not a JSON file"),
     ]:
         (tmp_path / name).write_text(content)
         with pytest.raises(RecordError, match=rf"{name}: .*{says}"):
             record.read(tmp_path / name)
+    for path in ("a\0b", "a" * 300, tmp_path):
+        with pytest.raises(RecordError, match="not a JSON file"):
+            record.read(path)
+    with pytest.raises(RecordError, match="read from a file, got None"):
+        record.read(None)
+    for name in (None, "a\0b", "../up", "x" * 300):
+        with pytest.raises(RecordError, match="the name of a recipe is made of letters"):
+            record.read_all(name)
     with pytest.raises(RecordError, match="no such record"):
         record.read(tmp_path / "missing.json")
     with pytest.raises(RecordError, match="stompp_lite sweep tooth"):
@@ -166,6 +226,68 @@ def test_interval_against_the_formula_by_hand():
     assert (got.mean, got.half) == pytest.approx((75.0, 100 * half))
     assert got.low == pytest.approx(got.mean - got.half)
     assert str(stats.Interval(12.34, 0.56, 3)) == "12.3 ± 0.6"
+
+
+@pytest.mark.parametrize(
+    ("scores", "says"),
+    [
+        (np.array([[97.5, 96.0], [98.0, 97.0]]), "not percentages"),
+        (np.array([[1.0, np.nan], [1.0, 0.0]]), "got nan"),
+        (np.array([[1.0, np.inf], [1.0, 0.0]]), "got inf"),
+        (np.array([[0.5, 1.0], [1.0, 0.0]]), "got 0.5"),
+        (np.array([[1.0], [0.0]]), "at least 2 images"),
+        (np.array([["1", "0"], ["1", "1"]]), "an array of numbers"),
+        ([[1, 0], [0, 1]], "an array of numbers"), (None, "an array of numbers"),
+    ],
+)  # fmt: skip
+def test_scores_that_are_none_are_refused(scores, says):
+    with pytest.raises(ConfigError, match=says):
+        stats.interval(scores)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "text", {}, [None], ["text"], [3]])
+def test_statistics_name_what_they_cannot_use(wrong):
+    for function in (
+        stats.accuracy_interval, lambda runs: stats.paired_difference(runs, runs), stats.p_values,
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match="needs"):
+            function(wrong)
+    for function in (stats.seeds_interval, stats.discoveries):
+        with pytest.raises(ConfigError):
+            function(wrong)
+    with pytest.raises(ConfigError):
+        stats.Interval(1.0, math.nan, 3)
+
+
+def test_a_p_value_is_the_level_at_which_the_interval_reaches_zero():
+    from scipy.stats import norm, t
+
+    rng = np.random.default_rng(1)
+    for shift in (0.0, 0.02, 0.05, 0.1):
+        scores = (rng.random((5, 200)) < 0.5 + shift) * 1.0 - (rng.random((5, 200)) < 0.5)
+        d = stats.interval(scores)
+        (p,) = stats.p_values([d])
+        half = math.hypot(t.isf(p / 2, 4) * d.over_seeds, norm.isf(p / 2) * d.over_images)
+        assert half == pytest.approx(abs(d.mean), rel=1e-6) or (p == 1 and d.mean == 0)
+        assert (p < 0.05) == (d.side != 0)
+    over_seeds_alone = stats.seeds_interval([1.0, 2.0, 3.0])
+    by_scipy = t.sf(2 / over_seeds_alone.over_seeds, 2) * 2
+    assert stats.p_values([over_seeds_alone]) == pytest.approx([by_scipy])
+    assert stats.p_values([]).shape == (0,)
+    with pytest.raises(ConfigError, match="are not known"):
+        stats.p_values([stats.Interval(1.0, 0.5, 3)])
+
+
+def test_discoveries_are_those_of_benjamini_and_hochberg():
+    """The example of their paper of 1995: 15 values of which four survive at 5 %."""
+    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240,
+         0.4262, 0.5719, 0.6528, 0.7590, 1.0]  # fmt: skip
+    shuffled = np.random.default_rng(0).permutation(len(p))
+    assert np.flatnonzero(stats.discoveries(p)).tolist() == [0, 1, 2, 3]
+    found = stats.discoveries([p[i] for i in shuffled])
+    assert sorted(shuffled[found].tolist()) == [0, 1, 2, 3]
+    assert stats.discoveries([0.04, 0.045, 0.049]).all()  # each by the one behind it
+    assert not stats.discoveries([0.5, 0.9]).any() and stats.discoveries([]).shape == (0,)
 
 
 def test_interval_covers_the_truth_about_95_percent_of_the_time():
@@ -231,6 +353,16 @@ def test_a_table_with_intervals_leaves_a_lone_seed_out():
     assert report.told([make(0)]) == "" != report.told([make(0), make(1)])
 
 
+def test_two_runs_and_wide_intervals_are_told_run_by_run():
+    images = torch.arange(1000)
+    two = [make(s, images < n) for s, n in enumerate((885, 714))]
+    assert report.told(two) == "88.5, 71.4"
+    wide = [make(s, images < n) for s, n in enumerate((766, 698, 802))]
+    assert report.told(wide) == "76.6, 69.8, 80.2"
+    close = [make(s, images < n) for s, n in enumerate((766, 770, 768))]
+    assert report.told(close).startswith("76.8 ± ")
+
+
 def test_a_bundle_that_unfolds_to_gigabytes_is_refused(tmp_path, monkeypatch):
     (tmp_path / record.BUNDLE).write_bytes(gzip.compress(b" " * 10_000))
     monkeypatch.setattr(record.resources, "files", lambda _: tmp_path)
@@ -242,12 +374,12 @@ def test_a_bundle_that_unfolds_to_gigabytes_is_refused(tmp_path, monkeypatch):
 def test_names_made_of_files_are_valid():
     for path, name in [("my run.json", "my_run"), ("a/été.json", "t_"), ("_.json", "run")]:
         assert record.name_for(path) == name
-        assert record._NAME.fullmatch(name)
+        assert schema.NAME.fullmatch(name)
 
 
 def test_records_from_before_a_setting_existed_are_readable():
     content = Config().to_dict()
-    for new in ("optimizer", "lr_schedule", "diagnose"):
+    for new in ("optimizer", "lr_schedule", "measure_steps", "diagnose"):
         del content[new]
     content["plan"] = {k: v for k, v in content["plan"].items() if k != "activation_mask_rule"}
     content["plan"]["per_sample"] = False
