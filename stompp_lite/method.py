@@ -58,16 +58,11 @@ def hard_sign(u: Tensor) -> Tensor:
 class Freeze(torch.autograd.Function):
     """Eq. 1, mask None: all frozen. Backward: surrogate or 0 where frozen, else 1[abs(u) <= 1]."""
 
-    generate_vmap_rule = True  # torch.func may take gradients of single samples
-
     @staticmethod
-    def forward(u: Tensor, frozen: Tensor, mask: Any, surrogate: str | None) -> Tensor:
-        return frozen if mask is None else torch.where(mask, frozen, u.clamp(-1, 1))
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        u, _, mask, ctx.surrogate = inputs
+    def forward(ctx: Any, u: Tensor, frozen: Tensor, mask: Any, surrogate: str | None) -> Tensor:
         ctx.save_for_backward(u, mask)
+        ctx.surrogate = surrogate
+        return frozen if mask is None else torch.where(mask, frozen, u.clamp(-1, 1))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore
@@ -84,13 +79,14 @@ class Binarizer(nn.Module):
     p = 0.0
     mask: Callable[[Tensor], Tensor] | None = None  # from u to bool, True where frozen
     frozen: Callable[[Tensor], Tensor] = staticmethod(hard_sign)  # values of frozen entries
+    freeze: Callable[..., Tensor] = staticmethod(Freeze.apply)
 
     def forward(self, u: Tensor) -> Tensor:
         if self.p == 0.0:
             return u.clamp(-1, 1)
         if self.p == 1.0 and self.surrogate is None:
             return self.frozen(u)  # no graph: nothing upstream is stored or visited
-        return Freeze.apply(u, self.frozen(u), self.mask and self.mask(u), self.surrogate)  # type: ignore
+        return self.freeze(u, self.frozen(u), self.mask and self.mask(u), self.surrogate)
 
 
 # ---- who: each entry has a number, 1 at first, and is frozen while that is below p ---------------
@@ -121,7 +117,8 @@ class Walker:
         p = self.binarizer.p = self.p(t)
         self.binarizer.mask = partial(self.mask, t) if 0.0 < p < 1.0 else None
 
-    def mask(self, t: int, u: Tensor) -> Tensor:  # samples share a mask, except per-sample
+    def mask(self, t: int, u: Tensor) -> Tensor:
+        """The mask of step ``t``, like ``u``; samples share one, except per-sample."""
         per_sample = self.rule == "per-sample"
         like = u if per_sample or self.weight is not None else u[0]
         if per_sample or self.numbers is None or self.age > t - self.start:  # start again
@@ -145,7 +142,8 @@ class Walk:
         for walker in self.walkers:
             walker.to(t)
 
-    def attach(self, optimizer: torch.optim.Optimizer) -> None:  # its steps then obey masks
+    def attach(self, optimizer: torch.optim.Optimizer) -> None:
+        """Make every ``optimizer.step()`` obey the masks; no other call is needed."""
         optimizer.register_step_pre_hook(lambda *_: self._remember())
         optimizer.register_step_post_hook(lambda *_: self._hold())
 

@@ -127,7 +127,7 @@ def as_binary(layer: nn.Module, rule: Rule) -> BinaryLayer:
     layer.__class__ = BINARY[type(layer)]
     assert isinstance(layer, BinaryLayer)
     transposed = isinstance(layer, _Transposed)
-    if transposed and layer.groups != 1 and rule.scale_by_channel:  # type: ignore
+    if transposed and layer.groups != 1 and rule.scale == "channel":  # type: ignore
         raise ConversionError(
             "a transposed convolution in groups has no axis of output channels; scale='layer' works"
         )

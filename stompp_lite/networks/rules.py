@@ -38,14 +38,15 @@ from torch import Tensor
 
 from stompp_lite.checks import floating, one_of
 from stompp_lite.errors import ConfigError, ShapeError
+from stompp_lite.functional import freeze
 from stompp_lite.method import SURROGATES, Binarizer, hard_sign
 
 #: How a tensor can become binary.
 RULES = ("float", "ste", "stompp", "stompp+ste", "stompp-then-ste", "random")
 USE_SURROGATES = ("ste", "stompp+ste", "stompp-then-ste")
-#: Scales of binary weights. Alpha is the mean absolute latent weight of a layer, or of an output
-#: channel. It is a constant, taken when training starts, or live, measured anew at each use.
-SCALES = ("layer", "channel", "layer-live", "channel-live")
+#: Scales of binary weights: alpha is the mean absolute latent weight of a layer, or of each output
+#: channel, as it is when training starts. From then on it is a constant.
+SCALES = ("layer", "channel")
 
 
 @dataclass(frozen=True)
@@ -86,16 +87,6 @@ class Rule:
     def uses_surrogate(self) -> bool:
         """Whether frozen entries pass a surrogate gradient."""
         return self.name in USE_SURROGATES
-
-    @property
-    def scale_by_channel(self) -> bool:
-        """Whether there is a scale for each output channel."""
-        return self.scale in ("channel", "channel-live")
-
-    @property
-    def scale_is_constant(self) -> bool:
-        """Whether there is a scale that is taken once, when training starts."""
-        return self.scale in ("layer", "channel")
 
     @property
     def progressive(self) -> bool:
@@ -142,6 +133,7 @@ class Site(Binarizer):
     """
 
     alpha: Tensor | None
+    freeze = staticmethod(freeze)
 
     def __init__(self, rule: Rule, channels: int = 0) -> None:
         super().__init__()
@@ -166,7 +158,7 @@ class Site(Binarizer):
             return 1.0
         if self.alpha is not None:
             return self.alpha
-        if not self.rule.scale_by_channel:
+        if self.rule.scale == "layer":
             return u.detach().abs().mean()
         others = [axis for axis in range(u.dim()) if axis != self.channels]
         return u.detach().abs().mean(others, keepdim=True)
@@ -182,7 +174,7 @@ class Site(Binarizer):
         Raises:
             ConfigError: it is zero, or not finite.
         """
-        if not self.rule.scale_is_constant or self.alpha is not None:
+        if self.rule.scale is None or self.alpha is not None:
             return
         alpha = torch.as_tensor(self.scale(u))
         if not bool((alpha > 0).all() and torch.isfinite(alpha).all()):
@@ -222,7 +214,7 @@ class Site(Binarizer):
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         saved = state_dict.get(f"{prefix}alpha")
-        if saved is not None and self.alpha is None and self.rule.scale_is_constant:
+        if saved is not None and self.alpha is None and self.rule.scale is not None:
             self.alpha = torch.empty_like(saved)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
