@@ -30,8 +30,8 @@ from stompp_lite.networks.trace import Graph
 def fold_scale(model: nn.Module) -> nn.Module:
     """A copy of ``model`` with binary weights of exactly +1 and -1, equal to it in evaluation.
 
-    Up to rounding: a scale and a division are in another place. Train before you fold; training
-    the copy would take other steps.
+    They are equal up to rounding, for a scale and a division change places. Fold after training:
+    training the copy would take other steps.
 
     Args:
         model: from :func:`~stompp_lite.networks.convert.binarize_model`.
@@ -52,7 +52,7 @@ def fold_scale(model: nn.Module) -> nn.Module:
             raise ConversionError(
                 f"the weights of {name!r} are frozen to {site.p:.3f} only; fold a finished network"
             )
-        norm = modules[_norm_behind(done.graphs[0], name, modules)]
+        norm = modules[_norm_behind(done.graphs[-1], name, modules)]
         alpha = layer.alpha()
         norm.running_mean /= alpha  # type: ignore[operator]
         norm.weight *= alpha  # type: ignore[operator]

@@ -14,13 +14,13 @@ rule                 frozen entries                   gradient at a frozen entry
 ``random``           all, always (weights only)       0: the signs stay as they were drawn
 ===================  ===============================  ======================================
 
-``stompp-then-ste`` is no method but an intervention: it lets gradient through what is committed,
-and changes nothing else (chapter 9).
+``stompp-then-ste`` is an intervention rather than a method: it lets gradient through what is
+committed and changes nothing else (chapter 9).
 
-An entry that is not frozen passes the gradient of clip, :math:`1[|u| \le 1]`.
+A free entry passes the gradient of clip, :math:`1[|u| \le 1]`.
 
-Binary weights can carry a **scale**: they are :math:`\alpha \operatorname{sign}(u)` with
-:math:`\alpha` the mean of :math:`|u|`, so that they are about as large as the latent weights behind
+Binary weights can carry a **scale**: they are :math:`\alpha \operatorname{sign}(u)`, where
+:math:`\alpha` is the mean of :math:`|u|`, so they are about as large as the latent weights behind
 them. The gradient that a surrogate passes to u is not multiplied by it.
 
 Sources: StoMPP (arXiv 2601.22660); straight-through estimator: arXiv 1308.3432, 1602.02830; scale:
@@ -37,7 +37,7 @@ import torch
 from torch import Tensor
 
 from stompp_lite.checks import floating, one_of
-from stompp_lite.errors import ConfigError, ShapeError
+from stompp_lite.errors import ConfigError, ConversionError, ShapeError
 from stompp_lite.functional import freeze
 from stompp_lite.method import SURROGATES, Binarizer, hard_sign
 
@@ -129,7 +129,9 @@ class Site(Binarizer):
 
     ``mask`` and ``p`` are no buffers: they follow from the step of a run, so they are neither
     broadcast between processes nor stored. The ``state_dict`` only notes whether the tensor is
-    committed, so that a finished network that is loaded elsewhere is binary there too.
+    committed, so that a finished network is binary wherever it is loaded. A float model's
+    ``state_dict`` has no such notes and loads as it is; it changes no p. The other way round, a
+    float model takes the latent weights with ``load_state_dict(..., strict=False)``.
     """
 
     alpha: Tensor | None
@@ -201,6 +203,17 @@ class Site(Binarizer):
             )
         return super().forward(input)
 
+    def __prepare_scriptable__(self) -> Site:
+        """Called by ``torch.jit.script``.
+
+        Raises:
+            ConversionError: always.
+        """
+        raise ConversionError(
+            "torch.jit.script cannot read a Binarizer; use torch.jit.trace(model, example), "
+            "torch.export or torch.onnx.export"
+        )
+
     def get_extra_state(self) -> Tensor:
         """1 if wholly frozen, else 0: a part of the ``state_dict``."""
         return torch.tensor(float(self.p == 1.0))
@@ -211,12 +224,19 @@ class Site(Binarizer):
             self.p, self.mask = float(state), None
 
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
+        self, state_dict: Mapping[str, Any], prefix: str, metadata: Any, strict: bool,
+        missing: list[str], unexpected: list[str], errors: list[str],
+    ) -> None:  # fmt: skip
         saved = state_dict.get(f"{prefix}alpha")
         if saved is not None and self.alpha is None and self.rule.scale is not None:
             self.alpha = torch.empty_like(saved)
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        super()._load_from_state_dict(
+            state_dict, prefix, metadata, strict, missing, unexpected, errors
+        )
+        # a float model knows nothing of Binarizers, and has the slopes of a PReLU in their place
+        if f"{prefix}_extra_state" in missing:
+            missing.remove(f"{prefix}_extra_state")
+            unexpected[:] = [name for name in unexpected if name != f"{prefix}weight"]
 
     def extra_repr(self) -> str:
         """Rule and p, for ``print(model)``."""

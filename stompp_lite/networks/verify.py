@@ -1,6 +1,6 @@
-"""Make sure that a converted model computes with its Binarizers, on every path it can take.
+"""Make sure that a converted model computes with its Binarizers on every path it can take.
 
-A model may run otherwise in training than in evaluation, and with gradients than without. Each way
+A model may run differently in training and in evaluation, and with and without gradients. Each way
 must pass every Binarizer once, in the order of the stages, and feed signs to every binary layer.
 """
 
@@ -21,7 +21,7 @@ _TRIES = 8  # a block that training skips at random must turn up in one of these
 def real_inputs(model: nn.Module, example: Tensor) -> dict[str, str]:
     """Binary layers whose input would not be +1 and -1 only, and why.
 
-    Every activation's Binarizer hands on random signs here, because an example of zeros would send
+    Here every activation's Binarizer passes on random signs, because an example of zeros would give
     the same sign everywhere.
     """
     generator = torch.Generator().manual_seed(0)
@@ -30,8 +30,8 @@ def real_inputs(model: nn.Module, example: Tensor) -> dict[str, str]:
     found: dict[str, str] = {}
     reason = {
         False: "would get an input that is not binary: something other than an activation module "
-        "(a functional relu, a batch norm, a mean) stands before it (use modules, or "
-        "real_inputs=True)",
+        "(a functional relu, a batch norm, a mean, a class of your own) stands before it (use "
+        "torch's modules, or real_inputs=True)",
         True: "would get an input that is not binary in training: dropout or another layer that "
         "works in training only stands before it (put it before the activation)",
     }
