@@ -220,6 +220,12 @@ def _check_arguments(model: nn.Module, example: object, keep: Sequence[str]) -> 
         raise ConversionError(
             f"the example must be a batch, a tensor [N, ...] of at least one sample; got {shown}"
         )
+    for name, module in model.named_modules():
+        if "weight_orig" in module._parameters and "weight_mask" in module._buffers:
+            raise ConversionError(
+                f"{name!r} is pruned by torch.nn.utils.prune, but a binary weight cannot be 0: "
+                "sign(0) = +1. Make it permanent (prune.remove), and keep the layer float"
+            )
     if example.layout != torch.strided:
         raise ConversionError("the example is sparse; give example.to_dense()")
     everything = [*model.named_parameters(), *model.named_buffers()]

@@ -135,6 +135,9 @@ def arrange(
             site = call.name if many[call.name] == 1 else f"{call.name}.sites.{number}"
             sites[call.name].append(True)
             stages[-1].activations.append(site)
+    for name, wanted in sites.items():
+        if not all(wanted) and modules[name]._parameters:
+            kept[name] = "activation"
     return Layout(stages, sites, kept, problems)
 
 
@@ -177,7 +180,7 @@ def _problems(
         elif isinstance(module, EMBEDDINGS):
             kept[name] = "embedding"
         elif isinstance(module, ACTIVATIONS):
-            kept[name] = "activation"
+            continue  # a PReLU: becomes a Binarizer, or arrange says why not
         elif any(sum(n > 1 for n in p.shape) > 1 for p in own.values()):
             kind = type(module).__name__
             if type(module).__module__.startswith("torch."):
@@ -215,8 +218,6 @@ def _why_not_binary(module: nn.Module, calls: int, hidden: bool) -> str:
     if type(module) not in BINARY:
         return f"is a {type(module).__name__}, which has no binary version"
     weight = module._parameters.get("weight")
-    if "weight_orig" in module._parameters and "weight_mask" in module._buffers:
-        return "is pruned by torch.nn.utils.prune, but a binary weight cannot be 0: sign(0) = +1"
     if weight is None:
         return "computes its weight from other parameters (weight norm?)"
     if hidden:

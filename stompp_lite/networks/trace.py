@@ -22,8 +22,9 @@ from stompp_lite.errors import ConversionError
 STRAIGHT = (
     "AccumulateGrad", "Convolution", "Addmm", "Mm", "Linear", "NativeBatchNorm", "CudnnBatchNorm",
     "NativeLayerNorm", "NativeGroupNorm", "Add", "Sub", "AvgPool", "AdaptiveAvgPool", "Mean",
-    "MaxPool", "ConstantPad", "Upsample", "T", "Transpose", "Permute", "View", "UnsafeView",
-    "ReshapeAlias", "Reshape", "Expand", "Squeeze", "Unsqueeze", "Slice", "Clone", "ToCopy",
+    "MaxPool", "ConstantPadNd", "UpsampleNearest", "UpsampleNearestExact", "UpsampleLinear",
+    "UpsampleBilinear", "UpsampleTrilinear", "UpsampleBicubic", "Alias", "Select", "T", "Transpose",
+    "Permute", "View", "UnsafeView", "ReshapeAlias", "Reshape", "Expand", "Squeeze", "Unsqueeze", "Slice", "Clone", "ToCopy",
 )  # fmt: skip
 _STRAIGHT = re.compile(rf"({'|'.join(STRAIGHT)})(\d[dD])?(WithIndices)?(Backward\d*)?")
 

@@ -1,4 +1,4 @@
-"""What torch does with models works with converted ones too: export, torch.func, compile, states."""
+"""What torch does with a model it does with a converted one: export, torch.func, states."""
 
 import importlib.util
 import warnings
