@@ -24,7 +24,8 @@ STRAIGHT = (
     "NativeLayerNorm", "NativeGroupNorm", "Add", "Sub", "AvgPool", "AdaptiveAvgPool", "Mean",
     "MaxPool", "ConstantPadNd", "UpsampleNearest", "UpsampleNearestExact", "UpsampleLinear",
     "UpsampleBilinear", "UpsampleTrilinear", "UpsampleBicubic", "Alias", "Select", "T", "Transpose",
-    "Permute", "View", "UnsafeView", "ReshapeAlias", "Reshape", "Expand", "Squeeze", "Unsqueeze", "Slice", "Clone", "ToCopy",
+    "Permute", "View", "UnsafeView", "ReshapeAlias", "Reshape", "Expand", "Squeeze", "Unsqueeze",
+    "Slice", "Clone", "ToCopy",
 )  # fmt: skip
 _STRAIGHT = re.compile(rf"({'|'.join(STRAIGHT)})(\d[dD])?(WithIndices)?(Backward\d*)?")
 
