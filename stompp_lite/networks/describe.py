@@ -28,7 +28,7 @@ class Row:
     shape: tuple[int, ...]  # of the output, without the batch axis
     precision: str
     stage: int | None
-    bits: int  # of all parameters and running statistics as shipped
+    bits: int  # of all parameters and running statistics, as shipped
     operations: int  # multiply-accumulates (XNOR and popcount where binary) for one sample
     note: str = ""  # why it stays float
 
@@ -139,9 +139,9 @@ def _bits(module: object) -> str:
 
 
 def _size(module: nn.Module) -> int:
-    """Bits of what belongs to the module itself, shipped: a binary weight has one an entry.
+    """Bits of the module's own parameters and buffers, as shipped: one for each binary weight.
 
-    A scale has 32 for each of its values (none once it is folded into a norm).
+    Each value of a scale takes 32 (none once it is folded into a norm).
     """
     bits = sum(32 * t.numel() for t in module.parameters(recurse=False))
     passing = module._non_persistent_buffers_set

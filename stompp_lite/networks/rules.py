@@ -122,10 +122,10 @@ class Site(Binarizer):
         channels: axis of a weight's output channels.
 
     Attributes:
-        p: the frozen fraction now, in [0, 1]. 0 clips everything, 1 binarizes everything.
+        p: the frozen fraction at this step, in [0, 1]: 0 clips everything, 1 binarizes everything.
         mask: function from u to a bool tensor while 0 < p < 1, else None.
-        alpha: the constant scale, a buffer, [] or of the weight's rank; None before training
-            starts, and where there is no constant.
+        alpha: the scale, a buffer, [] or of the weight's rank; None before training starts, and
+            where there is no scale.
 
     ``mask`` and ``p`` are no buffers: they follow from the step of a run, so they are neither
     broadcast between processes nor stored. The ``state_dict`` only notes whether the tensor is
@@ -171,10 +171,10 @@ class Site(Binarizer):
         return signs if self.rule.scale is None else signs.mul_(self.scale(u))
 
     def take_scale(self, u: Tensor, name: str) -> None:
-        """Training starts: note the constant scale, unless there is one already.
+        """Fix the scale as training starts, unless it is fixed already.
 
         Raises:
-            ConfigError: it is zero, or not finite.
+            ConfigError: the scale is zero, or not finite.
         """
         if self.rule.scale is None or self.alpha is not None:
             return
@@ -244,10 +244,10 @@ class Site(Binarizer):
 
 
 def leave_uncompiled() -> None:
-    """Make torch.compile call Binarizers as they are.
+    """Make torch.compile call Binarizers without compiling them.
 
-    Their p changes at every step, and each change would be compiled anew. (On demand, because
-    asking torch for this imports its whole compiler.)
+    Their p changes at every step, and each change would cause a compilation. This is done on
+    demand, because it imports torch's whole compiler.
     """
     if not getattr(Site.forward, "_torchdynamo_disable", False):
         Site.forward = torch.compiler.disable(Site.forward)  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from stompp_lite.errors import ConversionError
 from stompp_lite.networks.layers import binary_layers, sites
 from stompp_lite.networks.trace import batch_for, preserved, run, tensors, watching
 
-_TRIES = 8  # a block that training skips at random must turn up in one of these
+_TRIES = 8  # a block that training skips at random must be called in one of these passes
 
 
 def real_inputs(model: nn.Module, example: Tensor) -> dict[str, str]:
@@ -65,8 +65,8 @@ def check_paths(model: nn.Module, example: Tensor, order: Sequence[str]) -> dict
         wrong.
 
     Raises:
-        ConversionError: a Binarizer that is not passed, passed twice or out of order, by name; or
-            an evaluation that depends on whether gradients are recorded.
+        ConversionError: a Binarizer is left out, called twice, or called out of order, by name; or
+            the evaluation depends on whether gradients are recorded.
     """
     wanted = [*order, *(f"{name}.binarizer" for name in binary_layers(model))]
     outputs, shapes = [], {}
