@@ -51,7 +51,7 @@ pdf: $(READY)  ## the book as one PDF (needs Chromium)
 	$(BIN)/python book/tools/build.py
 	$(BIN)/python book/tools/pdf.py
 
-mutants: $(READY)  ## small faults in the heart and the training room: do the tests notice? (MODULE=...)
+mutants: $(READY)  ## small faults in the heart, networks and training: do the tests notice? (MODULE=...)
 	$(BIN)/pip install -q --disable-pip-version-check mutmut==3.8.1
 	$(BIN)/mutmut run --max-children 2 $(if $(MODULE),"stompp_lite.$(MODULE).*")
 	$(BIN)/python tests/mutants.py

@@ -182,6 +182,10 @@ def _attempt(
     rewrite(model, layout, calls, *rules)
     if not allow_real and rules[1].name != "float":
         found = verify.real_inputs(model, example)
+        own = [repr(name) for name, why in layout.kept.items() if why == "own activation"]
+        if found and own:
+            left = f"; {', '.join(own)} computes something of its own and was left alone"
+            found = {name: why + left for name, why in found.items()}
         if found:
             return model, found
     calls, graph = trace(model, example)

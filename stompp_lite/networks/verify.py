@@ -30,8 +30,8 @@ def real_inputs(model: nn.Module, example: Tensor) -> dict[str, str]:
     found: dict[str, str] = {}
     reason = {
         False: "would get an input that is not binary: something other than an activation module "
-        "(a functional relu, a batch norm, a mean, a class of your own) stands before it (use "
-        "torch's modules, or real_inputs=True)",
+        "(a functional relu, a batch norm, a mean) stands before it (use modules, or "
+        "real_inputs=True)",
         True: "would get an input that is not binary in training: dropout or another layer that "
         "works in training only stands before it (put it before the activation)",
     }

@@ -164,7 +164,7 @@ def between(act):
 
 @pytest.mark.parametrize("make", [Steep, Weighted, patched])
 def test_an_activation_with_a_rule_of_its_own_is_left_alone_and_named(make):
-    with pytest.raises(ConversionError, match=r"'2' would .* a class of your own"):
+    with pytest.raises(ConversionError, match=r"'2' would .*; '1' computes something of its"):
         binarize_model(between(make()), torch.randn(2, 6))
     model = binarize_model(between(make()), torch.randn(2, 6), real_inputs=True)
     assert type(model[1]) is type(make()) and isinstance(model[3], Site)
