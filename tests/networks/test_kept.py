@@ -441,6 +441,7 @@ def test_a_training_pass_is_tried_eight_times_and_an_evaluation_once():
     model, order = converted_perceptron(count(100))
     with pytest.raises(ConversionError, match="in training mode with gradients"):
         check_paths(model, torch.randn(1, 6), order)
+    assert passes[True] == 16 + 8
     passes[True] = 0
     model, order = converted_perceptron(count(1))
     check_paths(model, torch.randn(1, 6), order)
