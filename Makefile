@@ -65,7 +65,7 @@ pdf: built  ## the book as one PDF (needs Chromium)
 	$(BIN)/pip install -q --disable-pip-version-check pypdf==7.1.1
 	$(BIN)/python book/tools/pdf.py
 
-mutants: $(READY)  ## small faults in the heart and the training room: do the tests notice? (MODULE=...)
+mutants: $(READY)  ## small faults in the heart, networks and training: do the tests notice? (MODULE=...)
 	$(BIN)/pip install -q --disable-pip-version-check mutmut==3.8.1
 	$(BIN)/mutmut run --max-children 2 $(if $(MODULE),"stompp_lite.$(MODULE).*")
 	$(BIN)/python tests/mutants.py

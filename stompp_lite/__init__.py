@@ -5,7 +5,7 @@ models (:func:`binarize_model`), :mod:`stompp_lite.training` trains them (:func:
 :mod:`stompp_lite.lab` runs and records experiments, :mod:`stompp_lite.viz` draws.
 """
 
-from stompp_lite.functional import clip, hard_sign, masked_binarize, shape_value
+from stompp_lite.functional import clip, hard_sign, masked_binarize
 from stompp_lite.method import Binarizer
 from stompp_lite.networks.convert import binarize_model
 from stompp_lite.networks.describe import describe
@@ -47,5 +47,4 @@ __all__ = [
     "load",
     "masked_binarize",
     "mlp",
-    "shape_value",
 ]

@@ -1,4 +1,4 @@
-"""Checks of arguments: each returns the value in its plain type, or names it and the way out."""
+"""Checks of arguments: each returns the value as a plain type, or raises an error that names it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def one_of(value: Any, valid: Iterable[str], what: str) -> str:
     """``value``, if it is one of ``valid``.
 
     Raises:
-        ConfigError: otherwise, naming the value, the nearest valid name and all valid names (the
-            first of them where they are many).
+        ConfigError: otherwise, naming the value, the nearest valid name, and the valid names (only
+            the first where there are many).
     """
     names = list(valid)
     if isinstance(value, str) and value in names:
@@ -34,7 +34,7 @@ def one_of(value: Any, valid: Iterable[str], what: str) -> str:
 
 
 def whole(value: Any, what: str) -> int:
-    """``value`` as an int, if it is a whole number (numpy's too) and no bool.
+    """``value`` as an int, if it is a whole number (numpy's too) and not a bool.
 
     Raises:
         ConfigError: otherwise.
@@ -56,7 +56,7 @@ def count(value: Any, what: str, least: int = 1) -> int:
 
 
 def number(value: Any, what: str, least: float = -math.inf) -> float:
-    """``value`` as a float, if it is a finite number of at least ``least`` and no bool.
+    """``value`` as a float, if it is a finite number of at least ``least`` and not a bool.
 
     Raises:
         ConfigError: otherwise.
@@ -101,7 +101,7 @@ def text(value: Any, what: str) -> str:
     return value
 
 
-#: What messages call fields whose own name would not explain itself.
+#: What messages call a field whose name does not explain itself.
 TITLES = {
     "stages": "the number of stages",
     "steps": "the number of progression steps",
@@ -114,7 +114,7 @@ TITLES = {
 
 
 def checked(instance: object, **checks: Callable[[Any, str], Any]) -> None:
-    """Check fields of a frozen dataclass in its ``__post_init__`` and keep their plain values.
+    """Check fields of a frozen dataclass in its ``__post_init__``, and store their plain values.
 
     Raises:
         ConfigError: from the check, naming the field.

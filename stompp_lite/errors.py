@@ -14,18 +14,19 @@ class ConfigError(StomppError, ValueError):
 
 
 class ShapeError(StomppError, ValueError):
-    """Two tensors that must match do not."""
+    """The shapes of two tensors do not fit each other."""
 
 
 class DtypeError(StomppError, TypeError):
-    """A tensor has a dtype the operation is not defined for."""
+    """A tensor has a dtype for which the operation is not defined."""
 
 
 class ConversionError(StomppError, ValueError):
     """A model cannot be binarized as it stands.
 
     Attributes:
-        keep_float: names that, given to ``binarize_model`` as ``keep_float``, mend it; or empty.
+        keep_float: what to pass to ``binarize_model`` as ``keep_float`` so that it converts the
+            rest; empty where that would not help.
     """
 
     def __init__(self, message: str, keep_float: Sequence[str] = ()) -> None:

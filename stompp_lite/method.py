@@ -2,8 +2,8 @@ r"""StoMPP in one sitting: sign a random part of a tensor, clip the rest, and le
 
 .. math:: \hat u = M \odot \operatorname{sign}(u) + (1 - M) \odot \operatorname{clip}(u, -1, 1)
 
-u: latent weight or pre-activation; sign(0) = +1; M = 1: frozen. A *stage* is a layer's weights with
-the activation that follows; L take turns in T steps. StoMPP (arXiv 2601.22660); chapters 2 and 8.
+u is a latent weight or a pre-activation; M is 1 where it is frozen. A *stage* is a layer's weights
+with the activation after them; L stages take turns in T steps. arXiv 2601.22660; chapters 2 and 8.
 """
 
 import math
@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from stompp_lite import rng
 
-# ---- when: the frozen fraction p -----------------------------------------------------------------
-#: Growth of p with the relative time tau in a window, from 0 at 0 to 1 at 1.
+# ---- when: p, the frozen fraction, grows with tau, the relative time in a window -----------------
 SHAPES: dict[str, Callable[[float], float]] = {
     "cubic": lambda tau: tau**3,
     "quadratic": lambda tau: tau**2,
@@ -26,39 +25,38 @@ SHAPES: dict[str, Callable[[float], float]] = {
     "cosine": lambda tau: (1.0 - math.cos(math.pi * tau)) / 2.0,
     "flipped-quadratic": lambda tau: 1.0 - (1.0 - tau) ** 2,
 }
-#: Order -> the window in which each of L stages has its turn.
+#: Order -> for each of L stages, the window in which it has its turn.
 ORDERS: dict[str, Callable[[int, int], list[int]]] = {
     "forward": lambda L, seed: list(range(L)),
     "reverse": lambda L, seed: list(range(L))[::-1],
     "random": rng.permutation,
     "global": lambda L, seed: [0] * L,
-    "forward-2": lambda L, seed: [min(2, L) * stage // L for stage in range(L)],  # in two groups
+    "forward-2": lambda L, seed: [min(2, L) * stage // L for stage in range(L)],  # two groups
     "forward-5": lambda L, seed: [min(5, L) * stage // L for stage in range(L)],
 }
 
 
 def fraction(t: int, turn: int, windows: int, T: int, shape: str) -> float:
-    """p at step ``t`` of ``T`` of a stage whose turn is window ``turn`` of ``windows``."""
-    done = windows * (t + 1) - turn * T  # whole numbers: a window ends at exactly 1
+    """p at step ``t`` of ``T`` for a stage whose turn is window ``turn`` of ``windows``."""
+    done = windows * (t + 1) - turn * T  # in whole numbers, so that a window ends at exactly 1
     return SHAPES[shape](min(max(done, 0), T) / T)
 
 
-# ---- what: Eq. 1 and its gradients ---------------------------------------------------------------
-#: Slopes that stand in for that of the sign (STE-free, there is none and frozen entries pass 0).
+# ---- what: Eq. 1, and slopes that replace the sign's in the backward pass ------------------------
 SURROGATES: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": torch.ones_like,
-    "clip": lambda u: torch.le(u.abs(), 1, out=torch.empty_like(u)),
+    "clip": lambda u: u.abs().le_(1),
     "polynomial": lambda u: (2 - 2 * u.abs()).clamp_min(0),
 }
 
 
 def hard_sign(u: Tensor) -> Tensor:
-    """+1 or -1 with sign(0) = +1, and no gradient: the true derivative is 0 almost everywhere."""
-    return torch.ge(u.detach(), 0, out=torch.empty_like(u)).mul_(2).sub_(1)  # faster than where
+    """+1 or -1, with sign(0) = +1. No gradient: the true derivative is 0 almost everywhere."""
+    return u.detach().clone().ge_(0).to(u.dtype).mul_(2).sub_(1)  # .to: ge_ is a bool in ONNX
 
 
 class Freeze(torch.autograd.Function):
-    """Eq. 1 (mask None: all frozen); backward: surrogate or 0 where frozen, else 1[abs(u) <= 1]."""
+    """Eq. 1, mask None: all frozen. Backward: surrogate or 0 where frozen, else 1[abs(u) <= 1]."""
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, frozen: Tensor, mask: Any, surrogate: str | None) -> Tensor:
@@ -75,56 +73,55 @@ class Freeze(torch.autograd.Function):
 
 
 class Binarizer(nn.Module):
-    """A tensor's way to one bit: clipped at p = 0, masked between, signs at p = 1."""
+    """Eq. 1 as a module: all of u is clipped at p = 0, a masked part is frozen, all at p = 1."""
 
     surrogate: str | None = None  # None: STE-free
     p = 0.0
     mask: Callable[[Tensor], Tensor] | None = None  # from u to bool, True where frozen
-    frozen: Callable[[Tensor], Tensor] = staticmethod(hard_sign)  # what frozen entries become
+    frozen: Callable[[Tensor], Tensor] = staticmethod(hard_sign)  # values of frozen entries
+    freeze: Callable[..., Tensor] = staticmethod(Freeze.apply)
 
     def forward(self, u: Tensor) -> Tensor:
-        """Eq. 1 at the present p: a tensor like ``u``."""
         if self.p == 0.0:
             return u.clamp(-1, 1)
         if self.p == 1.0 and self.surrogate is None:
             return self.frozen(u)  # no graph: nothing upstream is stored or visited
-        return Freeze.apply(u, self.frozen(u), self.mask and self.mask(u), self.surrogate)  # type: ignore
+        return self.freeze(u, self.frozen(u), self.mask and self.mask(u), self.surrogate)
 
 
-# ---- who: an entry is frozen while its number, 1 at first, is below p ----------------------------
-#: Mask rule -> the number that an entry gets when it is drawn anew, and the chance of that.
+# ---- who: each entry has a number, 1 at first, and is frozen while that is below p ---------------
+#: Mask rule -> the number that an entry draws, and the chance that it draws one at this step.
 MASK_RULES: dict[str, Callable[..., tuple[Tensor, float]]] = {
     "threshold": lambda p, age, fresh, rho: (fresh, rho if age else 1.0),
-    "redraw": lambda p, age, fresh, rho: ((fresh >= p).float(), rho),  # Bernoulli(p), 0 is frozen
-    "per-sample": lambda p, age, fresh, rho: (fresh, 1.0),  # an entry for each sample of the batch
+    "redraw": lambda p, age, fresh, rho: ((fresh >= p).float(), rho),  # Bernoulli(p)
+    "per-sample": lambda p, age, fresh, rho: (fresh, 1.0),  # a mask for each sample
 }
 
 
-# ---- the walk: everything follows from the step, for draws are keyed and can be replayed ---------
+# ---- the walk: p and mask follow from the step alone, since draws are keyed and can be replayed --
 @dataclass
 class Walker:
-    """One Binarizer on its way through its window."""
+    """Sets p and mask of one Binarizer as its window passes."""
 
     binarizer: Binarizer
     p: Callable[[int], float]  # frozen fraction at a step
-    start: int  # first step of the window: draws are counted from here
+    start: int  # first step of the window; draws are counted from it
     key: int  # of the draws, from rng.make_key
     rule: str = "threshold"
-    rho: float = 0.01  # soft refresh
+    rho: float = 0.01  # chance of a new draw at each step: soft refresh
     weight: nn.Parameter | None = None  # the latent weight; None for an activation
-    age: int = -1  # last step of the window that the numbers have seen
+    age: int = -1  # step of the window up to which numbers are drawn
     numbers: Tensor | None = None
 
     def to(self, t: int) -> None:
-        """Set p and mask for step ``t``."""
         p = self.binarizer.p = self.p(t)
         self.binarizer.mask = partial(self.mask, t) if 0.0 < p < 1.0 else None
 
     def mask(self, t: int, u: Tensor) -> Tensor:
-        """The mask of step ``t``: like ``u`` for weights and per sample, else without batch."""
+        """The mask of step ``t``, like ``u``; samples share one, except per-sample."""
         per_sample = self.rule == "per-sample"
         like = u if per_sample or self.weight is not None else u[0]
-        if per_sample or self.numbers is None or self.age > t - self.start:  # begin the draws
+        if per_sample or self.numbers is None or self.age > t - self.start:  # start again
             self.age = t - self.start - 1 if per_sample else -1
             self.numbers = torch.ones(like.shape, device=u.device)
         for age in range(self.age + 1, t - self.start + 1):
@@ -136,26 +133,25 @@ class Walker:
 
 
 class Walk:
-    """All walkers of a network, and an optimizer that leaves alone what is frozen."""
+    """All walkers of a network, and optimizers that leave frozen weights alone."""
 
     def __init__(self, walkers: list[Walker]) -> None:
         self.walkers = walkers
 
     def set_step(self, t: int) -> None:
-        """Set every p and mask for step ``t``."""
         for walker in self.walkers:
             walker.to(t)
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
-        """From now on every ``optimizer.step()`` obeys the masks; no other call is needed."""
+        """Make every ``optimizer.step()`` obey the masks; no other call is needed."""
         optimizer.register_step_pre_hook(lambda *_: self._remember())
         optimizer.register_step_post_hook(lambda *_: self._hold())
 
-    def _remember(self) -> None:  # before a step: what is frozen without a surrogate
+    def _remember(self) -> None:  # before a step: keep a copy of what must not move
         latents = [(w.binarizer, w.weight) for w in self.walkers if w.weight is not None]
         self.kept = [(b, w, w.detach().clone()) for b, w in latents if b.p > 0 and not b.surrogate]
 
-    def _hold(self) -> None:  # after it: that stands still, momentum or not; all stay in [-1, 1]
+    def _hold(self) -> None:  # after a step: undo what momentum or weight decay moved, then clip
         for b, w, old in self.kept:
             w.data.copy_(old if b.mask is None else torch.where(b.mask(old), old, w))
         for w in (walker.weight for walker in self.walkers if walker.weight is not None):

@@ -1,9 +1,9 @@
-"""Stateless random draws: the same key gives the same numbers, on a CPU or a GPU, in any order.
+"""Stateless random draws: a key gives the same numbers on a CPU and on a GPU, in any order.
 
 A mask must be replayable: after a resume, on another rank, or when the order of the stages is
-reversed. So a draw is no walk of a generator's state but a hash of *what it is for*: the seed,
-the tensor, the step, the entry. The hash is the finalizer of SplitMix64 (Steele, Lea, Flood,
-OOPSLA 2014), written with torch's 64-bit integers, which wrap around the same way everywhere.
+reversed. So a draw does not advance the state of a generator. It is a hash of *what it is for*: the
+seed, the tensor, the step and the entry. The hash is the finalizer of SplitMix64 (Steele, Lea,
+Flood, OOPSLA 2014), in torch's 64-bit integers, which overflow in the same way everywhere.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _shift(x: Tensor, bits: int) -> Tensor:
 
 
 def make_key(seed: int, *parts: int | str) -> int:
-    """A 64-bit key for what a draw is for, for example ``make_key(seed, "layer1.conv1", "w")``.
+    """A 64-bit key that says what a draw is for: ``make_key(seed, "layer1.conv1", "weight")``.
 
     Raises:
         ConfigError: a seed that is not a whole number.
@@ -44,7 +44,7 @@ def make_key(seed: int, *parts: int | str) -> int:
 
 
 def counters(shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
-    """Spread-out numbers of the entries of a tensor of ``shape``: int64, that shape."""
+    """A number for each entry of a tensor of ``shape``, far from each other: int64, that shape."""
     numbers = torch.arange(math.prod(shape), dtype=torch.int64, device=device)
     return (numbers * _signed(_GOLDEN)).view(*shape)
 
@@ -73,7 +73,7 @@ def uniform_pair(key: int, step: int, entries: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def permutation(count: int, seed: int) -> list[int]:
-    """0 ... count - 1 in an order that the seed fixes."""
+    """The numbers from 0 to count - 1 in an order that depends on the seed only."""
     order = list(range(count))
     random.Random(seed).shuffle(order)
     return order

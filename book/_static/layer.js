@@ -25,7 +25,7 @@ addEventListener("load", () => {
   }
 });
 
-// Meanings of words show on hover; by keyboard and by touch, too, until Escape or a touch elsewhere.
+// Meanings of words show on hover, by keyboard and by touch, until Escape or a touch elsewhere.
 addEventListener("DOMContentLoaded", () => {
   for (const word of document.querySelectorAll(".bd-article abbr[title]")) {
     word.tabIndex = 0;

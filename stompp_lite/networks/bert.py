@@ -1,12 +1,13 @@
 """BERT, by the transformers library: token ids [N, T] to logits of a text's classes [N, classes].
 
 The network is transformers' own ``BertForSequenceClassification`` with two changes. Every linear
-layer of the encoder that reads a norm or a mixture of values gets an activation in front, which
-conversion makes binary; and there is no dropout, because its draws would not be keyed. Embeddings,
-norms, softmax and sums stay float, and so does the head (BERT's pooler and the classifier).
+layer of the encoder that reads a norm or a mixture of values gets an activation in front of it,
+which conversion makes binary. There is no dropout, because its draws would not be keyed.
+Embeddings, norms, softmax and sums stay float, and so does the head (the pooler and the
+classifier).
 
-Weights come from a folder or from the hub. Without them the network is small and random: then it
-shows that the code runs, and nothing about fine-tuning.
+Weights come from a folder or from the hub. Without them the network is small and random: that
+shows that the code runs, but says nothing about fine-tuning.
 
 Taught in chapter 15, *MobileNet and BERT*.
 """
@@ -23,14 +24,14 @@ from stompp_lite.errors import ConfigError, DataError
 from stompp_lite.networks.families import activate_inputs
 from stompp_lite.networks.vision import import_torchvision
 
-#: What stays float beside the classifier, for ``keep_float``.
+#: What stays float besides the classifier, for ``keep_float``.
 POOLER = ("net.bert.pooler",)
-#: Units of a head of attention in a random network.
+#: Units of each attention head in a random network.
 HEAD = 16
 
 
 def transformers() -> Any:
-    """The library, which is an option of this package.
+    """The transformers library, an optional dependency.
 
     Raises:
         DataError: it is not installed.
@@ -44,17 +45,18 @@ def transformers() -> Any:
 
 
 class Bert(nn.Module):
-    """BERT with a classifier; see the module.
+    """BERT with a classifier, as the module describes it.
 
     Args:
-        classes: of the texts.
-        tokens, length: size of the vocabulary and most tokens of a text, of a random network.
-        weights: folder or name on the hub; None: random.
-        width, depth: units and blocks; those of the weights, where there are some.
+        classes: number of classes of the texts.
+        tokens, length: size of the vocabulary and longest text, in tokens.
+        weights: a folder or a name on the hub; None: random weights.
+        width, depth: units and blocks; they must be those of the weights, if there are any.
 
     Raises:
-        ConfigError: the weights have another size.
-        DataError: they cannot be read, are those of another network, or transformers is missing.
+        ConfigError: the weights are of another size.
+        DataError: the weights cannot be read or belong to another network, or transformers is
+            missing.
     """
 
     def __init__(
@@ -116,10 +118,10 @@ class Bert(nn.Module):
 
 
 def word_pieces(weights: str, length: int) -> Any:
-    """A function from texts, lists of words, to token ids [N][length]; and how many ids there are.
+    """A function from texts (lists of words) to token ids [N][length], and the number of ids.
 
     Raises:
-        DataError: it cannot be read, or its padding is not 0.
+        DataError: the tokenizer cannot be read, or its padding is not 0.
     """
     found = _read(transformers().AutoTokenizer, weights)
     if found.pad_token_id != 0:

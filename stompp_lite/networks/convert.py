@@ -1,6 +1,6 @@
 """Turn an ordinary torch model into a binary one: trace, lay out the stages, rewrite, verify.
 
-Each step is a module of its own; this one puts them in order and says what is wrong, all at once.
+Each step has a module of its own. This one calls them in order and reports all problems at once.
 
 Taught in chapter 3 (conversion) and chapter 8 (stages).
 """
@@ -12,21 +12,22 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor, nn
 
 from stompp_lite.checks import flag
 from stompp_lite.errors import ConfigError, ConversionError
 from stompp_lite.networks import verify
-from stompp_lite.networks.layers import binary_layers
+from stompp_lite.networks.layers import BinaryLayer, binary_layers
 from stompp_lite.networks.rewrite import rewrite
 from stompp_lite.networks.rules import Rule, Site
-from stompp_lite.networks.stages import Stage, arrange, matches
+from stompp_lite.networks.stages import Stage, arrange, matches, unseen
 from stompp_lite.networks.trace import Call, Graph, trace
 
 
 @dataclass
 class Conversion:
-    """What ``binarize_model`` did; kept as ``model.binarization``."""
+    """What ``binarize_model`` did: the attribute ``model.binarization``."""
 
     weights: Rule
     activations: Rule
@@ -35,7 +36,7 @@ class Conversion:
     calls: list[Call]  # of the converted model
     graphs: list[Graph]  # of the converted model, in evaluation and in training
     input_shape: tuple[int, ...]  # of one sample
-    cut: set[str] = field(default_factory=set)  # parameters that a progression made untrainable
+    cut: set[str] = field(default_factory=set)  # parameters that a progression has made untrainable
 
     @property
     def activation_sites(self) -> list[str]:
@@ -43,6 +44,7 @@ class Conversion:
         return [name for stage in self.stages for name in stage.activations]
 
 
+@torch.inference_mode(False)
 def binarize_model(
     model: nn.Module,
     example: Tensor,
@@ -56,9 +58,10 @@ def binarize_model(
 ) -> nn.Module:
     """A binary copy of ``model``; the original is left as it is.
 
-    The first and the last weight layer stay float, shortcuts around residual branches too, and
+    The first and the last weight layer stay float, and so do shortcuts around residual branches,
     normalizations, embeddings and biases. Whatever else has weights becomes binary or is refused by
-    name; nothing stays float in silence.
+    name. Activations of your own classes are left alone, and so are those that the example never
+    reaches; ``binarization.kept`` and ``describe`` list both.
 
     Args:
         model: a torch model whose activations are modules (``nn.ReLU`` and relatives).
@@ -69,8 +72,8 @@ def binarize_model(
         activations: rule of the activations; ``"ste"`` is short for ``"ste:clip"`` here.
         scale: of the binary weights, one of :data:`~stompp_lite.networks.rules.SCALES`; None: they
             are +1 and -1.
-        keep_float: name patterns (``fnmatch``) of modules to leave alone, with all that is in them,
-            or of parameters, in addition to those above.
+        keep_float: name patterns (``fnmatch``) of what to leave alone in addition: modules with all
+            that is in them, or parameters (a layer whose ``weight`` is named stays float).
         binary_shortcuts: convert the layers of shortcuts too.
         real_inputs: allow binary layers whose input is not binary.
 
@@ -165,6 +168,8 @@ def _attempt(
 ) -> tuple[nn.Module, dict[str, str]]:  # fmt: skip
     """Convert ``model`` in place; also returns what is wrong, by name."""
     calls, graph = trace(model, example)
+    if unseen(model, calls, graph):  # it evaluates without gradients, but may train with them
+        _, graph = trace(model, example, training=True)
     layout = arrange(model, calls, graph, keep, binary_shortcuts)
     if layout.problems:
         return model, layout.problems
@@ -177,6 +182,10 @@ def _attempt(
     rewrite(model, layout, calls, *rules)
     if not allow_real and rules[1].name != "float":
         found = verify.real_inputs(model, example)
+        own = [repr(name) for name, why in layout.kept.items() if why == "own activation"]
+        if found and own:
+            left = f"; {', '.join(own)} computes something of its own and was left alone"
+            found = {name: why + left for name, why in found.items()}
         if found:
             return model, found
     calls, graph = trace(model, example)
@@ -215,10 +224,23 @@ def _check_arguments(model: nn.Module, example: object, keep: Sequence[str]) -> 
         raise ConversionError(
             f"the example must be a batch, a tensor [N, ...] of at least one sample; got {shown}"
         )
+    for name, module in model.named_modules():
+        if "weight_orig" in module._parameters and "weight_mask" in module._buffers:
+            raise ConversionError(
+                f"{name!r} is pruned by torch.nn.utils.prune, but a binary weight cannot be 0: "
+                "sign(0) = +1. Make it permanent (prune.remove), and keep the layer float"
+            )
+    if example.layout != torch.strided:
+        raise ConversionError("the example is sparse; give example.to_dense()")
     everything = [*model.named_parameters(), *model.named_buffers()]
     lazy = [name for name, tensor in everything if nn.parameter.is_lazy(tensor)]
     if lazy:
         raise ConversionError(f"{lazy[0]!r} is not initialized yet; run the model once before")
+    if example.is_meta or any(tensor.is_meta for _, tensor in everything):
+        raise ConversionError(
+            "the model or the example is on the device 'meta' and has no values; move the model to "
+            "a device with model.to_empty(device=...), initialize it, and convert it then"
+        )
     names = [n for n, _ in model.named_modules() if n] + [n for n, _ in model.named_parameters()]
     for pattern in keep:
         if not isinstance(pattern, str):
@@ -240,11 +262,23 @@ def conversion(model: nn.Module) -> Conversion:
     """What ``binarize_model`` noted about ``model``.
 
     Raises:
-        ConversionError: the model was never converted.
+        ConversionError: the model was never converted, or a binary layer or a Binarizer has been
+            replaced since, by name.
     """
     found = getattr(model, "binarization", None)
     if not isinstance(found, Conversion):
         raise ConversionError(
             f"{type(model).__name__} is not binarized; call binarize_model(model, example) first"
         )
+    modules = dict(bare(model).named_modules(remove_duplicate=False))
+    wanted = [(n, BinaryLayer) for stage in found.stages for n in stage.weights]
+    wanted += [(n, Site) for n in found.activation_sites]  # type: ignore[misc]
+    for name, kind in wanted:
+        now = modules.get(name)
+        if not isinstance(now, kind):
+            raise ConversionError(
+                f"{name!r} was binary when the model was converted and is "
+                f"{'a ' + type(now).__name__ if now else 'missing'} now; change the float model, "
+                "then convert that"
+            )
     return found

@@ -1,4 +1,4 @@
-"""What a converted model is: every layer and its cost, and where gradient leads around the signs.
+"""Describe a converted model: every layer with its cost, and what still learns around the signs.
 
 Taught in chapter 1 (bits), chapter 4 (stages) and chapter 13 (float paths).
 """
@@ -16,6 +16,7 @@ from stompp_lite.errors import ConfigError
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.layers import BINARY, BinaryLayer
 from stompp_lite.networks.rules import Site
+from stompp_lite.networks.trace import Call
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Row:
     shape: tuple[int, ...]  # of the output, without the batch axis
     precision: str
     stage: int | None
-    bits: int  # of all parameters and running statistics as shipped
+    bits: int  # of all parameters and running statistics, as shipped
     operations: int  # multiply-accumulates (XNOR and popcount where binary) for one sample
     note: str = ""  # why it stays float
 
@@ -88,8 +89,8 @@ def describe(model: nn.Module) -> Description:
     """A table of a converted model: layer, shape, precision, stage, bits, operations, why float.
 
     Every parameter and running statistic is in one of its rows, whether it is ever used or not.
-    Operations are multiply-accumulates for one sample; in a 1-bit layer with 1-bit inputs each is
-    an XNOR and a share of a popcount.
+    Operations are multiply-accumulates of weight layers for one sample (not those of attention);
+    in a 1-bit layer with 1-bit inputs each is an XNOR and a share of a popcount.
 
     Raises:
         ConversionError: the model was never converted.
@@ -111,9 +112,12 @@ def describe(model: nn.Module) -> Description:
             note = done.kept.get(call.name, "")
             rows.append(
                 Row(call.name, _kind(module), call.shape, _bits(module), stage, bits,
-                    _operations(module, call.shape), note)
+                    _operations(module, call), note)
             )  # fmt: skip
     for name, module in modules.items():
+        if done.kept.get(name) in ("own activation", "never called") and not _size(module):
+            kind, note = type(module).__name__, done.kept[name]
+            rows.append(Row(name, kind, (), "32 bit", None, 0, 0, note))
         if name not in priced and not isinstance(module, Site) and _size(module):
             inside = [n for n, _ in module.named_parameters(recurse=False)]
             note = done.kept.get(name) or next(
@@ -135,9 +139,9 @@ def _bits(module: object) -> str:
 
 
 def _size(module: nn.Module) -> int:
-    """Bits of what belongs to the module itself, shipped: a binary weight has one an entry.
+    """Bits of the module's own parameters and buffers, as shipped: one for each binary weight.
 
-    A scale has 32 for each of its values (none once it is folded into a norm).
+    Each value of a scale takes 32 (none once it is folded into a norm).
     """
     bits = sum(32 * t.numel() for t in module.parameters(recurse=False))
     passing = module._non_persistent_buffers_set
@@ -159,29 +163,26 @@ def _kind(module: nn.Module) -> str:
     return type(module).__name__
 
 
-def _operations(module: nn.Module, shape: tuple[int, ...]) -> int:
-    """Products for one sample; ``shape`` is that of the output."""
-    if isinstance(module, nn.modules.conv._ConvNd) and module.transposed:
-        # every input entry is multiplied with the weights of its channel: one entry of the
-        # output for each stride
-        inputs = math.prod(shape[1:]) // math.prod(module.stride) * module.in_channels
-        return inputs * module.weight[0].numel()
-    if isinstance(module, tuple(BINARY)):
-        # every output entry sums as many products as one output channel has weights
-        weight = module.weight
-        return math.prod(shape) * weight[0].numel()  # type: ignore[operator,union-attr,index]
-    return 0
+def _operations(module: nn.Module, call: Call) -> int:
+    """Multiply-accumulates of a layer for one sample."""
+    if not isinstance(module, tuple(BINARY)):
+        return 0
+    # an entry of the output sums as many products as an output channel has weights; in a transposed
+    # convolution, an entry of the input enters as many as its channel has
+    entries = call.input_shape if getattr(module, "transposed", False) else call.shape
+    return math.prod(entries) * module.weight[0].numel()  # type: ignore[operator,union-attr,index]
 
 
 def leaks(model: nn.Module, stage: int) -> list[str]:
-    """What still learns in front of ``stage`` when all stages up to it are committed.
+    """What still learns in front of ``stage`` once all stages up to it are committed.
 
-    Without surrogates, of course. Nothing does where every way from the loss leads through a
-    committed activation. Where sums stay real numbers, a float path leads around, and gradient
-    takes it to the norms, shortcuts, embeddings and biases of stages that are committed long ago.
+    This is about freezing without surrogates. Where every path from the loss leads through a
+    committed activation, nothing learns. Where sums stay real numbers, a float path leads around
+    it, and gradient reaches the norms, shortcuts, embeddings and biases of committed stages.
 
     Args:
-        model: from ``binarize_model``. stage: index of the last committed stage.
+        model: from ``binarize_model``.
+        stage: index of the last committed stage.
 
     Returns:
         Names of parameters, in the order of the model.

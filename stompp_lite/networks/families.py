@@ -1,11 +1,11 @@
 """Networks of full scale, as float models that ``binarize_model`` converts.
 
 ResNets and MobileNetV2 are torchvision's own; Bi-Real ResNets and a small transformer are ours.
-They differ in what one bit leaves open. In torchvision's ResNets an activation follows every sum:
-once a stage and all before it are committed, nothing in front learns. In the others sums stay real
-numbers. A float path leads around every sign (Bi-Real, transformers), or around those of a group of
-blocks (MobileNetV2), and gradient takes it. :func:`~stompp_lite.networks.describe.leaks` names what
-it reaches.
+They differ in the paths that they leave open to gradient. In torchvision's ResNets an activation
+follows every sum: once a stage and all before it are committed, nothing in front of it learns. In
+the others sums stay real numbers, and a float path leads around every sign (Bi-Real, transformers)
+or around the signs of a group of blocks (MobileNetV2).
+:func:`~stompp_lite.networks.describe.leaks` names the parameters that gradient reaches along it.
 
 Taught in chapter 13, *ResNets on CIFAR*.
 """
@@ -33,11 +33,11 @@ STEMS = ("imagenet", "cifar")
 def activate_inputs(model: nn.Module, names: Iterable[str]) -> nn.Module:
     """Put an activation in front of layers whose input is not one, in place.
 
-    A layer that reads a sum, a norm or a token has no activation that could become its binary
-    input. It gets a clip of its own, which conversion turns into a Binarizer.
+    Where a layer reads a sum, a norm or a token, no activation could become its binary input. Here
+    it gets a clip of its own, which conversion turns into a Binarizer.
 
     Args:
-        names: of the layers; ``"conv"`` becomes a Sequential of ``conv.0`` (the clip) and
+        names: names of the layers; ``"conv"`` becomes a Sequential of ``conv.0`` (the clip) and
             ``conv.1`` (the layer).
 
     Raises:
@@ -57,7 +57,7 @@ def resnet(name: str, classes: int, stem: str = "cifar", channels: int = 3) -> n
 
     Args:
         stem: one of :data:`STEMS`.
-        channels: of the images.
+        channels: channels of the images.
 
     Raises:
         ConfigError: unknown name or stem.
@@ -82,12 +82,12 @@ def mobilenet(
 
     Its bottlenecks end in a sum without an activation, so the 1x1 convolution that reads it gets an
     activation of its own. All convolutions but the first become binary, the depthwise ones too
-    (``keep_float=DEPTHWISE`` leaves them float). What the papers do there is not known to us.
+    (``keep_float=DEPTHWISE`` leaves them float). We do not know what the papers do there.
 
     Args:
         width: factor on the number of channels.
-        blocks: of the first so many groups, and no others, for a shorter network; empty: all 17
-            blocks of all seven.
+        blocks: number of blocks in each of the first groups; a shorter list makes a shorter
+            network. Empty: all 17 blocks of all seven groups.
 
     Raises:
         ConfigError: unknown stem, or more groups than there are.
@@ -143,8 +143,8 @@ def _with_stem(net: Any, conv: str, pool: str, stem: str, channels: int) -> nn.M
 class BiRealBlock(nn.Module):
     """x + bn(conv(act(x))): a shortcut around every single binary convolution.
 
-    Source: Bi-Real Net (Liu et al., arXiv 1808.00278). The sum has no activation behind it, so a
-    real number travels from block to block.
+    No activation follows the sum, so real numbers pass from block to block. Source: Bi-Real Net
+    (Liu et al., arXiv 1808.00278).
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -198,10 +198,10 @@ class BiRealNet(nn.Module):
 
 # ---- transformers --------------------------------------------------------------------------------
 class TransformerBlock(nn.Module):
-    """Self-attention and a feed-forward part, each x + f(norm(x)), with clips where bits can stand.
+    """Self-attention and a feed-forward part, each x + f(norm(x)), with a clip before each layer.
 
-    Six linear layers, each with an activation before it (query, key and value share one). Norms,
-    softmax and the sums stay float.
+    There are six linear layers (query, key and value share a clip). Conversion makes the clips and
+    the layers binary; norms, softmax and the sums stay float.
     """
 
     def __init__(self, width: int, heads: int, causal: bool) -> None:
@@ -226,15 +226,14 @@ class TransformerBlock(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A small transformer over token ids: a character model, or a classifier of texts.
+    """A small transformer over token ids: a model of characters, or a classifier of texts.
 
     Args:
         tokens: size of the vocabulary; with ``classes`` id 0 is padding, which the mean leaves out.
         length: of the sequences.
         classes: None for a causal model of the next token ([N, T] to logits [N, T, tokens]), else
             the number of classes of a text ([N, T] to logits [N, classes], attention both ways).
-        width, depth, heads: of the blocks, each with six linear layers. The embedding is the first
-            layer, and float as every first layer.
+        width, depth, heads: size of the blocks. The embedding is the first layer and stays float.
 
     Raises:
         ConfigError: a size below one, or heads that do not divide the width.

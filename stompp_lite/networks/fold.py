@@ -1,12 +1,11 @@
 r"""Fold the scale of binary weights into the batch norm that follows.
 
 With a scale a layer computes :math:`\alpha z + b`, z being the product with the signs, and batch
-norm makes :math:`\gamma (\alpha z + b - \mu) / \sqrt{v + \epsilon} + \beta` of it. That is the same
-as
+norm turns that into :math:`\gamma (\alpha z + b - \mu) / \sqrt{v + \epsilon} + \beta`, which equals
 
 .. math:: \alpha\gamma \, \frac{z + b / \alpha - \mu / \alpha}{\sqrt{v + \epsilon}} + \beta,
 
-so a network whose weights are exactly +1 and -1 computes the same function: alpha costs nothing.
+so a network whose weights are exactly +1 and -1 computes the same function, and alpha is free.
 
 Taught in chapter 4, *Size or direction?*
 """
@@ -30,8 +29,8 @@ from stompp_lite.networks.trace import Graph
 def fold_scale(model: nn.Module) -> nn.Module:
     """A copy of ``model`` with binary weights of exactly +1 and -1, equal to it in evaluation.
 
-    Up to rounding: a scale and a division are in another place. Train before you fold; training
-    the copy would take other steps.
+    They are equal up to rounding, for a scale and a division change places. Fold after training:
+    training the copy would take other steps.
 
     Args:
         model: from :func:`~stompp_lite.networks.convert.binarize_model`.
@@ -52,7 +51,7 @@ def fold_scale(model: nn.Module) -> nn.Module:
             raise ConversionError(
                 f"the weights of {name!r} are frozen to {site.p:.3f} only; fold a finished network"
             )
-        norm = modules[_norm_behind(done.graphs[0], name, modules)]
+        norm = modules[_norm_behind(done.graphs[-1], name, modules)]
         alpha = layer.alpha()
         norm.running_mean /= alpha  # type: ignore[operator]
         norm.weight *= alpha  # type: ignore[operator]
@@ -64,7 +63,7 @@ def fold_scale(model: nn.Module) -> nn.Module:
 
 
 def _norm_behind(graph: Graph, layer: str, modules: dict[str, nn.Module]) -> str:
-    """Name of the batch norm that alone uses what ``layer`` returns."""
+    """Name of the batch norm that reads the output of ``layer``, if nothing else reads it."""
     node = graph.results.get(layer, [None])[0]
     users = [n for n, sources in enumerate(graph.sources) if node in sources]
     for name, module in modules.items():

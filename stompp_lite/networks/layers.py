@@ -1,9 +1,9 @@
 """Convolution and linear layers whose weights pass through a Binarizer.
 
-The parameter ``weight`` is the latent weight: real-valued, what the optimizer moves. The layer
-computes with ``binarizer(weight)``, in the end with ``binary_weight()`` times ``alpha()``. A bias,
-if there is one, stays float. Zero padding feeds zeros, not signs, into a convolution's border, as
-in the float networks that are converted here; chapter 1 says where that matters.
+The parameter ``weight`` is the latent weight, a real number that the optimizer moves. The layer
+computes with ``binarizer(weight)``, which in the end is ``binary_weight()`` times ``alpha()``. A
+bias stays float. Zero padding feeds zeros, not signs, into the border of a convolution, as in the
+float network; chapter 1 says where that matters.
 
 Taught in chapter 3, *A first binary network*.
 """
@@ -34,7 +34,7 @@ class BinaryLayer(nn.Module):
         return hard_sign(self.weight).to(torch.int8)
 
     def alpha(self) -> Tensor:
-        """The scale that stands beside the signs: [], or [O] with one an output channel."""
+        """The scale of the signs: [], or [O] with a value for each output channel."""
         alpha = torch.as_tensor(self.binarizer.scale(self.weight))
         return alpha.flatten() if alpha.dim() else alpha
 
@@ -100,7 +100,7 @@ class BinaryLinear(BinaryLayer, nn.Linear):
         return F.linear(input, self.binarizer(self.weight), self.bias)
 
 
-#: Float layer -> its binary version (a subclass has none, for it may compute otherwise).
+#: Float layer -> its binary version. Subclasses have none, since they may compute something else.
 BINARY: dict[type[nn.Module], type[BinaryLayer]] = {
     nn.Linear: BinaryLinear,
     nn.Conv1d: BinaryConv1d,
@@ -116,18 +116,19 @@ def as_binary(layer: nn.Module, rule: Rule) -> BinaryLayer:
     """Turn a float layer into a binary one, in place: same parameters, other class.
 
     Args:
-        layer: of one of the types in :data:`BINARY` (exactly these, no subclasses).
+        layer: one of the types in :data:`BINARY`, not a subclass.
         rule: rule of its weights.
 
     Raises:
-        ConversionError: any other type of layer, or one whose channels have no axis of their own.
+        ConversionError: any other type of layer, or a scale for each channel where the channels
+            have no axis of their own.
     """
     if type(layer) not in BINARY:
         raise ConversionError(f"no binary version of {type(layer).__name__} is known")
     layer.__class__ = BINARY[type(layer)]
     assert isinstance(layer, BinaryLayer)
     transposed = isinstance(layer, _Transposed)
-    if transposed and layer.groups != 1 and rule.scale_by_channel:  # type: ignore
+    if transposed and layer.groups != 1 and rule.scale == "channel":  # type: ignore
         raise ConversionError(
             "a transposed convolution in groups has no axis of output channels; scale='layer' works"
         )

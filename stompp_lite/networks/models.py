@@ -1,4 +1,4 @@
-"""The course's own networks, as ordinary float torch models: ``binarize_model`` does the rest.
+"""The course's own networks, as ordinary float torch models for ``binarize_model``.
 
 Taught in chapter 3 (the perceptron), chapter 4 (the lab's residual network) and chapter 9 (the same
 without convolutions).
@@ -19,7 +19,7 @@ def mlp(inputs: int, classes: int, width: int = 64, depth: int = 3) -> nn.Sequen
 
     Args:
         inputs: features of a flattened sample; images [N, C, H, W] are flattened first.
-        depth: hidden layers; once converted, all but the first are binary.
+        depth: number of hidden layers; conversion makes all but the first binary.
 
     Returns:
         Model from [N, ...] to logits [N, classes].
@@ -107,12 +107,12 @@ class Block(nn.Module):
 def groups(
     block: Callable[[int, int, int], nn.Module], width: int, blocks: Sequence[int]
 ) -> nn.Sequential:
-    """Groups of blocks, each with twice the channels of the one before and half the image.
+    """Groups of blocks; each has twice the channels of the group before it and half the image.
 
     Args:
-        block: from input channels, output channels and stride.
+        block: makes a block from input channels, output channels and stride.
         width: channels before and in the first group.
-        blocks: how many blocks each group has.
+        blocks: number of blocks in each group.
 
     Raises:
         ConfigError: a number below one.

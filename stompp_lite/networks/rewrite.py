@@ -1,8 +1,8 @@
 """Put Binarizers where a layout wants them.
 
 An activation that is called several times (torchvision's residual blocks call one ``relu`` two or
-three times) gets one Binarizer for each call. The calls are counted anew in each pass of the module
-that contains them all: the deepest one that the trace found on the stack of every call.
+three times) gets a Binarizer for each call. Counting starts again whenever the module that contains
+all of these calls is called: the deepest one that the trace found on the stack of each of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stompp_lite.networks.trace import Call
 class CallSites(nn.Module):
     """One Binarizer for each call of a module that is called several times in a forward pass.
 
-    (A call behind the last weight layer keeps the original module.)
+    A call after the last weight layer keeps the original module.
     """
 
     def __init__(self, sites: Sequence[nn.Module]) -> None:
@@ -70,7 +70,7 @@ def rewrite(
             owner = [frame for frame in stacks[0] if all(frame in other for other in stacks)][-1][0]
             model.get_submodule(owner).register_forward_pre_hook(_start_counting)
     for module in model.modules():
-        # its fused path reads the weights of its layers without calling them
+        # its fused path would read the weights of its layers without calling them
         if isinstance(module, nn.TransformerEncoderLayer):
             module.activation_relu_or_gelu = 0
 

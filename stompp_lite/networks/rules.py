@@ -14,13 +14,13 @@ rule                 frozen entries                   gradient at a frozen entry
 ``random``           all, always (weights only)       0: the signs stay as they were drawn
 ===================  ===============================  ======================================
 
-``stompp-then-ste`` is no method but an intervention: it lets gradient through what is committed,
-and changes nothing else (chapter 9).
+``stompp-then-ste`` is an intervention rather than a method: it lets gradient through what is
+committed and changes nothing else (chapter 9).
 
-An entry that is not frozen passes the gradient of clip, :math:`1[|u| \le 1]`.
+A free entry passes the gradient of clip, :math:`1[|u| \le 1]`.
 
-Binary weights can carry a **scale**: they are :math:`\alpha \operatorname{sign}(u)` with
-:math:`\alpha` the mean of :math:`|u|`, so that they are about as large as the latent weights behind
+Binary weights can carry a **scale**: they are :math:`\alpha \operatorname{sign}(u)`, where
+:math:`\alpha` is the mean of :math:`|u|`, so they are about as large as the latent weights behind
 them. The gradient that a surrogate passes to u is not multiplied by it.
 
 Sources: StoMPP (arXiv 2601.22660); straight-through estimator: arXiv 1308.3432, 1602.02830; scale:
@@ -37,15 +37,16 @@ import torch
 from torch import Tensor
 
 from stompp_lite.checks import floating, one_of
-from stompp_lite.errors import ConfigError, ShapeError
+from stompp_lite.errors import ConfigError, ConversionError, ShapeError
+from stompp_lite.functional import freeze
 from stompp_lite.method import SURROGATES, Binarizer, hard_sign
 
 #: How a tensor can become binary.
 RULES = ("float", "ste", "stompp", "stompp+ste", "stompp-then-ste", "random")
 USE_SURROGATES = ("ste", "stompp+ste", "stompp-then-ste")
-#: Scales of binary weights. Alpha is the mean absolute latent weight of a layer, or of an output
-#: channel. It is a constant, taken when training starts, or live, measured anew at each use.
-SCALES = ("layer", "channel", "layer-live", "channel-live")
+#: Scales of binary weights: alpha is the mean absolute latent weight of a layer, or of each output
+#: channel, as it is when training starts. From then on it is a constant.
+SCALES = ("layer", "channel")
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,6 @@ class Rule:
         return self.name in USE_SURROGATES
 
     @property
-    def scale_by_channel(self) -> bool:
-        """Whether there is a scale for each output channel."""
-        return self.scale in ("channel", "channel-live")
-
-    @property
-    def scale_is_constant(self) -> bool:
-        """Whether there is a scale that is taken once, when training starts."""
-        return self.scale in ("layer", "channel")
-
-    @property
     def progressive(self) -> bool:
         """Whether the frozen fraction grows with a schedule."""
         return self.name.startswith("stompp")
@@ -131,20 +122,24 @@ class Site(Binarizer):
         channels: axis of a weight's output channels.
 
     Attributes:
-        p: the frozen fraction now, in [0, 1]. 0 clips everything, 1 binarizes everything.
+        p: the frozen fraction at this step, in [0, 1]: 0 clips everything, 1 binarizes everything.
         mask: function from u to a bool tensor while 0 < p < 1, else None.
-        alpha: the constant scale, a buffer, [] or of the weight's rank; None before training
-            starts, and where there is no constant.
+        alpha: the scale, a buffer, [] or of the weight's rank; None before training starts, and
+            where there is no scale.
 
     ``mask`` and ``p`` are no buffers: they follow from the step of a run, so they are neither
     broadcast between processes nor stored. The ``state_dict`` only notes whether the tensor is
-    committed, so that a finished network that is loaded elsewhere is binary there too. The buffer
-    ``committed`` says the same: a copy whose buffers are kept equal to those of the model
-    (``AveragedModel``), or averaged, is binary where the model is.
+    committed, so that a finished network is binary wherever it is loaded. A float model's
+    ``state_dict`` has no such notes and loads as it is; it changes no p. The other way round, a
+    float model takes the latent weights with ``load_state_dict(..., strict=False)``.
+
+    The buffer ``committed`` says the same: a copy whose buffers are kept equal to those of the
+    model (``AveragedModel``), or averaged, is binary where the model is.
     """
 
     alpha: Tensor | None
     committed: Tensor
+    freeze = staticmethod(freeze)
     _p: float
     _seen: tuple[int, int]  # which tensor the flag was, and how often it had been changed
 
@@ -194,7 +189,7 @@ class Site(Binarizer):
             return 1.0
         if self.alpha is not None:
             return self.alpha
-        if not self.rule.scale_by_channel:
+        if self.rule.scale == "layer":
             return u.detach().abs().mean()
         others = [axis for axis in range(u.dim()) if axis != self.channels]
         return u.detach().abs().mean(others, keepdim=True)
@@ -205,12 +200,12 @@ class Site(Binarizer):
         return signs if self.rule.scale is None else signs.mul_(self.scale(u))
 
     def take_scale(self, u: Tensor, name: str) -> None:
-        """Training starts: note the constant scale, unless there is one already.
+        """Fix the scale as training starts, unless it is fixed already.
 
         Raises:
-            ConfigError: it is zero, or not finite.
+            ConfigError: the scale is zero, or not finite.
         """
-        if not self.rule.scale_is_constant or self.alpha is not None:
+        if self.rule.scale is None or self.alpha is not None:
             return
         alpha = torch.as_tensor(self.scale(u))
         if not bool((alpha > 0).all() and torch.isfinite(alpha).all()):
@@ -237,6 +232,17 @@ class Site(Binarizer):
             )
         return super().forward(input)
 
+    def __prepare_scriptable__(self) -> Site:
+        """Called by ``torch.jit.script``.
+
+        Raises:
+            ConversionError: always.
+        """
+        raise ConversionError(
+            "torch.jit.script cannot read a Binarizer; use torch.jit.trace(model, example), "
+            "torch.export or torch.onnx.export"
+        )
+
     def get_extra_state(self) -> Tensor:
         """1 if wholly frozen, else 0: a part of the ``state_dict``."""
         return self.committed
@@ -247,12 +253,19 @@ class Site(Binarizer):
             self.p, self.mask = float(state), None
 
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
+        self, state_dict: Mapping[str, Any], prefix: str, metadata: Any, strict: bool,
+        missing: list[str], unexpected: list[str], errors: list[str],
+    ) -> None:  # fmt: skip
         saved = state_dict.get(f"{prefix}alpha")
-        if saved is not None and self.alpha is None and self.rule.scale_is_constant:
+        if saved is not None and self.alpha is None and self.rule.scale is not None:
             self.alpha = torch.empty_like(saved)
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        super()._load_from_state_dict(
+            state_dict, prefix, metadata, strict, missing, unexpected, errors
+        )
+        # a float model knows nothing of Binarizers, and has the slopes of a PReLU in their place
+        if f"{prefix}_extra_state" in missing:
+            missing.remove(f"{prefix}_extra_state")
+            unexpected[:] = [name for name in unexpected if name != f"{prefix}weight"]
 
     def extra_repr(self) -> str:
         """Rule and p, for ``print(model)``."""
@@ -260,10 +273,10 @@ class Site(Binarizer):
 
 
 def leave_uncompiled() -> None:
-    """Make torch.compile call Binarizers as they are.
+    """Make torch.compile call Binarizers without compiling them.
 
-    Their p changes at every step, and each change would be compiled anew. (On demand, because
-    asking torch for this imports its whole compiler.)
+    Their p changes at every step, and each change would cause a compilation. This is done on
+    demand, because it imports torch's whole compiler.
     """
     if not getattr(Site.forward, "_torchdynamo_disable", False):
         Site.forward = torch.compiler.disable(Site.forward)  # type: ignore[method-assign]

@@ -1,10 +1,10 @@
 """Decide from a trace what becomes binary, in which stage, and what stays float and why.
 
-- The first and the last weight layer stay float, and whatever ``keep_float`` names. An embedding
-  whose tokens reach the first weight layer through an activation is the first in its place.
-- So do shortcuts, found by structure: weight layers on the branch of a sum (or difference) that has
-  nothing but products, norms, pooling and reshaping, while the other branch bends.
-- Every other weight layer becomes binary, or is a problem that is named.
+- The first and the last weight layer stay float, and so does whatever ``keep_float`` names. Where
+  an embedding reaches the first weight layer through an activation, it counts as the first layer.
+- Shortcuts stay float. They are found by structure: weight layers on that branch of a sum (or
+  difference) which has nothing but products, norms, pooling and reshaping, while the other bends.
+- Every other weight layer becomes binary or is reported by name.
 - Stages are numbered in data-flow order: stage 0 is the activation after the float stem, every
   binary layer opens the next stage, and an activation belongs to the last stage opened.
 
@@ -32,11 +32,13 @@ NORMS = (
     nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm,
 )  # fmt: skip
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+#: A layer with a larger share of weights that are exactly zero is pruned, or not initialized.
+ZEROS = 0.01
 
 
 @dataclass
 class Stage:
-    """What freezes together: a layer's weights and the activations that follow it (by name)."""
+    """What freezes together, by name: a layer's weights and the activations that follow it."""
 
     index: int
     weights: list[str] = field(default_factory=list)
@@ -45,12 +47,14 @@ class Stage:
 
 @dataclass
 class Layout:
-    """What is to become of a model."""
+    """What conversion will do to a model."""
 
     stages: list[Stage]
-    sites: dict[str, list[bool]]  # activation module -> for each of its calls: a Binarizer or not
+    sites: dict[
+        str, list[bool]
+    ]  # activation -> for each of its calls, whether it becomes a Binarizer
     kept: dict[str, str]  # module or parameter -> why it stays float
-    problems: dict[str, str]  # module or parameter -> why it can be neither binary nor silent
+    problems: dict[str, str]  # module or parameter -> why it cannot be converted
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
@@ -58,6 +62,23 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
     parts = name.split(".")
     whole = [".".join(parts[: i + 1]) for i in range(len(parts))]
     return any(fnmatchcase(n, pattern) for n in whole for pattern in patterns)
+
+
+def is_activation(module: nn.Module) -> bool:
+    """Whether ``module`` is one of torch's activations, and computes nothing of its own."""
+    kind = next((kind for kind in ACTIVATIONS if isinstance(module, kind)), None)
+    if kind is None or type(module).forward is not kind.forward or "forward" in vars(module):
+        return False
+    own = {*module._parameters, *module._buffers, *module._modules}
+    return own <= ({"weight"} if kind is nn.PReLU else set())
+
+
+def unseen(model: nn.Module, calls: Sequence[Call], graph: Graph) -> set[str]:
+    """Weight layers that were called without gradients, so that their branch is unknown."""
+    called = Counter(
+        c.name for c in calls if isinstance(model.get_submodule(c.name), tuple(BINARY))
+    )
+    return {name for name, n in called.items() if len(graph.results.get(name, [])) < n}
 
 
 def shortcuts(calls: Sequence[Call], graph: Graph, layers: Sequence[str]) -> list[str]:
@@ -81,8 +102,12 @@ def arrange(
     """Lay out the stages of ``model``; changes nothing."""
     modules = dict(model.named_modules())
     layers = [c.name for c in calls if isinstance(modules[c.name], tuple(BINARY))]
-    acts = {c.name for c in calls if isinstance(modules[c.name], ACTIVATIONS)}
-    kept = {n: "keep_float" for n in modules if n and matches(n, keep_float)}
+    acts = {c.name for c in calls if is_activation(modules[c.name])}
+    kept = {
+        n: "keep_float" for n, m in modules.items()
+        if n and (matches(n, keep_float)
+                  or (isinstance(m, tuple(BINARY)) and matches(f"{n}.weight", keep_float)))
+    }  # fmt: skip
     for name in [] if binary_shortcuts else shortcuts(calls, graph, layers):
         kept.setdefault(name, "shortcut")
     if layers:
@@ -90,7 +115,11 @@ def arrange(
     first = _first(modules, calls, graph, layers)
     if first in layers:
         kept[first] = "first layer"
-    problems = _problems(modules, Counter(layers), kept, keep_float)
+    problems = _problems(modules, Counter(layers), unseen(model, calls, graph), kept, keep_float)
+    called = {c.name for c in calls}
+    for name, module in modules.items():  # it has no weights, but what it does is not converted
+        if isinstance(module, ACTIVATIONS) and name not in acts and kept.get(name) != "keep_float":
+            kept[name] = "own activation" if name in called else "never called"
 
     inner = [n for n in layers if n not in kept and n not in problems]
     stages, sites = [Stage(0)], {n: [] for n in sorted(acts) if n not in kept}  # type: ignore[var-annotated]
@@ -106,6 +135,9 @@ def arrange(
             site = call.name if many[call.name] == 1 else f"{call.name}.sites.{number}"
             sites[call.name].append(True)
             stages[-1].activations.append(site)
+    for name, wanted in sites.items():
+        if not all(wanted) and modules[name]._parameters:
+            kept[name] = "activation"
     return Layout(stages, sites, kept, problems)
 
 
@@ -127,10 +159,10 @@ def _first(
 
 
 def _problems(
-    modules: dict[str, nn.Module], called: Counter[str], kept: dict[str, str],
+    modules: dict[str, nn.Module], called: Counter[str], hidden: set[str], kept: dict[str, str],
     keep_float: Sequence[str],
 ) -> dict[str, str]:  # fmt: skip
-    """What has weights and is neither binary nor kept; notes in ``kept`` what needs no asking."""
+    """What has weights and is neither binary nor kept; adds to ``kept`` what always stays float."""
     problems: dict[str, str] = {}
     owners: dict[int, list[str]] = {}
     for name, module in modules.items():
@@ -140,7 +172,7 @@ def _problems(
         if name in kept or not own:
             continue
         if isinstance(module, tuple(BINARY)):
-            why = _why_not_binary(module, called[name])
+            why = _why_not_binary(module, called[name], name in hidden)
             if why:
                 problems[name] = why
         elif isinstance(module, NORMS):
@@ -148,7 +180,7 @@ def _problems(
         elif isinstance(module, EMBEDDINGS):
             kept[name] = "embedding"
         elif isinstance(module, ACTIVATIONS):
-            kept[name] = "activation"
+            continue  # a PReLU: becomes a Binarizer, or arrange says why not
         elif any(sum(n > 1 for n in p.shape) > 1 for p in own.values()):
             kind = type(module).__name__
             if type(module).__module__.startswith("torch."):
@@ -175,7 +207,7 @@ def _problems(
     return {n: why for n, why in problems.items() if n not in kept}
 
 
-def _why_not_binary(module: nn.Module, calls: int) -> str:
+def _why_not_binary(module: nn.Module, calls: int, hidden: bool) -> str:
     if not calls:
         return (
             "is never called as a module: its weight is used functionally, only in training, or "
@@ -185,6 +217,18 @@ def _why_not_binary(module: nn.Module, calls: int) -> str:
         return f"is called {calls} times in a forward pass; its weights cannot be in several stages"
     if type(module) not in BINARY:
         return f"is a {type(module).__name__}, which has no binary version"
-    if not isinstance(module._parameters.get("weight"), nn.Parameter):
+    weight = module._parameters.get("weight")
+    if weight is None:
         return "computes its weight from other parameters (weight norm?)"
+    if hidden:
+        return (
+            "is computed without gradients (torch.no_grad, detach), so it cannot be told from a "
+            "shortcut"
+        )
+    zeros = int((weight == 0).sum())
+    if zeros > ZEROS * weight.numel():
+        return (
+            "has many weights that are exactly 0 (pruned or not initialized), which would become "
+            "+1: sign(0) = +1"
+        )
     return ""

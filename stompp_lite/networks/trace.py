@@ -1,13 +1,13 @@
-"""One forward pass of a model, written down: who is called when, and what depends on what.
+"""Record one forward pass of a model: which modules are called, and what depends on what.
 
-The calls come from forward hooks, the dependencies from autograd's own graph, so any Python control
-flow will do. Nothing of the model is left changed.
+The calls come from forward hooks and the dependencies from autograd's own graph, so any Python
+control flow will do. The model is left as it was.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,28 +17,32 @@ from torch import Tensor, nn
 
 from stompp_lite.errors import ConversionError
 
-#: How autograd calls what bends nothing (products with weights, norms, sums, pooling, reshaping).
+#: Autograd's names of functions that bend nothing: products with weights, norms, sums, pooling and
+#: reshaping.
 STRAIGHT = (
     "AccumulateGrad", "Convolution", "Addmm", "Mm", "Linear", "NativeBatchNorm", "CudnnBatchNorm",
     "NativeLayerNorm", "NativeGroupNorm", "Add", "Sub", "AvgPool", "AdaptiveAvgPool", "Mean",
-    "MaxPool", "ConstantPad", "Upsample", "T", "Transpose", "Permute", "View", "UnsafeView",
-    "ReshapeAlias", "Reshape", "Expand", "Squeeze", "Unsqueeze", "Slice", "Clone", "ToCopy",
+    "MaxPool", "ConstantPadNd", "UpsampleNearest", "UpsampleNearestExact", "UpsampleLinear",
+    "UpsampleBilinear", "UpsampleTrilinear", "UpsampleBicubic", "Alias", "Select", "T", "Transpose",
+    "Permute", "View", "UnsafeView", "ReshapeAlias", "Reshape", "Expand", "Squeeze", "Unsqueeze",
+    "Slice", "Clone", "ToCopy",
 )  # fmt: skip
 _STRAIGHT = re.compile(rf"({'|'.join(STRAIGHT)})(\d[dD])?(WithIndices)?(Backward\d*)?")
 
 
 @dataclass
 class Call:
-    """One call of a module without children, or of a weight layer."""
+    """One call of a module that has no children, or of a layer with weights."""
 
     name: str
+    input_shape: tuple[int, ...]  # without the batch axis; empty if there is no tensor
     shape: tuple[int, ...]  # of the output, without the batch axis
     stack: tuple[tuple[str, int], ...]  # who called it: (name, number of the call), root first
 
 
 @dataclass
 class Graph:
-    """What depends on what: nodes are numbers, edges lead from a result to what it came from."""
+    """What depends on what: nodes are numbers, edges lead from a result to its sources."""
 
     sources: list[list[int]] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
@@ -48,7 +52,7 @@ class Graph:
     results: dict[str, list[int]] = field(default_factory=dict)  # module -> node of each call
 
     def above(self, start: Collection[int], closed: Collection[int] = ()) -> set[int]:
-        """``start`` and every node that it depends on, not looking behind ``closed`` nodes."""
+        """``start`` and every node that it depends on, except through ``closed`` nodes."""
         found, todo, shut = set(start), list(start), set(closed)
         while todo:
             node = todo.pop()
@@ -72,7 +76,7 @@ class Graph:
 
 @contextmanager
 def preserved(model: nn.Module) -> Iterator[None]:
-    """Put buffers, gradients, modes, trainability and random states back afterwards."""
+    """Restore buffers, gradients, modes, ``requires_grad`` and random states afterwards."""
     buffers = [
         (m, {name: b if b is None else b.clone() for name, b in m._buffers.items()})
         for m in model.modules()
@@ -120,14 +124,14 @@ def tensors(output: Any) -> Iterator[Tensor]:
 
 
 def recorded(module: nn.Module) -> bool:
-    """Whether calls of ``module`` are written down: leaves, and whatever has a weight."""
+    """Whether calls of ``module`` are recorded: leaves are, and whatever has a weight."""
     has_weight = isinstance(getattr(module, "weight", None), Tensor)
     return has_weight or not any(True for _ in module.children())
 
 
 @contextmanager
 def watching(model: nn.Module, seen: Callable[[str, Tensor, Any, Any], Any]) -> Iterator[None]:
-    """``seen(name, output, input, stack)`` at each recorded call; it may replace the output."""
+    """Call ``seen(name, output, input, stack)`` at each recorded call; it may return an output."""
     stack: list[tuple[str, int]] = []
     numbers: dict[str, int] = {}
     handles = []
@@ -167,34 +171,46 @@ def watching(model: nn.Module, seen: Callable[[str, Tensor, Any, Any], Any]) -> 
 def trace(model: nn.Module, example: Tensor, training: bool = False) -> tuple[list[Call], Graph]:
     """Run ``example`` through ``model``, in evaluation mode unless told otherwise.
 
+    The graph holds everything that the recorded calls depend on, so it is whole even where the
+    model returns no gradient (class numbers from an argmax, a NumPy array). A call that ran without
+    gradients has no entry in its ``results``.
+
     Returns:
-        Every recorded call in order, and the graph (empty where autograd cannot follow).
+        Every recorded call in order, and the graph.
 
     Raises:
         ConversionError: the model does not run on the example.
     """
     try:
-        return _trace(model, example, training, grad=True)
-    except RuntimeError:  # a model that cannot run with gradients may still run without
-        return _trace(model, example, training, grad=False)
+        calls, nodes, output = _record(model, example, training, grad=True)
+    except _DoesNotRunError as err:  # with gradients; it may still run without them
+        nodes, output = list(err.nodes), None
+        calls, _, _ = _record(model, example, training, grad=False)
+    return calls, _graph(model, output, nodes)
 
 
-def _trace(
+def _record(
     model: nn.Module, example: Tensor, training: bool, grad: bool
-) -> tuple[list[Call], Graph]:
+) -> tuple[list[Call], list[tuple[str, Any]], Any]:
+    """Calls, the node of autograd behind each, and what the model returns."""
     calls: list[Call] = []
     nodes: list[tuple[str, Any]] = []
 
-    def seen(name: str, out: Tensor, _x: Tensor | None, stack: Any) -> None:
-        calls.append(Call(name, tuple(out.shape[1:]), stack))
+    def seen(name: str, out: Tensor, x: Tensor | None, stack: Any) -> None:
+        calls.append(
+            Call(name, () if x is None else tuple(x.shape[1:]), tuple(out.shape[1:]), stack)
+        )
         nodes.append((name, out.grad_fn))
 
     with preserved(model), torch.set_grad_enabled(grad), watching(model, seen):
         model.train(training)
         for p in model.parameters():
             p.requires_grad_(p.is_floating_point())
-        output = run(model, batch_for(example, training))
-        return calls, _graph(model, output, nodes)
+        try:
+            return calls, nodes, run(model, batch_for(example, training))
+        except _DoesNotRunError as err:
+            err.nodes = nodes
+            raise
 
 
 def batch_for(example: Tensor, training: bool) -> Tensor:
@@ -206,7 +222,7 @@ def run(model: nn.Module, example: Tensor) -> Any:
     """``model(example)``.
 
     Raises:
-        ConversionError: it fails; gradients may be the reason (then a RuntimeError as well).
+        ConversionError: it fails.
     """
     try:
         return model(example.clone())
@@ -219,11 +235,11 @@ def run(model: nn.Module, example: Tensor) -> Any:
         ) from err
 
 
-class _DoesNotRunError(ConversionError, RuntimeError):
-    pass
+class _DoesNotRunError(ConversionError):
+    nodes: Sequence[tuple[str, Any]] = ()  # of the calls before the error
 
 
-def _graph(model: nn.Module, output: Any, called: list[tuple[str, Any]]) -> Graph:
+def _graph(model: nn.Module, output: Any, called: Sequence[tuple[str, Any]]) -> Graph:
     names = {id(p): name for name, p in model.named_parameters()}
     graph, numbers, keep = Graph(), {}, []  # type: ignore[var-annotated]
 
@@ -238,6 +254,9 @@ def _graph(model: nn.Module, output: Any, called: list[tuple[str, Any]]) -> Grap
         return numbers[id(fn)]
 
     graph.outputs = [number(t.grad_fn) for t in tensors(output) if t.grad_fn is not None]
+    for _, fn in called:  # what it returns may have no gradient, or leave a branch out
+        if fn is not None:
+            number(fn)
     done = 0
     while done < len(keep):
         fn = keep[done]
@@ -250,6 +269,6 @@ def _graph(model: nn.Module, output: Any, called: list[tuple[str, Any]]) -> Grap
             graph.bends.add(done)
         done += 1
     for name, fn in called:
-        if fn is not None and id(fn) in numbers:
+        if fn is not None:
             graph.results.setdefault(name, []).append(numbers[id(fn)])
     return graph

@@ -1,6 +1,6 @@
-"""Make sure that a converted model computes with its Binarizers, on every path it can take.
+"""Make sure that a converted model computes with its Binarizers on every path it can take.
 
-A model may run otherwise in training than in evaluation, and with gradients than without. Each way
+A model may run differently in training and in evaluation, and with and without gradients. Each way
 must pass every Binarizer once, in the order of the stages, and feed signs to every binary layer.
 """
 
@@ -15,13 +15,13 @@ from stompp_lite.errors import ConversionError
 from stompp_lite.networks.layers import binary_layers, sites
 from stompp_lite.networks.trace import batch_for, preserved, run, tensors, watching
 
-_TRIES = 8  # a block that training skips at random must turn up in one of these
+_TRIES = 8  # a block that training skips at random must be called in one of these passes
 
 
 def real_inputs(model: nn.Module, example: Tensor) -> dict[str, str]:
     """Binary layers whose input would not be +1 and -1 only, and why.
 
-    Every activation's Binarizer hands on random signs here, because an example of zeros would send
+    Here every activation's Binarizer passes on random signs, because an example of zeros would give
     the same sign everywhere.
     """
     generator = torch.Generator().manual_seed(0)
@@ -65,8 +65,8 @@ def check_paths(model: nn.Module, example: Tensor, order: Sequence[str]) -> dict
         wrong.
 
     Raises:
-        ConversionError: a Binarizer that is not passed, passed twice or out of order, by name; or
-            an evaluation that depends on whether gradients are recorded.
+        ConversionError: a Binarizer is left out, called twice, or called out of order, by name; or
+            the evaluation depends on whether gradients are recorded.
     """
     wanted = [*order, *(f"{name}.binarizer" for name in binary_layers(model))]
     outputs, shapes = [], {}

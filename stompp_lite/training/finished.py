@@ -56,7 +56,7 @@ def assert_binary(model: nn.Module, example: Tensor | None = None) -> None:
         used, alpha = site(layer.weight).detach(), site.scale(layer.weight)
         if not torch.equal(used, layer.binary_weight().to(used.dtype) * alpha):
             raise NotBinaryError(f"weights of {name!r} as used differ from those exported")
-        per_channel = site.rule.scale_by_channel
+        per_channel = site.rule.scale == "channel"
         sizes = used.abs().transpose(0, site.channels).flatten(1)  # a row an output channel
         sizes = sizes if per_channel else sizes.reshape(1, -1)
         if not bool((sizes == sizes[:, :1]).all() and (sizes > 0).all()):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from stompp_lite.errors import ConfigError
-from stompp_lite.functional import shape_value
 from stompp_lite.method import ORDERS, SHAPES
 from stompp_lite.schedule import Schedule, pair
 from tests.oracle import shape_of, turns
@@ -73,10 +72,10 @@ def test_random_order_is_a_fixed_permutation():
 
 
 def test_shapes_differ_in_the_middle_and_meet_at_the_ends():
-    assert {shape_value(s, 0.0) for s in SHAPES} == {0.0}
-    assert {round(shape_value(s, 1.0), 12) for s in SHAPES} == {1.0}
-    assert shape_value("cubic", 0.5) == 0.125
-    assert shape_value("flipped-quadratic", 0.5) == 0.75
+    assert {SHAPES[s](0.0) for s in SHAPES} == {0.0}
+    assert {round(SHAPES[s](1.0), 12) for s in SHAPES} == {1.0}
+    assert SHAPES["cubic"](0.5) == 0.125
+    assert SHAPES["flipped-quadratic"](0.5) == 0.75
 
 
 @pytest.mark.parametrize("lead", [-3, 0, 2])
@@ -109,8 +108,6 @@ def test_lead_puts_weights_ahead_of_activations(lead):
         (lambda: pair(3, 9, lead=True), "got True"),
         (lambda: pair(3, 9, lead=float("nan")), "got nan"),
         (lambda: Schedule(3, 9).fraction(3, 0), "stage 3 does not exist"),
-        (lambda: shape_value("linear", 1.5), "got 1.5"),
-        (lambda: shape_value("linear", float("nan")), "got nan"),
         (lambda: pair(3, 9, weights="global", lead=1), "needs two layerwise orders"),
     ],
 )

@@ -13,7 +13,6 @@ from stompp_lite.lab import recipes
 from stompp_lite.lab.config import Config
 from stompp_lite.networks.layers import as_binary, binary_layers, sites
 from stompp_lite.networks.rules import SCALES, Rule
-from stompp_lite.training.measure import accuracy
 from stompp_lite.training.progression import Progression
 from tests.conftest import lab_net, same_state
 
@@ -84,13 +83,13 @@ def test_a_finished_network_has_one_alpha_a_layer_or_channel_and_folds(tiny, rul
         assert torch.allclose(model(tiny.test_x), folded(tiny.test_x), rtol=1e-4, atol=1e-5)
 
 
-def test_constant_alpha_is_that_of_the_start_and_live_alpha_follows(tiny):
+def test_alpha_is_that_of_the_start(tiny):
     for scale in SCALES:
         model = scaled(scale=scale)
         start = {name: layer.alpha().clone() for name, layer in binary_layers(model).items()}
         fit(model, tiny, lr=0.5, **SETTINGS)
         for name, layer in binary_layers(model).items():
-            assert torch.equal(start[name], layer.alpha()) == (not scale.endswith("live"))
+            assert torch.equal(start[name], layer.alpha())
 
 
 def test_alpha_is_taken_when_training_starts_not_at_conversion():
@@ -290,9 +289,3 @@ def test_scale_optimizer_and_schedule_reach_the_command_line():
     for field in ("scale", "optimizer", "lr_schedule"):  # a record from before they existed
         del old[field]
     assert Config.from_dict(old).scale is None and Config.from_dict(old).optimizer == "sgd"
-
-
-def test_live_scale_trains_and_is_accurate_in_evaluation(tiny):
-    model = scaled("stompp", "stompp", scale="channel-live")
-    fit(model, tiny, **SETTINGS | {"epochs": 20})
-    assert accuracy(model, tiny.train_x, tiny.train_y) > 50  # chance is 33

@@ -72,7 +72,7 @@ def test_no_two_modules_import_each_other_not_even_in_a_circle():
 
 def test_the_heart_is_one_module_that_imports_nothing_but_the_draws():
     assert graph()["method"] == {"rng"}
-    assert len((PACKAGE / "method.py").read_text(encoding="utf-8").splitlines()) <= 165
+    assert len((PACKAGE / "method.py").read_text(encoding="utf-8").splitlines()) <= 160
 
 
 def test_the_map_names_every_module():
