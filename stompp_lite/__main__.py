@@ -27,8 +27,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     methods = (
         "float, ste, ste-identity, stompp, stompp+ste, hybrid, random, weights-only, "
-        "ste-weights-only, hybrid-free, reverse-hybrid, reverse-hybrid-free, weight-surrogate, "
-        "activation-surrogate, intervention"
+        "ste-weights-only, stompp+ste-weights-only, activations-only, hybrid-free, reverse-hybrid, "
+        "reverse-hybrid-free, weight-surrogate, activation-surrogate, intervention"
     )
     run.add_argument("--method", help=f"rules by name: {methods}")
     run.add_argument("--out", type=Path, default=Path("run.json"), help="the record")
@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         "--set", nargs="*", action="extend", default=[], metavar="FIELD=VALUE", dest="changes",
         help="change what names do not tell, for example epochs=30 precision=bf16; needs --out",
     )  # fmt: skip
+    sweep.add_argument(
+        "--dry-run", action="store_true", help="one training step of each run; writes nothing"
+    )
     sweep.add_argument("--backend", default="local", help="local or dask")
     sweep.add_argument("--address", help="of the cluster's scheduler; default: start one here")
 
@@ -131,7 +134,7 @@ def _dispatch(args: argparse.Namespace) -> int:
         counts = sweep.sweep(
             args.recipe, folder, jobs=args.jobs, only=args.only, root=args.root,
             device=args.device, checkpoints=args.checkpoints, changes=args.changes,
-            backend=args.backend, address=args.address,
+            backend=args.backend, address=args.address, dry_run=args.dry_run,
         )  # fmt: skip
         print(", ".join(f"{v} {k}" for k, v in counts.items()))
     elif args.command == "report":

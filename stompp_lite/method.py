@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from stompp_lite import rng
 
 # ---- when: p, the frozen fraction, grows with tau, the relative time in a window -----------------
+#: Shape -> p as a function of tau, from 0 to 1.
 SHAPES: dict[str, Callable[[float], float]] = {
     "cubic": lambda tau: tau**3,
     "quadratic": lambda tau: tau**2,
@@ -43,6 +44,7 @@ def fraction(t: int, turn: int, windows: int, T: int, shape: str) -> float:
 
 
 # ---- what: Eq. 1, and slopes that replace the sign's in the backward pass ------------------------
+#: Surrogate -> slope at u.
 SURROGATES: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": torch.ones_like,
     "clip": lambda u: u.abs().le_(1),

@@ -15,10 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SPENT = ROOT / "build" / "pool.json"  # written by tests/pool.py
 #: Targets of the Makefile, one row after the other; those of a row run at once.
-ROWS = (("setup",), ("style", "built"), ("unit",), ("pool",), ("alone",))
+ROWS = (("setup",), ("style", "built"), ("unit", "types"), ("pool",), ("alone",))
 SAID = {
-    "setup": "set-up", "style": "format, lint, types", "built": "build of the book",
-    "unit": "unit tests", "pool": "notebooks and pages", "alone": "what measures time",
+    "setup": "set-up", "style": "format and lint", "built": "build of the book",
+    "types": "types", "unit": "unit tests", "pool": "notebooks and pages", "alone": "what measures time",
 }  # fmt: skip
 
 
@@ -55,9 +55,9 @@ def table(times: dict[str, float], whole: float, failed: str) -> str:
         parts = ", ".join(f"{kind} {clock(seconds).strip()}" for kind, seconds in spent.items())
         place = next(i for i, row in enumerate(rows) if SAID["pool"] in row)
         rows[place] += f" (of two workers: {parts})"
-    beside = " and ".join(SAID[target] for target in ROWS[1])
+    beside = "; ".join(" and ".join(SAID[t] for t in row) for row in ROWS if len(row) > 1)
     said = f"failed: {failed}" if failed else "all passed"
-    return "\n".join(["", *rows, f"{clock(whole)}  whole; {said}", f"({beside} run at once)"])
+    return "\n".join(["", *rows, f"{clock(whole)}  whole; {said}", f"(at once: {beside})"])
 
 
 def main() -> int:

@@ -60,7 +60,9 @@ def with_uv() -> bool:
         return False
     listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True).stdout
     env = for_uv(listed) | os.environ
-    uv = (sys.executable, "-m", "uv", "pip", "install", "-q", "--python", sys.executable)
+    # compiled now: where Python may write no bytecode, every start would compile torch again
+    uv = (sys.executable, "-m", "uv", "pip", "install", "-q", "--compile-bytecode",
+          "--python", sys.executable)  # fmt: skip
     return _run(*uv, "-r", LOCK, env=env) and _run(
         *uv, "--no-deps", "--no-build-isolation", "-e", ".", env=env
     )
@@ -69,10 +71,9 @@ def with_uv() -> bool:
 def with_pip() -> bool:
     """Install everything with pip; whether that went well.
 
-    The lock is complete but for what some builds of torch need, so only torch is resolved. Modules
-    are compiled when they are first imported.
+    The lock is complete but for what some builds of torch need, so only torch is resolved.
     """
-    install, locked = (*PIP, "install", "-q", "--no-compile"), pins()
+    install, locked = (*PIP, "install", "-q"), pins()
     return (
         _run(*install, "-c", LOCK, locked["torch"], locked["torchvision"])
         and _run(*install, "--no-deps", "-r", LOCK)

@@ -49,7 +49,7 @@ GRIDS: dict[str, tuple[float, ...]] = {
     "scale": (0.025, 0.05, 0.1, 0.2, 0.4, 0.8),
     "adam": (0.001, 0.003, 0.01, 0.03, 0.1),
 }
-#: Own rates: (arm, method) -> rate at each depth of TUNED. The last four are those of other orders,
+#: (arm, method) -> its own rate at each depth of TUNED. The last four are those of other orders,
 #: chosen at 24; forward order has StoMPP's rate, and random order takes that too.
 Rates = Mapping[tuple[str, str], tuple[float, float]]
 RATES: Rates = {

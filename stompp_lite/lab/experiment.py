@@ -79,7 +79,7 @@ class Run:
 
     @property
     def arm(self) -> str:
-        """The arm, or what a recipe without arms is called: ``minimal``."""
+        """The arm; ``minimal`` in a recipe that has none."""
         return str(self.factors.get("arm", "minimal"))
 
     @property
@@ -127,6 +127,11 @@ class Recipe:
         """The runs by name, the seeds in turn, so that a sweep can stop between them."""
         found = [run for given in self.rows for run in self._runs(given)]
         return {run.name: run for run in sorted(found, key=lambda run: run.config.seed)}
+
+    @cached_property
+    def settings(self) -> dict[str, Run]:
+        """One run of each setting, by its name without the seed."""
+        return {run.setting: run for run in self.runs.values()}
 
     def _runs(self, given: Factors) -> Iterator[Run]:
         for factors in combinations({**self.usual, **given}):

@@ -5,7 +5,7 @@ the fair fight and in the ledger of claims. Unless a row says otherwise, a run i
 ``minimal`` (SGD, rate 0.1, no scale) at 24 binary convolutions: forward order, cubic shape, mask
 rule ``threshold``, refresh 0.01. What one recipe holds already is not run again by another.
 
-Used by chapters 3 to 16; recipes of full size are in :mod:`stompp_lite.lab.recipes_full`.
+Used by chapters 3 to 12; the recipes of Part III are in :mod:`stompp_lite.lab.recipes_full`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ from stompp_lite.errors import ConfigError
 from stompp_lite.lab.arms import DEPTHS, FASHION_RATES, FIGHTERS, GRIDS
 from stompp_lite.lab.config import METHODS, Config, config_of
 from stompp_lite.lab.experiment import LAB, Factors, Recipe, Run, row
-from stompp_lite.lab.recipes_full import FULL
+from stompp_lite.lab.recipes_full import EPYC, FIVE, FULL, THREE, THREE_METHODS, TOWARDS_FULL_SCALE
 from stompp_lite.lab.record import Record
 from stompp_lite.training.plan import Plan
 
-EPYC = "on one AMD EPYC core"
-THREE, FIVE, TEN = range(3), range(5), range(10)
+TEN = range(10)
 BLOCKS = tuple(layers // 4 for layers in DEPTHS)  # of each of two groups, two layers a block
 BINARY = tuple(method for method in FIGHTERS if method != "float")
-THREE_METHODS = ("ste", "stompp", "stompp+ste")
-THREE_ARMS = ("minimal", "minimal+scale", "adam")
 ORDERS = ("forward", "random", "global", "reverse")
 OTHER_ORDERS = ORDERS[1:]
 
@@ -247,6 +244,11 @@ ABLATIONS = (
             method=("hybrid-free", "reverse-hybrid", "reverse-hybrid-free", "weight-surrogate",
                     "activation-surrogate")),
     ]),
+    Recipe("quick",
+           "Does everything run? Two runs of three epochs.",
+           "seconds", [
+        row(method=("ste", "stompp"), seed=0),
+    ], {"head": "n01-{method}", "blocks": 1, "epochs": 3, "eval_every": 1}),
     Recipe("film",
            "What do single weights do while their layer freezes? The runs of the films: two "
            "seeds.",
@@ -255,95 +257,6 @@ ABLATIONS = (
         row(method="stompp", order=("global", "reverse"), label="{order}"),
         row(arm=("minimal+scale", "adam"), method="ste"),
     ], LAB | {"blocks": (3, 6, 9), "sign_sample": 64, "eval_every": 2, "seed": range(2)}),
-)
-
-# ---- Part III, at a size that a processor can train ----------------------------------------------
-#: Reduced CIFAR-10, about as many steps as on digits. No rate is tuned: SGD runs at the papers'
-#: rate, Adam at the rates that the digits chose at 36 convolutions.
-CIFAR = LAB | {"data": "cifar10-small", "epochs": 8, "eval_every": 8, "tuned": 36}
-BIREAL = CIFAR | {"head": "c16-{arm}-{method}", "model": "bireal", "width": 16,
-                  "blocks": [4, 4, 4, 4]}
-MOBILE = LAB | {"model": "mobilenet", "tuned": 36}
-FRONT: Any = {"head": "c15-{arm}-{method}", "width": 32, "blocks": [1, 2, 2], "epochs": 30,
-              "eval_every": 30, "seed": THREE}
-WHOLE: Any = {"head": "mobile-{arm}-{method}", "width": 8, "blocks": [], "epochs": 8,
-              "eval_every": 8, "data": "cifar10-small", "seed": 0}
-#: Small transformers with 12 binary linear layers. All methods have one rate, the papers' with SGD,
-#: torch's default with Adam.
-TEXTS = {"head": "b02-{arm}-{method}", "model": "transformer", "width": 64, "blocks": 2,
-         "epochs": 8, "eval_every": 8, "history": "epoch", "seed": THREE}
-TEXT_ARMS: dict[str, dict[str, Any]] = {
-    "minimal": {"lr": 0.1},
-    "minimal+scale": {"lr": 0.1, "scale": "layer"},
-    "adam": {"optimizer": "adam", "lr": 0.001},
-    "adam+scale": {"optimizer": "adam", "lr": 0.001, "scale": "layer"},
-}
-TOWARDS_FULL_SCALE = (
-    Recipe("orders-cifar",
-           "Three orders on reduced CIFAR-10, 18 binary convolutions in three groups. Three "
-           "seeds.",
-           f"about 30 core-minutes {EPYC}", [
-        row(method="stompp", order=("forward", "global", "reverse"), seed=THREE),
-    ], CIFAR | {"head": "n03x3-{arm}-{method}", "label": "{order}", "blocks": [3, 3, 3]}),
-    Recipe("cifar",
-           "Does the papers' picture, and what a scale or Adam makes of it, carry over to "
-           "reduced CIFAR-10 with 36 and 18 binary convolutions? Three arms, no tuning, three "
-           "seeds.",
-           f"about 2.5 core-hours {EPYC}", [
-        row(arm=THREE_ARMS, method=THREE_METHODS),
-        row(method="stompp", order=("reverse", "global"), label="{order}"),
-        row(method="float"),
-        # StoMPP in the arm minimal is in `orders-cifar`
-        row(method=("float", "ste", "stompp+ste"), head="n03x3-{arm}-{method}", blocks=[3, 3, 3]),
-        row(arm=THREE_ARMS[1:], method=THREE_METHODS, head="n03x3-{arm}-{method}",
-            blocks=[3, 3, 3]),
-    ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6], "seed": THREE},
-        missing="for time: 18 convolutions, but for the three orders that are in orders-cifar"),
-    Recipe("bireal",
-           "Bi-Real network on reduced CIFAR-10, 16 binary convolutions: from scratch, and from "
-           "a float network; three arms, no tuning, three seeds.",
-           f"about 1.5 core-hours {EPYC}", [
-        row(arm=THREE_ARMS, method=THREE_METHODS, label="scratch", seed=THREE),
-        row(arm=THREE_ARMS, method=THREE_METHODS, pretrain=8, label="pretrained", seed=THREE),
-    ], BIREAL, missing="for time: from scratch and with Adam but one seed"),
-    Recipe("bireal-orders",
-           "Does the order matter where a float path leads around every sign? Digits, 24 binary "
-           "convolutions with a shortcut around each, two arms, five seeds.",
-           f"about 20 core-minutes {EPYC}", [
-        row(arm=("minimal", "adam"), method="stompp", order=("forward", "global", "reverse"),
-            label="{order}"),
-        row(arm=("minimal", "adam"), method="ste"),
-    ], LAB | {"head": "c24-{arm}-{method}", "model": "bireal", "blocks": 12, "tuned": 24,
-              "seed": FIVE}),
-    Recipe("mobilenet",
-           "MobileNetV2's front on digits, 15 binary convolutions, three arms and seeds, no "
-           "tuning; all 51 layers of a quarter of the width on reduced CIFAR-10, one seed.",
-           f"about 80 core-minutes {EPYC}", [
-        row(arm=THREE_ARMS, method=THREE_METHODS, **FRONT),
-        row(method="float", **FRONT),
-        # the whole network, as first planned: nothing gets far from chance, float included
-        row(arm=THREE_ARMS[:2], method=THREE_METHODS, **WHOLE),
-        row(method="float", **WHOLE),
-    ], MOBILE),
-    Recipe("sentences",
-           "A small encoder on SST-2 from scratch, 12 binary linear layers; SGD and Adam, with "
-           "and without a scale, no tuning, three seeds.",
-           f"about 50 core-minutes {EPYC}", [
-        row(arm=tuple(TEXT_ARMS), method=THREE_METHODS),
-        row(arm=("minimal", "adam"), method="float"),
-    ], TEXTS | {"data": "sst2-small"}, TEXT_ARMS),
-    Recipe("characters",
-           "A small model of the next character, 12 binary linear layers; Adam, with and without "
-           "a scale, no tuning, three seeds.",
-           f"about 30 core-minutes {EPYC}", [
-        row(arm=("adam", "adam+scale"), method=THREE_METHODS),
-        row(arm="adam", method="float"),
-    ], TEXTS | {"data": "topics"}, TEXT_ARMS),
-    Recipe("quick",
-           "Does everything run? Two runs of three epochs.",
-           "seconds", [
-        row(method=("ste", "stompp"), seed=0),
-    ], {"head": "n01-{method}", "blocks": 1, "epochs": 3, "eval_every": 1}),
 )
 # fmt: on
 
@@ -354,16 +267,16 @@ RECIPES = {recipe.name: recipe for recipe in (*FIGHT, *ABLATIONS, *TOWARDS_FULL_
 def run_of(record: Record) -> Run:
     """The run that a record is of: with the factors of its recipe.
 
-    A run of the reader's own gets the method that its rules have, the arm ``custom``, and its plan.
+    A further seed of a setting is one of its runs, too. A run of the reader's own gets the method
+    that its rules have, the arm ``custom``, and its plan.
     """
-    recipe = RECIPES.get(record.recipe)
-    if recipe is not None and record.name in recipe.runs:
-        return recipe.runs[record.name]
     config = config_of(record)
+    setting = record.name.removesuffix(f"-s{record.seed}")
+    if record.recipe in RECIPES and setting in (known := RECIPES[record.recipe].settings):
+        return replace(known[setting], name=record.name, config=config)
     named = {rules: name for name, rules in METHODS.items()}
     method = named.get((config.weights, config.activations), f"{config.weights}, "
                        f"{config.activations}")  # fmt: skip
-    setting = record.name.removesuffix(f"-s{record.seed}")
     usual = Plan()
     changed = {k: v for k, v in vars(config.plan).items() if v != getattr(usual, k)}
     factors = {"arm": "custom", "method": method, **changed}

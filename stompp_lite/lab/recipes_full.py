@@ -1,6 +1,7 @@
-"""Recipes of full size: what a reader with a GPU can run. None of it is recorded here yet.
+"""Recipes of Part III: first at a size that a processor can train, then at full size.
 
-A recipe is a family of runs. Their names say what they are, and ``--only`` picks some of them::
+Those of full size are for a reader with a GPU, and none of them is recorded here yet. Such a recipe
+is a family of runs. Their names say what they are, and ``--only`` picks some of them::
 
     python -m stompp_lite sweep cifar-full --only cifar10-resnet18-bnn-minimal --device cuda
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stompp_lite.lab.experiment import Factors, Recipe, row
+from stompp_lite.lab.experiment import LAB, Factors, Recipe, row
 from stompp_lite.networks.families import RESNETS
 
 #: Settings of the papers on CIFAR as reported, and what we add to it (crops and flips).
@@ -28,6 +29,9 @@ SCALE: dict[str, Any] = {"scale": "layer"}
 #: The default rate of 0.1 is reportedly the papers'.
 ARMS: dict[str, dict[str, Any]] = {"minimal": {}, "scale": SCALE, "adam": ADAM}
 CIFARS = ("cifar10", "cifar100")
+EPYC = "on one AMD EPYC core"
+THREE, FIVE = range(3), range(5)
+THREE_ARMS = ("minimal", "minimal+scale", "adam")
 THREE_METHODS = ("ste", "stompp", "stompp+ste")
 SHORT = ("float", *THREE_METHODS, "hybrid")
 FAR: dict[str, Any] = {"epochs": 90, "augment": "resized-crop", "precision": "bf16"}
@@ -83,6 +87,93 @@ BERT: dict[str, Any] = {
     "model": "bert", "bert": "google-bert/bert-base-uncased", "width": 768, "blocks": [12],
 }  # fmt: skip
 
+# fmt: off
+#: Reduced CIFAR-10, about as many steps as on digits. No rate is tuned. SGD runs at the papers'
+#: rate, Adam at the rates that the digits chose at 36 convolutions.
+CIFAR = LAB | {"data": "cifar10-small", "epochs": 8, "eval_every": 8, "tuned": 36}
+BIREAL = CIFAR | {"head": "c16-{arm}-{method}", "model": "bireal", "width": 16,
+                  "blocks": [4, 4, 4, 4]}
+MOBILE = LAB | {"model": "mobilenet", "tuned": 36}
+FRONT: Any = {"head": "c15-{arm}-{method}", "width": 32, "blocks": [1, 2, 2], "epochs": 30,
+              "eval_every": 30, "seed": THREE}
+WHOLE: Any = {"head": "mobile-{arm}-{method}", "width": 8, "blocks": [], "epochs": 8,
+              "eval_every": 8, "data": "cifar10-small", "seed": 0}
+#: Small transformers with 12 binary linear layers. All methods have one rate, the papers' with SGD,
+#: torch's default with Adam.
+TEXTS = {"head": "b02-{arm}-{method}", "model": "transformer", "width": 64, "blocks": 2,
+         "epochs": 8, "eval_every": 8, "history": "epoch", "seed": THREE}
+TEXT_ARMS: dict[str, dict[str, Any]] = {
+    "minimal": {"lr": 0.1},
+    "minimal+scale": {"lr": 0.1, "scale": "layer"},
+    "adam": {"optimizer": "adam", "lr": 0.001},
+    "adam+scale": {"optimizer": "adam", "lr": 0.001, "scale": "layer"},
+}
+TOWARDS_FULL_SCALE = (
+    Recipe("orders-cifar",
+           "Three orders on reduced CIFAR-10, 18 binary convolutions in three groups. Three "
+           "seeds.",
+           f"about 30 core-minutes {EPYC}", [
+        row(method="stompp", order=("forward", "global", "reverse"), seed=THREE),
+    ], CIFAR | {"head": "n03x3-{arm}-{method}", "label": "{order}", "blocks": [3, 3, 3]}),
+    Recipe("cifar",
+           "Does the papers' picture, and what a scale or Adam makes of it, carry over to "
+           "reduced CIFAR-10 with 36 and 18 binary convolutions? Three arms, no tuning, three "
+           "seeds.",
+           f"about 2.5 core-hours {EPYC}", [
+        row(arm=THREE_ARMS, method=THREE_METHODS),
+        row(method="stompp", order=("reverse", "global"), label="{order}"),
+        row(method="float"),
+        # StoMPP in the arm minimal is in `orders-cifar`
+        row(method=("float", "ste", "stompp+ste"), head="n03x3-{arm}-{method}", blocks=[3, 3, 3]),
+        row(arm=THREE_ARMS[1:], method=THREE_METHODS, head="n03x3-{arm}-{method}",
+            blocks=[3, 3, 3]),
+    ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6], "seed": THREE},
+        missing="for time: 18 convolutions, but for the three orders that are in orders-cifar"),
+    Recipe("bireal",
+           "Bi-Real network on reduced CIFAR-10, 16 binary convolutions: from scratch, and from "
+           "a float network; three arms, no tuning, three seeds.",
+           f"about 1.5 core-hours {EPYC}", [
+        row(arm=THREE_ARMS, method=THREE_METHODS, label="scratch", seed=THREE),
+        row(arm=THREE_ARMS, method=THREE_METHODS, pretrain=8, label="pretrained", seed=THREE),
+    ], BIREAL, missing="for time: from scratch and with Adam but one seed"),
+    Recipe("bireal-orders",
+           "Does the order matter where a float path leads around every sign? Digits, 24 binary "
+           "convolutions with a shortcut around each, two arms, five seeds.",
+           f"about 20 core-minutes {EPYC}", [
+        row(arm=("minimal", "adam"), method="stompp", order=("forward", "global", "reverse"),
+            label="{order}"),
+        row(arm=("minimal", "adam"), method="ste"),
+    ], LAB | {"head": "c24-{arm}-{method}", "model": "bireal", "blocks": 12, "tuned": 24,
+              "seed": FIVE}),
+    Recipe("mobilenet",
+           "MobileNetV2's front on digits, 15 binary convolutions, three arms and seeds, no "
+           "tuning; all 51 layers of a quarter of the width on reduced CIFAR-10, one seed.",
+           f"about 80 core-minutes {EPYC}", [
+        row(arm=THREE_ARMS, method=THREE_METHODS, **FRONT),
+        row(method="float", **FRONT),
+        # the whole network, as first planned: nothing gets far from chance, float included
+        row(arm=THREE_ARMS[:2], method=THREE_METHODS, **WHOLE),
+        row(method="float", **WHOLE),
+    ], MOBILE),
+    Recipe("sentences",
+           "A small encoder on SST-2 from scratch, 12 binary linear layers; SGD and Adam, with "
+           "and without a scale, no tuning, three seeds.",
+           f"about 50 core-minutes {EPYC}", [
+        row(arm=tuple(TEXT_ARMS), method=THREE_METHODS),
+        row(arm=("minimal", "adam"), method="float"),
+    ], TEXTS | {"data": "sst2-small"}, TEXT_ARMS),
+    Recipe("characters",
+           "A small model of the next character, 12 binary linear layers; Adam, with and without "
+           "a scale, no tuning, three seeds.",
+           f"about 30 core-minutes {EPYC}", [
+        row(arm=("adam", "adam+scale"), method=THREE_METHODS),
+        row(arm="adam", method="float"),
+    ], TEXTS | {"data": "topics"}, TEXT_ARMS),
+
+)
+# fmt: on
+
+# ---- full size -----------------------------------------------------------------------------------
 FULL = (
     Recipe(
         "ten-minutes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,14 @@ import torch
 
 from stompp_lite.checks import count, one_of
 from stompp_lite.errors import ConfigError, RecordError, StomppError
-from stompp_lite.lab import arguments
+from stompp_lite.lab import arguments, speed
 from stompp_lite.lab import record as records
 from stompp_lite.lab.config import Config
 from stompp_lite.lab.recipes import runs_of
-from stompp_lite.lab.run import check_same, run, start_of
+from stompp_lite.lab.run import build, check_device, check_same, run, start_of
+from stompp_lite.training.data import load
 from stompp_lite.training.files import check_writable
+from stompp_lite.training.loop import fit
 
 #: Where runs go (processes of this machine; a dask cluster, by joblib's own back end).
 BACKENDS = ("local", "dask")
@@ -37,6 +40,19 @@ def _one(
         return f"{name}: {err}"
     except torch.cuda.OutOfMemoryError as err:  # outside of the steps, which say it themselves
         return f"{name}: {device} is too small ({str(err).splitlines()[0]}); use fewer --jobs"
+
+
+def one_step(config: Config, root: str = "data", device: str = "cpu") -> str:
+    """Take one training step of a run, to see that it would start; what came out, in words.
+
+    Raises:
+        StomppError: what would stop the run at once.
+    """
+    check_device(device)
+    data = load(config.data, root, validation=config.validation, tokenizer=config.bert).to(device)
+    start = time.perf_counter()
+    fit(build(config, data).to(device), data, config, stop_at=1, progress=False)
+    return f"one step of {config.batch_size} in {time.perf_counter() - start:.1f} s"
 
 
 @contextmanager
@@ -88,6 +104,7 @@ def sweep(
     backend: str = "local",
     address: str | None = None,
     progress: bool | None = None,
+    dry_run: bool = False,
 ) -> dict[str, int]:
     """Run what is not recorded yet of a recipe.
 
@@ -105,6 +122,7 @@ def sweep(
             of the runs tell (the method, the arm, the depth, the seed) cannot be changed.
         backend: one of :data:`BACKENDS`.
         address: of the cluster's scheduler; None: one is started on this machine.
+        dry_run: take one training step of each run instead, and write nothing.
 
     Returns:
         ``{"done": ..., "skipped": ..., "failed": ...}``
@@ -134,10 +152,14 @@ def sweep(
         else:
             stored = None if checkpoints is None else Path(checkpoints) / recipe / f"{name}.npz"
             todo.append((recipe, name, config, root, device, stored))
+    if dry_run:
+        for name, config in runs_of(recipe, changes, only):
+            tqdm.write(f"{name}: {one_step(config, root, device)}")
+        return {"done": 0, "skipped": skipped, "failed": 0}
     if todo:
         check_writable(place / f"{todo[0][1]}.json")
     disable = None if progress is None else not progress  # None: only in a terminal
-    failures = []
+    failures, finished = [], list[records.Record]()
     with _backend(backend, address, jobs):
         work = Parallel(n_jobs=jobs, return_as="generator_unordered")(
             delayed(_one)(*task) for task in todo
@@ -147,10 +169,18 @@ def sweep(
                 failures.append(result)
                 continue
             records.save(result, place / f"{result.name}.json")
+            finished.append(result)
+            if disable is not True:
+                tqdm.write(speed.line(result))
             if checkpoints is not None:
                 stored = Path(checkpoints) / recipe / f"{result.name}.npz"
                 for file in (stored, start_of(stored)):
                     file.unlink(missing_ok=True)
+    if finished and device.startswith("cuda"):
+        agree = "equal" if speed.draws_agree(device) else "NOT equal"
+        tqdm.write(
+            "\n".join([*speed.ratios(finished), f"draws and masks: {agree} to a processor's"])
+        )
     if failures:
         raise RecordError(f"{len(failures)} of {len(todo)} runs failed; the first: {failures[0]}")
     return {"done": len(todo), "skipped": skipped, "failed": len(failures)}

@@ -278,7 +278,7 @@ def conversion(model: nn.Module) -> Conversion:
         if not isinstance(now, kind):
             raise ConversionError(
                 f"{name!r} was binary when the model was converted and is "
-                f"{'a ' + type(now).__name__ if now else 'missing'} now; change the float model, "
+                f"{'a ' + type(now).__name__ if now else 'gone'} now; change the float model, "
                 "then convert that"
             )
     return found

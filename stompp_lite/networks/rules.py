@@ -44,7 +44,7 @@ from stompp_lite.method import SURROGATES, Binarizer, hard_sign
 #: How a tensor can become binary.
 RULES = ("float", "ste", "stompp", "stompp+ste", "stompp-then-ste", "random")
 USE_SURROGATES = ("ste", "stompp+ste", "stompp-then-ste")
-#: Scales of binary weights: alpha is the mean absolute latent weight of a layer, or of each output
+#: Scales of binary weights. Alpha is the mean absolute latent weight of a layer, or of each output
 #: channel, as it is when training starts. From then on it is a constant.
 SCALES = ("layer", "channel")
 
@@ -122,7 +122,6 @@ class Site(Binarizer):
         channels: axis of a weight's output channels.
 
     Attributes:
-        p: the frozen fraction at this step, in [0, 1]: 0 clips everything, 1 binarizes everything.
         mask: function from u to a bool tensor while 0 < p < 1, else None.
         alpha: the scale, a buffer, [] or of the weight's rank; None before training starts, and
             where there is no scale.
@@ -161,7 +160,7 @@ class Site(Binarizer):
 
     @property
     def p(self) -> float:  # type: ignore[override]
-        """The frozen fraction now, in [0, 1]."""
+        """The frozen fraction now, from 0 (all is clipped) to 1 (all is binary)."""
         flag = self.committed
         if not self.rule.progressive or torch.compiler.is_compiling() or type(flag) is not Tensor:
             return self._p

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from stompp_lite.errors import ConversionError
 
-#: Autograd's names of functions that bend nothing: products with weights, norms, sums, pooling and
+#: Autograd's names of functions that bend nothing, such as products with weights, norms, sums, pooling and
 #: reshaping.
 STRAIGHT = (
     "AccumulateGrad", "Convolution", "Addmm", "Mm", "Linear", "NativeBatchNorm", "CudnnBatchNorm",

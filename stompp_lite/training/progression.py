@@ -19,15 +19,15 @@ from torch import Tensor, nn
 from stompp_lite import rng
 from stompp_lite.checks import count, flag
 from stompp_lite.errors import ConfigError
-from stompp_lite.method import Walk, Walker
+from stompp_lite.method import Walker
 from stompp_lite.networks.convert import bare, conversion
 from stompp_lite.networks.layers import BinaryLayer
 from stompp_lite.networks.rules import Site, leave_uncompiled
+from stompp_lite.training.guard import Guard
 from stompp_lite.training.plan import Plan
-from stompp_lite.training.rates import needs_closure
 
 
-class Progression(Walk):
+class Progression(Guard):
     """Moves the Binarizers of a converted model through ``steps`` training steps.
 
     Attach every optimizer that trains the model, and say which step it is::
@@ -41,7 +41,7 @@ class Progression(Walk):
             optimizer.step()
 
     Frozen entries stand still, whatever the optimizer does. If something else moves them, the next
-    :meth:`set_step` raises an error that names the weight. (Call :meth:`weights_loaded` after
+    :meth:`set_step` raises an error that names the weight. (Call ``weights_loaded()`` after
     loading weights in the middle of a run.)
 
     Once everything behind a parameter is committed without a surrogate, no gradient can reach it:
@@ -65,8 +65,8 @@ class Progression(Walk):
         step: the present step.
 
     Raises:
-        ConfigError: fewer progression steps than windows, an impossible plan, or a binary layer or
-            activation that was replaced after conversion.
+        ConfigError: fewer progression steps than windows, or an impossible plan.
+        ConversionError: a binary layer or activation was replaced after conversion.
     """
 
     def __init__(
@@ -113,20 +113,11 @@ class Progression(Walk):
         self.set_step(0)
 
     def _walker(self, kind: str, stage: int, name: str) -> Walker:
-        site: Any = None
-        try:
-            site = module = self.model.get_submodule(name)
-        except AttributeError:
-            module = None
-        weight = None
-        if kind == "weight" and isinstance(module, BinaryLayer):
+        module = self.model.get_submodule(name)
+        site, weight = module, None
+        if isinstance(module, BinaryLayer):
             site, weight = module.binarizer, module.weight
-        if not isinstance(site, Site):
-            found = "is gone" if module is None else f"is a {type(module).__name__} now"
-            raise ConfigError(
-                f"{name!r} was made binary by the conversion and {found}; change the float model "
-                "and convert it again"
-            )
+        assert isinstance(site, Site)  # conversion() has looked
         if weight is not None:
             site.take_scale(weight, name)
         p: Callable[[int], float] = site.resting_p
@@ -212,143 +203,6 @@ class Progression(Walk):
             self._parameters[name].requires_grad_(True)
         self._done.cut.clear()
         self._cut_for = None
-
-    # ---- the optimizers --------------------------------------------------------------------------
-
-    def attach(self, optimizer: torch.optim.Optimizer) -> None:
-        """From now on every ``optimizer.step()`` obeys the masks; no other call is needed.
-
-        Where several optimizers train the model, attach each of them.
-
-        Raises:
-            ConfigError: the optimizer steps several times in one (LBFGS), or moves none of this
-                model's parameters.
-        """
-        needs_closure(optimizer)
-        ours = {id(p) for p in self._parameters.values()}
-        if not any(id(p) in ours for group in optimizer.param_groups for p in group["params"]):
-            raise ConfigError(
-                "the optimizer moves none of this model's parameters; build it from "
-                "model.parameters() of the converted model"
-            )
-        if optimizer not in self.optimizers:
-            super().attach(optimizer)
-            self.optimizers.append(optimizer)
-            self._covered = False
-
-    def check_covered(self) -> None:
-        """Raise ConfigError unless attached optimizers move every latent weight that trains."""
-        moved = {
-            id(p) for o in self.optimizers for group in o.param_groups for p in group["params"]
-        }
-        left = [
-            f"{name}.weight"
-            for name, w in self._latents()
-            if id(w.weight) not in moved
-            and (w.weight.requires_grad or f"{name}.weight" in self._done.cut)  # type: ignore[union-attr]
-        ]
-        if left:
-            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-            raise ConfigError(
-                f"no attached optimizer moves the latent weights {left[0]!r}{more}: attach every "
-                "optimizer that trains a part of the model (progression.attach(optimizer) for "
-                "each), or call requires_grad_(False) on weights that are not to be trained"
-            )
-        self._covered = True
-
-    def _latents(self) -> list[tuple[str, Walker]]:
-        """(name of the layer, walker) of every latent weight."""
-        both = zip(self.walkers, self.places, strict=True)
-        return [(name, w) for w, (_, _, name) in both if w.weight is not None]
-
-    def _keep(self) -> None:
-        """Keep what is frozen without a surrogate: to put it back, and to see whether it moves."""
-        self._frozen, self.kept, before, self._whole = [], [], self._whole, {}
-        for name, walker in self._latents():
-            b, weight = walker.binarizer, walker.weight
-            if b.p == 0.0 or b.surrogate or self.plan.frozen_momentum or weight is None:
-                continue
-            old = before.get(name) if b.mask is None else None
-            old = weight.detach().clamp(-1, 1) if old is None else old
-            if b.mask is None:
-                self._whole[name] = old
-            self._frozen.append((name, b, weight, old))
-            if f"{name}.weight" not in self._done.cut:  # no optimizer moves those
-                self.kept.append((b, weight, old))
-
-    def _remember(self) -> None:  # before a step of an optimizer
-        if not self._covered:
-            self.check_covered()
-        if self._versions() != self._seen and not self._held:
-            if self.step > 0:
-                self._check_versions()
-            self.weights_loaded()
-        for name in self._done.cut:
-            self._parameters[name].grad = None  # zeros would let momentum act
-        for _, walker in self._latents() if self.plan.frozen_momentum else ():
-            b, weight = walker.binarizer, walker.weight
-            if b.p > 0 and not b.surrogate and weight is not None and weight.grad is None:
-                weight.grad = torch.zeros_like(weight)  # lets momentum act, here alone
-
-    def _hold(self) -> None:
-        self._held = self._ever_held = True
-        super()._hold()
-
-    def weights_loaded(self) -> None:
-        """Call this after loading other weights in the middle of a run."""
-        self._seen = self._versions()
-        self._whole.clear()
-        self._keep()
-
-    # ---- what should not happen ------------------------------------------------------------------
-
-    def _versions(self) -> int:
-        """Grows whenever a latent weight is changed in place."""
-        held = [w.weight for _, w in self._latents() if not w.binarizer.surrogate]
-        return sum(weight._version for weight in held if weight is not None)
-
-    def _check_versions(self) -> None:
-        if self.schedules and not self._held and self._versions() != self._seen:
-            raise ConfigError(f"the weights have changed since the last step, but {self._blame()}")
-
-    def _check_frozen(self) -> None:
-        for name, b, weight, old in self._frozen:
-            if torch.equal(weight.detach(), old):
-                continue
-            moved = (weight.detach().clamp(-1, 1) != old) & ~weight.isnan()
-            if b.mask is not None:
-                moved &= b.mask(weight)
-            if bool(moved.any()):
-                raise ConfigError(
-                    f"frozen entries of the latent weights '{name}.weight' have changed since the "
-                    f"last step ({int(moved.sum())} of them), but {self._blame()}"
-                )
-
-    def _blame(self) -> str:
-        if not self.optimizers:
-            return (
-                "no optimizer is attached that leaves alone what is frozen; call "
-                "progression.attach(optimizer) before the loop"
-            )
-        if not self._ever_held:
-            return (
-                "the attached optimizer did not call its step hooks (old versions of torch take "
-                "them out once anything is compiled); update torch, or do not compile"
-            )
-        return (
-            "not by a step of an attached optimizer: call progression.attach for every optimizer "
-            "that trains the model, also for a new one, and progression.weights_loaded() after "
-            "loading or setting weights"
-        )
-
-    def _check_parts(self) -> None:
-        for table, key, part, name in self._parts:
-            if table.get(key) is not part:
-                kind = "module" if isinstance(part, nn.Module) else "tensor"
-                raise ConfigError(
-                    f"{name!r} is another {kind} than when the progression was made (replaced, or "
-                    "load_state_dict(assign=True)?); make the progression afterwards"
-                )
 
     # ---- what a plan will do ---------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ import nbformat
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from stompp_lite.lab import bench, claims
+from stompp_lite.lab import claims
 from stompp_lite.lab.arms import configuration
+from stompp_lite.tools import bench
 from stompp_lite.training.data import load
 from tests.conftest import ROOT
 

@@ -22,10 +22,10 @@ import pytest
 import torch
 
 from stompp_lite import Plan, Progression, binarize_model, load, rng
-from stompp_lite.lab.fair import ARMS
+from stompp_lite.lab.arms import ARMS
+from stompp_lite.lab.config import METHODS
 from stompp_lite.lab.record import read_all
 from stompp_lite.lab.report import group
-from stompp_lite.lab.run import METHODS
 from stompp_lite.method import MASK_RULES, ORDERS, SHAPES, Binarizer, Walker, fraction
 from stompp_lite.networks.layers import binary_layers
 from stompp_lite.networks.models import residual_mlp

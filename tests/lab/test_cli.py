@@ -207,7 +207,7 @@ def test_ctrl_c_ends_with_one_line(monkeypatch, capsys):
     def interrupted(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stompp_lite.lab.doctor.examine", interrupted)
+    monkeypatch.setattr("stompp_lite.tools.doctor.examine", interrupted)
     assert main(["doctor"]) == 130
     assert "are kept" in capsys.readouterr().err
 
@@ -356,7 +356,7 @@ def test_doctor_survives_what_it_is_for(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr("torch.from_numpy", unavailable)
     monkeypatch.setattr("torch.Tensor.numpy", unavailable)
-    monkeypatch.setattr("stompp_lite.lab.doctor.import_torchvision", unavailable)
+    monkeypatch.setattr("stompp_lite.tools.doctor.import_torchvision", unavailable)
     assert main(["doctor", "--root", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert "torch and numpy: do not fit" in out and "numpy<2" in out

@@ -350,17 +350,17 @@ def test_runs_that_are_no_pairs_are_refused():
 
 
 def test_a_table_with_intervals_leaves_a_lone_seed_out():
-    assert report.told([make(0)]) == "" != report.told([make(0), make(1)])
+    assert report.summary([make(0)]) == "" != report.summary([make(0), make(1)])
 
 
 def test_two_runs_and_wide_intervals_are_told_run_by_run():
     images = torch.arange(1000)
     two = [make(s, images < n) for s, n in enumerate((885, 714))]
-    assert report.told(two) == "88.5, 71.4"
+    assert report.summary(two) == "88.5, 71.4"
     wide = [make(s, images < n) for s, n in enumerate((766, 698, 802))]
-    assert report.told(wide) == "76.6, 69.8, 80.2"
+    assert report.summary(wide) == "76.6, 69.8, 80.2"
     close = [make(s, images < n) for s, n in enumerate((766, 770, 768))]
-    assert report.told(close).startswith("76.8 ± ")
+    assert report.summary(close).startswith("76.8 ± ")
 
 
 def test_a_bundle_that_unfolds_to_gigabytes_is_refused(tmp_path, monkeypatch):
@@ -379,7 +379,7 @@ def test_names_made_of_files_are_valid():
 
 def test_records_from_before_a_setting_existed_are_readable():
     content = Config().to_dict()
-    for new in ("optimizer", "lr_schedule", "measure_steps", "diagnose"):
+    for new in ("optimizer", "lr_schedule", "diagnose"):
         del content[new]
     content["plan"] = {k: v for k, v in content["plan"].items() if k != "activation_mask_rule"}
     content["plan"]["per_sample"] = False

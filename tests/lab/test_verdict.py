@@ -118,8 +118,8 @@ def test_rule_4_needs_both_depths():
         for n, gain in ((9, gain36), (12, gain48)):
             for seed in range(10):
                 score = 90 + 0.2 * (seed % 3)
-                runs.append(made(f"n{n:02d}-adam-ste", seed, score))
-                runs.append(made(f"n{n:02d}-adam-hybrid", seed, score + gain))
+                runs.append(made(f"n{n:02d}-adam-ste", seed, score, recipe="fair-deep"))
+                runs.append(made(f"n{n:02d}-adam-hybrid", seed, score + gain, recipe="fair-deep"))
         return report.by_arm(runs)["adam"]
 
     assert verdict.when_it_hardens(adam(3, 4)).answer == "shown"
@@ -227,7 +227,7 @@ def test_methods_of_an_arm_differ_in_their_rules_and_rate_only():
     assert of("adam", "ste", 12).lr == 0.2  # 48 that of 36
     deep = [run.config.epochs for run in RECIPES["fair-deep"].runs.values() if run.layers == 48]
     assert set(deep) == {120}
-    assert len(RECIPES["fair"].runs) == 5 * (5 * (5 + 1 + 5 + 5) + 2 * 5 + 3)
+    assert len(RECIPES["fair"].runs) == 5 * (5 * (5 + 1 + 4 + 5) + 5 + 2 + 1)
 
 
 def test_no_run_is_made_twice_and_arms_share_what_is_the_same():

@@ -14,7 +14,7 @@ from torch import nn
 from stompp_lite import binarize_model, fit, load
 from stompp_lite.errors import ConfigError, DataError
 from stompp_lite.networks.families import resnet
-from stompp_lite.training import data as sets
+from stompp_lite.training import samples
 from stompp_lite.training.folders import FOLDERS, MEAN, STD, Images
 from tests.conftest import lab_net
 
@@ -99,7 +99,7 @@ def test_a_run_on_a_folder_learns_and_resumes_to_the_bit(root, tmp_path):
 
 
 def test_training_accuracy_is_measured_on_a_sample_of_many_images(root, monkeypatch):
-    monkeypatch.setattr(sets, "SAMPLE", 5)
+    monkeypatch.setattr(samples, "SAMPLE", 5)
     x, y = read(root).train_sample
     assert len(x) == len(y) == 5
     assert all(
