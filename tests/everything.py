@@ -17,8 +17,8 @@ SPENT = ROOT / "build" / "pool.json"  # written by tests/pool.py
 #: Targets of the Makefile, one row after the other; those of a row run at once.
 ROWS = (("setup",), ("style", "built"), ("unit", "types"), ("pool",), ("alone",))
 SAID = {
-    "setup": "set-up", "style": "format and lint", "built": "build of the book",
-    "types": "types", "unit": "unit tests", "pool": "notebooks and pages", "alone": "what measures time",
+    "setup": "set-up", "style": "format and lint", "built": "build of the book", "types": "types",
+    "unit": "unit tests", "pool": "notebooks and pages", "alone": "what measures time",
 }  # fmt: skip
 
 

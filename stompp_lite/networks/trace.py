@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from stompp_lite.errors import ConversionError
 
-#: Autograd's names of functions that bend nothing, such as products with weights, norms, sums, pooling and
-#: reshaping.
+#: Autograd's names of functions that bend nothing, such as products with weights, norms, sums,
+#: pooling and reshaping.
 STRAIGHT = (
     "AccumulateGrad", "Convolution", "Addmm", "Mm", "Linear", "NativeBatchNorm", "CudnnBatchNorm",
     "NativeLayerNorm", "NativeGroupNorm", "Add", "Sub", "AvgPool", "AdaptiveAvgPool", "Mean",
