@@ -13,7 +13,7 @@ from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab import record
 from stompp_lite.lab import run as run_module
 from stompp_lite.lab.config import METHODS, Config
-from stompp_lite.lab.recipes import configure, runs_of
+from stompp_lite.lab.recipes import RECIPES, configure, runs_of
 from stompp_lite.lab.run import build, run, start_of
 from stompp_lite.lab.sweep import sweep
 from stompp_lite.tools import bench
@@ -382,3 +382,11 @@ def test_the_zoo_tries_models_and_names_what_is_missing(tmp_path, capsys):
     assert "`squeezenet1_1` | converted | 24 | 25" in capsys.readouterr().out
     assert main(["zoo", "--only", "resnot"]) == 1
     assert "no model with 'resnot' in its name" in capsys.readouterr().err
+
+
+def test_a_dry_run_takes_a_step_of_each_run_and_writes_nothing(tmp_path, capsys):
+    assert main(["sweep", "quick", "--dry-run", "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    for name in RECIPES["quick"].runs:
+        assert f"{name}: one step of 64 in " in said.out + said.err
+    assert not (tmp_path / "out").exists()
