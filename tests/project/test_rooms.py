@@ -99,3 +99,14 @@ def test_tests_stand_in_rooms_and_no_test_module_imports_another():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
             assert not module.rpartition(".")[2].startswith("test_"), f"{file}: {module}"
+
+
+#: Lines of Python that a room may have: a room that grows has to give something up.
+BUDGETS = {"networks": 2450, "training": 3000, "lab": 3800, "viz": 1700, "tools": 420}
+
+
+def test_every_room_keeps_to_its_budget_of_lines():
+    for name, budget in BUDGETS.items():
+        files = (PACKAGE / name).glob("*.py")
+        lines = sum(len(f.read_text(encoding="utf-8").splitlines()) for f in files)
+        assert 0.8 * budget < lines <= budget, (name, lines)
