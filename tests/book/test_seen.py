@@ -54,7 +54,8 @@ WORDS = """figures => [...document.querySelectorAll(figures)].flatMap((figure) =
   const walker = document.createTreeWalker(figure, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const holder = node.parentElement, svg = holder.closest('svg');
-    if (!node.data.trim() || holder.closest('style, script, option, :disabled')) continue;
+    const unseen = 'style, script, option, :disabled, .lbl-spoken';
+    if (!node.data.trim() || holder.closest(unseen)) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
     const look = getComputedStyle(holder);
@@ -93,7 +94,8 @@ PAINTED = """colors => {
 WIDE = """() => [...document.querySelectorAll('.bd-article *')].flatMap((el) => {
   const over = el.scrollWidth - el.clientWidth, look = getComputedStyle(el);
   if (over <= 1 || !el.clientWidth || look.display === 'inline') return [];
-  if (el.closest('svg, mjx-container, .lbl-controls') || el.matches('span.math, option')) return [];
+  if (el.closest('svg, mjx-container, .lbl-controls, .lbl-spoken')) return [];
+  if (el.matches('span.math, option')) return [];
   if (look.overflowX === 'visible' && [...el.children].some((c) => c.scrollWidth > el.clientWidth))
     return []; // its child is to blame
   const scrolls = ['auto', 'scroll'].includes(look.overflowX);
