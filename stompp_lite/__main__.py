@@ -108,7 +108,7 @@ def _dispatch(args: argparse.Namespace) -> int:
 
     arguments.check_texts({f"--{name}": value for name, value in vars(args).items()})
     arguments.check_changes(getattr(args, "changes", []))
-    arguments.check_device(getattr(args, "device", "cpu"))
+    run.check_device(getattr(args, "device", "cpu"))
     if args.command == "run":
         config = recipes.configure(args.recipe, args.name, args.method, args.changes)
         check_writable(args.out)

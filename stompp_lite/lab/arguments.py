@@ -96,16 +96,6 @@ def _flat(config: Config) -> dict[str, Any]:
     return content | plan
 
 
-def check_device(device: str) -> None:
-    """A device must be one that holds numbers.
-
-    Raises:
-        ConfigError: ``meta``, which holds none.
-    """
-    if isinstance(device, str) and device.partition(":")[0] == "meta":
-        raise ConfigError(f"device {device!r} holds no numbers; use cpu or cuda")
-
-
 def check_folder(folder: str | Path | None, what: str) -> None:
     """A folder must be one that files can be written to, before hours of work.
 

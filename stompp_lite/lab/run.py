@@ -54,7 +54,9 @@ def build(config: Config, data: Data) -> nn.Module:
 
 
 def check_device(device: str) -> None:
-    """Raise ConfigError unless torch can use ``device``."""
+    """Raise ConfigError unless torch can compute on ``device`` (``meta`` holds no numbers)."""
+    if isinstance(device, str) and device.partition(":")[0] == "meta":
+        raise ConfigError(f"device {device!r} holds no numbers; use cpu or cuda")
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as err:

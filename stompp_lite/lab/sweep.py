@@ -140,7 +140,7 @@ def sweep(
     one_of(backend, BACKENDS, "back end")
     arguments.check_changes(changes or [])
     arguments.check_names_stay_true(recipe, changes)
-    arguments.check_device(device)
+    check_device(device)
     arguments.check_folder(checkpoints, "the folder of checkpoints")
     todo, skipped = [], 0
     place = Path(folder) / recipe

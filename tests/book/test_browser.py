@@ -43,7 +43,7 @@ from stompp_lite.viz.explore import (
     smoothing_explorer,
     step_explorer,
 )
-from tests.browser import HTML, Watched, executable, launch
+from tests.browser import HTML, Watched
 from tests.conftest import lab_net
 
 from offline import pack  # isort: skip
@@ -54,15 +54,6 @@ PAGES = [
     Path("search.html"), Path("genindex.html"),
 ]  # fmt: skip
 FIGURE = ".lbl-figure"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
-    found = launch(playwright, executable())
-    yield found
-    found.close()
-    playwright.stop()
 
 
 @pytest.fixture

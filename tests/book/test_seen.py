@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser import HTML, executable, launch
+from tests.browser import HTML
 
 from look import README  # isort: skip
 
@@ -105,15 +105,6 @@ WIDE = """() => [...document.querySelectorAll('.bd-article *')].flatMap((el) => 
   const said = el.textContent.trim().slice(0, 50);
   return [`${el.tagName} ${el.className} (${over} pixels more, ${why}): ${said}`];
 })"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
-    found = launch(playwright, executable())
-    yield found
-    found.close()
-    playwright.stop()
 
 
 def opened(browser, name, theme="light", formulas=True):
