@@ -14,7 +14,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import caveats
 import course
+import processors
 from docutils import nodes
 from drawings import drawing
 from sphinx.errors import ExtensionError
@@ -226,7 +228,7 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
-    from stompp_lite.lab import caveats, claims, processors
+    from stompp_lite.lab import claims
     from stompp_lite.lab.recipes import RECIPES
     from stompp_lite.lab.record import read_all
     from stompp_lite.tools import bench, zoo

@@ -1,8 +1,8 @@
 """What the recorded runs say of the claims in the ledger, by the rules in its head.
 
 The ledger and its words are in :mod:`~stompp_lite.lab.ledger`. What its rules leave out (which of
-them are younger than their runs, how many findings would be there by chance) is in
-:mod:`~stompp_lite.lab.caveats`.
+them are younger than their runs, how many findings would be there by chance) is computed for the
+ledger's page of the book.
 """
 
 from __future__ import annotations

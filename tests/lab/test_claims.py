@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from stompp_lite.errors import ConfigError, RecordError
-from stompp_lite.lab import caveats, claims, ledger, record, sawtooth
+from stompp_lite.lab import claims, ledger, record, sawtooth
 from stompp_lite.lab.claims import Outcome, judge
 from stompp_lite.lab.ledger import Comparison
 from stompp_lite.lab.recipes import RECIPES
@@ -248,7 +248,7 @@ def test_a_bad_ledger_is_named(old, new, says):
 @pytest.mark.parametrize("wrong", [None, 3, "text", ["text"], {}])
 def test_functions_name_what_they_cannot_use(wrong):
     for function in (
-        claims.judge, claims.judged, claims.verdict, claims.claim, claims.runs_of, caveats.page,
+        claims.judge, claims.judged, claims.verdict, claims.claim, claims.runs_of,
     ):  # fmt: skip
         if (function, wrong) != (claims.verdict, []):
             with pytest.raises((ConfigError, RecordError)):
@@ -272,11 +272,6 @@ def test_every_verdict_still_follows_from_the_records(judged):
         found = claims.verdicts(claim, judged[name])
         recorded = {arm: said for arm, said in found.items() if said != "not run"}
         assert dict(claim.verdict) == recorded, name
-
-
-def test_the_findings_that_fall_are_those_of_the_ledger(judged):
-    written = {name: dict(claim.falls) for name, claim in LEDGER.items() if claim.falls}
-    assert caveats.falls(judged) == written
 
 
 def test_a_claim_whose_own_experiment_was_not_run_has_no_verdict(judged):
@@ -320,36 +315,6 @@ def sides(row, arm):
     return (arm, float(row.get("by") or 0), *texts)
 
 
-def test_the_page_names_the_rules_that_are_younger_than_their_runs():
-    every, whole, some = caveats.page("older").splitlines()
-    for name in ("C1", "C2", "L1", "L4", "L7", "L8", "L9"):
-        assert f"[{name}](#claim-{name.lower()})" in every
-    assert "[C6](#claim-c6) (1 of 2 comparisons)" in whole
-    assert "[C3]" in some and "[C5]" not in every + whole + some
-
-
-def test_the_page_counts_what_it_speaks_of(judged):
-    counts = caveats.page("counts")
-    theirs = sum(name.startswith("C") for name in LEDGER)
-    assert f"has {theirs} claims of the two StoMPP papers" in counts
-    assert "C8 (minimal)" in counts and "[C9](#claim-c9) (MobileNetV2 on digits)" in counts
-    chance = caveats.page("chance")
-    outcomes = [o for arms in judged.values() for rows in arms.values() for o in rows]
-    assert f"Of the {sum(o.interval is not None for o in outcomes)} differences" in chance
-    assert chance.count("\n- ") == sum(len(r) for c in LEDGER.values() for r in c.falls.values())
-
-
-def test_what_a_chosen_rate_is_worth_is_told_from_the_records():
-    ((name, arm, row),) = [
-        (c.id, arm, row) for c in LEDGER.values() for arm, rows in c.beside.items() for row in rows
-    ]
-    assert (name, arm) == ("C2", "scale")
-    found = judge(row)
-    assert str(found) == "+0.2 ± 2.6, n = 5: no difference seen"
-    assert str(found) in caveats.page("choice") and str(found) in claims.claim("C2")
-    assert found not in claims.judged(LEDGER["C2"])["scale"]  # it decides nothing
-
-
 def test_a_card_tells_statement_evidence_and_command():
     text = claims.claim("C1")
     assert text.startswith("**Claim C1.** Without a surrogate gradient")
@@ -357,9 +322,6 @@ def test_a_card_tells_statement_evidence_and_command():
     bare = ledger.Claim("X1", "Nobody looked.", "nobody")
     assert "Not run at this scale" in claims.card(bare, {}, {})
     assert text._repr_markdown_() == text
-    page = caveats.page()
-    assert all(f"## {name}\n" in page and c.says in page for name, c in LEDGER.items())
-    assert all(claims.claim(name) in page for name in ("C1", "C2", "C4", "C6", "C12", "L10"))
     with pytest.raises(ConfigError, match="unknown claim 'C99'"):
         claims.claim("C99")
 

@@ -233,7 +233,7 @@ def test_sweep_runs_what_is_missing_and_skips_the_rest(tmp_path, capsys):
 def test_a_sweep_on_a_dask_cluster_gives_the_same_records(tmp_path):
     """Two workers on this machine, records written here."""
     for folder, options in (("here", {}), ("there", {"backend": "dask", "jobs": 2})):
-        done = sweep("quick", tmp_path / folder, progress=False, **options)
+        done = sweep("quick", tmp_path / folder, changes=["epochs=3"], progress=False, **options)
         assert done == {"done": 2, "skipped": 0, "failed": 0}
     for name in ("n01-ste-s0", "n01-stompp-s0"):
         a, b = (record.read(tmp_path / f / "quick" / f"{name}.json") for f in ("here", "there"))
@@ -318,7 +318,7 @@ def test_a_sweep_says_what_a_cluster_lacks(tmp_path, monkeypatch):
 
 def test_a_repeated_run_gives_the_same_numbers(tmp_path):
     for name in ("a", "b"):
-        sweep("quick", tmp_path / name, only="stompp", progress=False)
+        sweep("quick", tmp_path / name, only="stompp", changes=["epochs=3"], progress=False)
     a, b = (record.read(tmp_path / n / "quick" / "n01-stompp-s0.json") for n in ("a", "b"))
     assert (a.final, a.curves, a.steps, a.correct) == (b.final, b.curves, b.steps, b.correct)
 

@@ -53,11 +53,15 @@ def steps(method, count, batch, **options):
     return {"grads": grads, "weights": dict(model.state_dict()), "masks": masks, "losses": losses}
 
 
-def worker(rank, port, method, count, batch, out):
+METHODS = [("ste:identity", "ste:clip"), ("stompp", "stompp")]
+CASES = [(method, batch) for method in METHODS for batch in (12, 11)]
+
+
+def worker(rank, port, out):
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     dist.init_process_group("gloo", rank=rank, world_size=WORLD)
-    torch.save(steps(method, count, batch), f"{out}/{rank}.pt")
+    torch.save([steps(method, 40, batch) for method, batch in CASES], f"{out}/{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -69,29 +73,24 @@ def free_port():
         return s.getsockname()[1]
 
 
-@pytest.mark.parametrize(
-    "method", [("ste:identity", "ste:clip"), ("stompp", "stompp")], ids="/".join
-)
-@pytest.mark.parametrize("batch", [12, 11])
-def test_two_processes_take_the_step_of_one(tmp_path, method, batch):
+def test_two_processes_take_the_step_of_one(tmp_path):
     """A batch in two parts (unequal ones, too), through half-frozen and committed stages."""
-    alone = steps(method, 40, batch)
-    mp.spawn(worker, (free_port(), method, 40, batch, str(tmp_path)), nprocs=WORLD)
-    pair = [torch.load(tmp_path / f"{rank}.pt") for rank in range(WORLD)]
-    for one in pair:
-        assert one["grads"].keys() == alone["grads"].keys() and alone["grads"]
-        for part in ("grads", "weights"):
-            for name, tensor in alone[part].items():
-                assert torch.allclose(one[part][name], tensor, rtol=1e-9, atol=1e-12), name
-        assert torch.tensor(one["losses"]).allclose(torch.tensor(alone["losses"]), rtol=1e-9)
-    for masks in zip(alone["masks"], *(one["masks"] for one in pair), strict=True):
-        assert all(torch.equal(masks[0], other) for other in masks[1:])
-    assert bool(alone["masks"]) == (method[0] == "stompp")
+    mp.spawn(worker, (free_port(), str(tmp_path)), nprocs=WORLD)
+    pairs = zip(*(torch.load(tmp_path / f"{rank}.pt") for rank in range(WORLD)), strict=True)
+    for (method, batch), pair in zip(CASES, pairs, strict=True):
+        alone = steps(method, 40, batch)
+        for one in pair:
+            assert one["grads"].keys() == alone["grads"].keys() and alone["grads"]
+            for part in ("grads", "weights"):
+                for name, tensor in alone[part].items():
+                    assert torch.allclose(one[part][name], tensor, rtol=1e-9, atol=1e-12), name
+            assert torch.tensor(one["losses"]).allclose(torch.tensor(alone["losses"]), rtol=1e-9)
+        for masks in zip(alone["masks"], *(one["masks"] for one in pair), strict=True):
+            assert all(torch.equal(masks[0], other) for other in masks[1:])
+        assert bool(alone["masks"]) == (method[0] == "stompp")
 
 
-@pytest.mark.parametrize(
-    "method", [("ste:identity", "ste:clip"), ("stompp", "stompp")], ids="/".join
-)
+@pytest.mark.parametrize("method", METHODS, ids="/".join)
 def test_a_batch_in_parts_is_the_step_of_the_whole(method):
     whole, parts = steps(method, 40, 11), steps(method, 40, 11, accumulate=3)
     assert parts["grads"].keys() == whole["grads"].keys()

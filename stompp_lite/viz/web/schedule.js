@@ -3,7 +3,9 @@ import { canvas, color, legend, plot, timeLine } from "./draw.js";
 import { controls, frame, h, need, player, tell } from "./kit.js";
 import { advance, begin, fraction, RULES, shapeOf } from "./method.js";
 
-const ENTRIES = 48, COLUMNS = 6; // of a stage's mask that are drawn
+const COLUMNS = 6; // of a stage's mask
+/** How many entries of each mask are drawn; fewer where the stages are many, to stay quick. */
+const entriesOf = (stages) => (stages > 18 ? 24 : 48);
 const POINTS = 500; // of a curve
 
 export function render({ model, el }) {
@@ -63,14 +65,16 @@ export function render({ model, el }) {
   function layout(width) {
     const a = Math.max(3, Math.min(12, Math.floor((width - 8) / (s.stages * (COLUMNS + 1.2)))));
     const step = a * (COLUMNS + 1.2), across = Math.max(1, Math.floor((width - 8) / step));
-    return { a, step, across, rows: Math.ceil(s.stages / across), tall: 20 + 8 * a };
+    const tall = 20 + (entriesOf(s.stages) / COLUMNS) * a;
+    return { a, step, across, rows: Math.ceil(s.stages / across), tall };
   }
 
   function make() {
     const turns = orders[s.order][s.stages - 1], T = s.stages * s.window;
-    const numbers = turns.map(() => ({ age: -1, kept: new Float64Array(ENTRIES).fill(1) }));
+    const entries = entriesOf(s.stages);
+    const numbers = turns.map(() => ({ age: -1, kept: new Float64Array(entries).fill(1) }));
     const shape = shapeOf(s.shape, shapes[s.shape]);
-    plan = { turns, windows: Math.max(...turns) + 1, T, shape, numbers, now: [] };
+    plan = { turns, windows: Math.max(...turns) + 1, T, shape, entries, numbers, now: [] };
     time.range(0, T);
     s.t = Math.min(s.t, T);
     time.set(s.t);
@@ -121,7 +125,7 @@ export function render({ model, el }) {
     advance(found.kept, keys[l], found.age, age, (a) => p(l, start + a), s.rule, s.rho);
     found.age = age;
     const mask = Array.from(found.kept, (u) => (u < Math.fround(now) ? 1 : 0));
-    return { p: now, mask, share: mask.reduce((x, y) => x + y, 0) / ENTRIES };
+    return { p: now, mask, share: mask.reduce((x, y) => x + y, 0) / plan.entries };
   }
 
   function drawMasks(c, width) {
@@ -132,16 +136,16 @@ export function render({ model, el }) {
     c.font = "12px system-ui, sans-serif";
     plan.now.forEach(({ p, mask }, l) => {
       const x = 4 + (l % across) * step, y = 16 + Math.floor(l / across) * tall;
-      for (let i = 0; i < ENTRIES; i++) {
+      for (let i = 0; i < plan.entries; i++) {
         c.fillStyle = (mask ? mask[i] : p === 1) ? frozen : free;
         c.fillRect(x + (i % COLUMNS) * a, y + Math.floor(i / COLUMNS) * a, a - 1, a - 1);
       }
       c.fillStyle = ink;
       if (l % every === 0) c.fillText(String(l), x, y - 4);
     });
-    const what = s.rule === "per-sample"
-      ? "48 of its entries, for one sample"
-      : "48 of its entries";
+    const what = `${plan.entries} of its entries${
+      s.rule === "per-sample" ? ", for one sample" : ""
+    }`;
     c.fillText(`stage, input at the left: ${what}`, 4, rows * tall + 12);
   }
 

@@ -1,12 +1,16 @@
 """Another processor beside another seed, on made-up records whose answers are known."""
 
+import sys
+
 import pytest
 
 from stompp_lite.errors import NoRecordsError
-from stompp_lite.lab import processors
 from stompp_lite.lab.recipes import RECIPES
 from tests.conftest import ROOT
 from tests.records import made
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import processors
 
 EPYC = {"cpu": "AMD EPYC"}
 XEON = {"cpu": "Intel Xeon", "family": "6", "model": "167", "capability": "AVX512"}
