@@ -257,6 +257,12 @@ ABLATIONS = (
         row(method="stompp", order=("global", "reverse"), label="{order}"),
         row(arm=("minimal+scale", "adam"), method="ste"),
     ], LAB | {"blocks": (3, 6, 9), "sign_sample": 64, "eval_every": 2, "seed": range(2)}),
+    Recipe("race",
+           "What does a visitor see when a network freezes from its input, and what when it "
+           "freezes from its output? One seed each, with the answers to some test digits.",
+           "about 4 core-minutes on one Intel Xeon core", [
+        row(method="stompp", order=("forward", "reverse"), label="{order}"),
+    ], LAB | {"blocks": 6, "sign_sample": 64, "eval_every": 1, "seed": 0}),
 )
 # fmt: on
 

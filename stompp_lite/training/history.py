@@ -17,6 +17,7 @@ from stompp_lite.networks.trace import preserved
 from stompp_lite.training.finished import assert_binary, assert_finite
 from stompp_lite.training.measure import (
     accuracy,
+    answers,
     count_flips,
     gradient_reach,
     masks_at,
@@ -26,6 +27,8 @@ from stompp_lite.training.measure import (
 from stompp_lite.training.progression import Progression
 from stompp_lite.training.samples import Data
 from stompp_lite.training.settings import Settings
+
+ANSWERED = 24  # of the test samples: a history can keep what the network says of them
 
 
 @dataclass
@@ -40,7 +43,8 @@ class History:
             :func:`~stompp_lite.training.measure.gradient_reach` measures (lists, one number a
             stage; flips since the evaluation before). With ``sign_sample`` also ``signs``: for each
             stage, the signs of so many of its weights, evenly spaced, four to a hexadecimal digit
-            (1 is +1). Accuracies in percent.
+            (1 is +1), and ``answers``: what the network says of the first test samples, the number
+            of a class for each. Accuracies in percent.
         steps: with ``history="step"``: ``loss``, ``train_acc`` of every step's batch.
         final: metrics of the finished network: ``test_acc``, ``test_acc_bn`` (after re-estimating
             the batch-norm statistics on the training images), ``train_acc``, ``loss``.
@@ -112,6 +116,7 @@ class Recorder:
         entry["flips"] = count_flips(self.signs, now)
         if self.settings.sign_sample:
             entry["signs"] = [_sample(stage, self.settings.sign_sample) for stage in now]
+            entry["answers"] = answers(model, d.test_x[:ANSWERED])
         self.signs = now
         self.history.epochs.append(entry)
 

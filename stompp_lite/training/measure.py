@@ -156,6 +156,19 @@ def judged_at_once(x: Any) -> int:
 
 
 @torch.no_grad()
+def answers(model: nn.Module, x: Tensor) -> list[int]:
+    """The class that the model gives each of a few inputs, in evaluation mode.
+
+    Args:
+        x: [N, ...] inputs.
+    """
+    with preserved(model):
+        model.eval()
+        found: list[int] = model(x).argmax(-1).tolist()
+    return found
+
+
+@torch.no_grad()
 def accuracy(model: nn.Module, x: Tensor, y: Tensor, batch: int | None = None) -> float:
     """Share of correct predictions in evaluation mode, in percent.
 

@@ -41,7 +41,8 @@ class Settings:
         history: ``"epoch"``, or ``"step"`` to keep loss and accuracy of every step too.
         eval_every: epochs between evaluations; the last epoch is always evaluated.
         diagnose: measure gradient reach at each evaluation.
-        sign_sample: keep the signs of so many weights of each stage at each evaluation.
+        sign_sample: keep the signs of so many weights of each stage at each evaluation, and the
+            answers to the first test samples.
 
     Raises:
         ConfigError: an impossible value, by name.
