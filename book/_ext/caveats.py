@@ -5,8 +5,10 @@ All of it is computed from the ledger and the records, for the ledger's page in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from stompp_lite.checks import one_of
@@ -24,6 +26,7 @@ from stompp_lite.lab.ledger import Claim, parts, read
 from stompp_lite.lab.report import markdown
 from stompp_lite.lab.stats import discoveries, p_values
 
+ROOT = Path(__file__).resolve().parents[2]
 RATE = 0.05  # share of the findings that may be there by chance
 # The outcomes of every claim: id -> arm -> one for each comparison.
 Judged = Mapping[str, Mapping[str, list[Outcome]]]
@@ -96,15 +99,30 @@ def _link(name: str) -> str:
     return f"[{name}](#claim-{name.lower()})"
 
 
+def chapters_of(ledger: Mapping[str, Claim]) -> dict[str, str]:
+    """Claim -> links to the chapters that show or name it."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        told = {m.upper() for m in re.findall(r"#claim-([cl]\d+)\b", text)}
+        told |= set(re.findall(r'claim\(\\"([CL]\d+)\\"\)', text))
+        for name in sorted(told & ledger.keys()):
+            link = f"[chapter {int(path.name[:2])}](../notebooks/{path.name})"
+            found.setdefault(name, []).append(link)
+    return {name: ", ".join(links) for name, links in found.items()}
+
+
 def _all(ledger: Mapping[str, Claim], found: Judged) -> str:
     """A table of verdicts, then every card."""
     arms = list(dict.fromkeys(arm for claim in ledger.values() for arm in claim.arms))
-    rows, cards, fallen = [], [], falls(found)
+    rows, cards, fallen, where = [], [], falls(found), chapters_of(ledger)
     for name, claim in ledger.items():
         said = verdicts(claim, found[name])
         link = f'<a href="#{name.lower()}">{name}</a>'
         rows.append([link, claim.says, *(said.get(arm, "") for arm in arms)])
         text = card(claim, found[name], fallen.get(name, {}))
+        if name in where:
+            text += f"\n\nTold in {where[name]}."
         cards.append(f"(claim-{name.lower()})=\n## {name}\n\n{text}")
     return "\n\n".join([markdown(["", "claim", *arms], rows), *cards])
 

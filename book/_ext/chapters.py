@@ -17,6 +17,8 @@ from sphinx.errors import ExtensionError
 
 _SETUP = "# Installs the course package where it is missing; the notebook has the whole cell."
 _TITLE = re.compile(r"^# @title (.+)\n")
+#: A comment that marks the decisive line of a cell.
+MARK = "# <-- "
 _RUNS = re.compile(r" Running time: (.+)\.\Z")
 
 
@@ -82,7 +84,19 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
         elif "hide-input" in cell["metadata"].get("tags", []):
             shown["code_prompt_show"] = shown["code_prompt_hide"] = "Code of this figure"
         count = _figures(cell, number, count)
+        for output in cell["outputs"]:
+            if 'class="lbl-claim"' in _html(output):
+                output["data"]["text/html"] = link_claims(_html(output))
     source[0] = json.dumps(notebook)
+
+
+def link_claims(card: str) -> str:
+    """A claim's card, with a link to its card in the ledger."""
+    return re.sub(
+        r'<strong data-claim="(\w+)">([^<]+)</strong>',
+        lambda m: f'<strong><a href="../book/ledger.html#{m[1].lower()}">{m[2]}</a></strong>',
+        card,
+    )
 
 
 def box_question(app: Any, doctree: nodes.document) -> None:
@@ -99,6 +113,21 @@ def box_question(app: Any, doctree: nodes.document) -> None:
         asked = section.children[first:last]
         section.children[first:last] = []
         section.insert(first, nodes.container("", *asked, classes=["lbl-ask"]))
+
+
+def mark_lines(app: Any, doctree: nodes.document) -> None:
+    """The decisive line of a cell stands out."""
+    for block in doctree.findall(nodes.literal_block):
+        lines_ = [k for k, line in enumerate(block.astext().splitlines(), 1) if MARK in line]
+        if lines_:
+            block["highlight_args"] = {**block.get("highlight_args", {}), "hl_lines": lines_}
+
+
+def evidence_first(app: Any, doctree: nodes.document) -> None:
+    """In a fold that says how we know, what a cell shows stands before the code that made it."""
+    for cell in doctree.findall(nodes.container):
+        if "tag_know" in cell.get("classes", ()):
+            cell.children.sort(key=lambda child: "cell_output" not in child.get("classes", ()))
 
 
 def explain_words(app: Any, doctree: nodes.document) -> None:
@@ -156,5 +185,7 @@ def setup(app: Any) -> dict[str, Any]:
     """Connect the pieces."""
     app.connect("source-read", read_notebook)
     app.connect("doctree-read", box_question)
+    app.connect("doctree-read", mark_lines)
+    app.connect("doctree-read", evidence_first)
     app.connect("doctree-read", explain_words)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

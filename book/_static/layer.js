@@ -25,6 +25,17 @@ addEventListener("load", () => {
   }
 });
 
+// On paper a fold that says how we know is open.
+const KNOW = "details.know, .tag_know > details";
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll(KNOW)].filter((fold) => !fold.open);
+  for (const fold of unfolded) fold.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const fold of unfolded) fold.open = false;
+});
+
 // Meanings of words show on hover, by keyboard and by touch, until Escape or a touch elsewhere.
 addEventListener("DOMContentLoaded", () => {
   for (const word of document.querySelectorAll(".bd-article abbr[title]")) {

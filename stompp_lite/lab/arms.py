@@ -39,6 +39,15 @@ ARMS: dict[str, dict[str, Any]] = {
     "scale": {"lr": None, "scale": "layer"},
     "adam": {"lr": None, "optimizer": "adam"},
 }
+#: What the arms are called in prose, figures and legends.
+NAMES = {
+    "minimal": "small steps (the papers' settings)",
+    "minimal+scale": "small steps, with a scale",
+    "sgd": "fitted steps, no scale",
+    "scale": "fitted steps (scale)",
+    "adam": "Adam",
+    "adam+scale": "Adam, with a scale",
+}
 #: The methods that every arm compares.
 FIGHTERS = ("float", "ste", "stompp", "stompp+ste", "hybrid")
 DEPTHS = (4, 8, 16, 24, 36)  # binary convolutions of the networks of the fair fight

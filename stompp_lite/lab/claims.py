@@ -16,6 +16,8 @@ import numpy as np
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError, NoRecordsError
+from stompp_lite.lab import forest
+from stompp_lite.lab.arms import NAMES
 from stompp_lite.lab.ledger import Claim, Comparison, parts, planned, read
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, default_folder, read_all
@@ -208,10 +210,12 @@ def verdicts(claim: Claim, found: Mapping[str, Sequence[Outcome]]) -> dict[str, 
 
 # ---- showing -------------------------------------------------------------------------------------
 class Card(str):
-    """Markdown that a notebook shows as such."""
+    """A claim with its evidence as Markdown; a notebook shows its line and its plot."""
 
-    def _repr_markdown_(self) -> str:
-        return str(self)
+    html: str = ""
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 def claim(name: str) -> Card:
@@ -229,15 +233,17 @@ def card(
     claim: Claim, found: Mapping[str, Sequence[Outcome]], falls: Mapping[str, Sequence[str]]
 ) -> Card:
     """The card of a claim, from its outcomes and the names of the comparisons that fall."""
-    lines = [f"**Claim {claim.id}.** {claim.says}", ""]
     theirs = f" Theirs: {claim.theirs}." if claim.theirs else ""
-    lines += [f"*{claim.source}* ({claim.certainty or 'ours'}).{theirs}", ""]
-    if not claim.arms:
-        return Card("\n".join([*lines, "Not run at this scale."]))
-    if claim.instead:
-        lines += [f"Not run. In its place: {claim.instead}.", ""]
-    rows = []
+    source = f"{claim.source} ({claim.certainty or 'ours'}).{theirs}"
+    lines = [f"**Claim {claim.id}.** {claim.says}", "", f"*{source}*", ""]
     said = verdicts(claim, found)
+    notes = [f"Said by: {source}"]
+    if not claim.arms:
+        return _shown([*lines, "Not run at this scale."], claim, said, [], notes)
+    if claim.instead:
+        notes.append(f"Not run. In its place: {claim.instead}.")
+        lines += [notes[-1], ""]
+    rows, drawn = [], []
     for arm, outcomes in found.items():
         for k, outcome in enumerate(outcomes):
             first = [arm, said[arm]] if k == 0 else ["", ""]
@@ -245,15 +251,31 @@ def card(
             asked = f" (more than {c.by:g} asked)" if c.by else ""
             survives = survival(outcome, c.name in falls.get(arm, ()))
             rows.append([*first, c.name + asked, str(outcome), survives])
+            kept = {"yes": " (survives the correction)", "no": " (falls by the correction)"}
+            says, d = str(outcome) + kept.get(survives, ""), outcome.interval
+            numbers = (d.mean, d.half) if d else (None, None)
+            told = NAMES.get(arm, arm), c.name + asked, says, outcome.holds, outcome.against
+            drawn.append(forest.Row(*told, *numbers))
     header = ["arm", "verdict", "comparison", "ours", "survives BH"]
     lines += [markdown(header, rows), ""]
     for arm, comparisons in claim.beside.items():
         for c in comparisons:
             outcome = judge(c, claim.measure)
-            lines += [f"Beside the rule, in {arm}: {c.name}, {outcome}. It decides nothing.", ""]
+            notes.append(f"Beside the rule, in {arm}: {c.name}, {outcome}. It decides nothing.")
+            lines += [notes[-1], ""]
     cost = RECIPES[claim.recipe].cost
     again = f"Again: `python -m stompp_lite sweep {claim.recipe}` ({cost})."
-    return Card("\n".join([*lines, again]))
+    return _shown([*lines, again], claim, said, drawn, [*notes, again.replace("`", "")])
+
+
+def _shown(
+    lines: Sequence[str], claim: Claim, said: Mapping[str, str], rows: Sequence[forest.Row],
+    notes: Sequence[str],
+) -> Card:  # fmt: skip
+    found = Card("\n".join(lines))
+    verdicts = [(NAMES.get(arm, arm), word) for arm, word in said.items()]
+    found.html = forest.card(claim.id, claim.says, verdicts, rows, notes)
+    return found
 
 
 def survival(outcome: Outcome, falls: bool) -> str:

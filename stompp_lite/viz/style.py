@@ -13,6 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 
 from stompp_lite.checks import one_of
+from stompp_lite.lab.arms import NAMES
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ def label_ends(ax: Axes, ends: list[tuple[float, str, str]], gap: float = 0.07) 
 
 #: What settings are called where their own name is no word.
 WORDS = {
+    **NAMES,
     "weights-only": "StoMPP weights, float activations",
     "ste-weights-only": "STE weights, float activations",
     "stompp+ste-weights-only": "StoMPP + STE weights, float activations",
@@ -153,11 +155,6 @@ WORDS = {
     "weight-surrogate": "StoMPP + STE weights, StoMPP activations",
     "activation-surrogate": "StoMPP weights, StoMPP + STE activations",
     "intervention": "StoMPP, activations end with STE",
-    "minimal": "small steps (the papers' settings)",
-    "minimal+scale": "small steps, with a scale",
-    "sgd": "fitted steps, no scale",
-    "scale": "fitted steps (scale)",
-    "adam": "Adam",
     "forward-2": "forward, in two groups",
     "forward-5": "forward, in five groups",
 }

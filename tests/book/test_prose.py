@@ -31,6 +31,8 @@ def shown(notebook):
             for output in cell.outputs:
                 data = output.get("data", {})
                 parts += [output.get("text", ""), data.get("text/markdown", "")]
+                if "lbl-claim" in data.get("text/html", ""):
+                    parts.append(data["text/plain"])
     return "\n".join(parts)
 
 

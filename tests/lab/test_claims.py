@@ -1,5 +1,6 @@
 """The ledger: its rules on made-up runs whose answers are known, and on the runs we have."""
 
+import html
 import subprocess
 from datetime import datetime
 
@@ -321,7 +322,11 @@ def test_a_card_tells_statement_evidence_and_command():
     assert "sweep fair` (about" in text and "| minimal | shown | at 24 | +" in text
     bare = ledger.Claim("X1", "Nobody looked.", "nobody")
     assert "Not run at this scale" in claims.card(bare, {}, {})
-    assert text._repr_markdown_() == text
+    page = text._repr_html_()
+    comparisons = [c for rows in LEDGER["C1"].arms.values() for c in rows]
+    assert page.count("<circle") == len(comparisons) == page.count("<tr>") - 1
+    assert "small steps (the papers' settings) ● shown" in html.unescape(page)
+    assert "Again: python -m stompp_lite sweep fair" in page
     with pytest.raises(ConfigError, match="unknown claim 'C99'"):
         claims.claim("C99")
 
