@@ -15,7 +15,7 @@ WORDS_PER_MINUTE = 120  # with formulas, code and figures to look at
 PARTS = {
     "Part I, one bit": range(1, 5),
     "Part II, freeze instead of fake": range(5, 13),
-    "Part III, full scale": range(13, 17),
+    "Part III, towards full scale": range(13, 17),
 }
 #: Ways through the course: who it is for, and the chapters.
 PATHS = {
@@ -26,6 +26,7 @@ PATHS = {
 #: Columns of the map, so that no arrow crosses a box.
 _LANES = {8: 1, 9: 1, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 3, 16: 1}
 _SHORT = {14: "ImageNet", 16: "Bi-Real networks"}  # what does not fit into a box of the map
+_FOLD = re.compile(r"<details.*?</details>", re.DOTALL)
 _NEEDS = re.compile(r"\nYou need: (.+?)(?:;|\. )")
 
 
@@ -52,8 +53,8 @@ def texts(notebook: dict[str, Any]) -> list[str]:
 
 
 def minutes(said: list[str]) -> int:
-    """Time to read these texts, in steps of five minutes."""
-    words = sum(len(text.split()) for text in said)
+    """Time to read these texts without what is folded, in steps of five minutes."""
+    words = sum(len(_FOLD.sub("", text).split()) for text in said)
     return 5 * max(1, round(words / WORDS_PER_MINUTE / 5))
 
 
@@ -91,13 +92,17 @@ def _link(c: Chapter, text: str) -> str:
 
 
 def table(part: int) -> str:
-    """Chapters of a part, with their questions and minutes to read."""
-    numbers = list(PARTS.values())[part - 1]
-    rows = [
-        f"| {_link(c, f'{c.number}. {c.title}')} | {c.question} | {c.minutes} |"
-        for c in chapters()
-        if c.number in numbers
-    ]
+    """Chapters of a part, with their questions and minutes to read; of all parts if it is 0."""
+    rows = []
+    for k, (name, numbers) in enumerate(PARTS.items(), start=1):
+        if part == 0:
+            rows.append(f"| [**{name}**](part{k}.md) | | |")
+        if part in (0, k):
+            rows += [
+                f"| {_link(c, f'{c.number}. {c.title}')} | {c.question} | {c.minutes} |"
+                for c in chapters()
+                if c.number in numbers
+            ]
     return "\n".join(["| chapter | the question it answers | minutes |", "|---|---|---:|", *rows])
 
 

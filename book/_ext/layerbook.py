@@ -16,6 +16,7 @@ from typing import Any
 
 import caveats
 import course
+import preview
 import processors
 from docutils import nodes
 from drawings import drawing
@@ -72,10 +73,13 @@ def count_lines(app: Any, config: Any) -> None:
     config.myst_substitutions["reading_hours"] = round(time / 60)
 
 
-def drop_thebe(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
-    """sphinx-thebe adds scripts to every page that ask a content network for more."""
+def drop_scripts(app: Any, page: str, template: str, context: dict, doctree: Any) -> None:
+    """No page asks a content network (sphinx-thebe would), and formulas load their script alone."""
+    drop = ["thebe"]
+    if 'class="math' not in context.get("body", ""):
+        drop.append("mathjax")
     scripts = context.get("script_files", [])
-    context["script_files"] = [s for s in scripts if "thebe" not in _text(s)]
+    context["script_files"] = [s for s in scripts if not any(name in _text(s) for name in drop)]
     styles = context.get("css_files", [])
     context["css_files"] = [s for s in styles if "thebe" not in _text(s)]
 
@@ -155,6 +159,8 @@ def describe_page(app: Any, page: str, template: str, context: dict, doctree: An
     context["metatags"] += (
         f'\n<meta name="description" content="{said}">\n<meta property="og:title" '
         f'content="{title}">\n<meta property="og:description" content="{said}">'
+        f'\n<meta property="og:image" content="{preview.address(app.config)}">'
+        '\n<meta name="twitter:card" content="summary_large_image">'
     )
 
 
@@ -279,8 +285,9 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("config-inited", hide_launch_buttons, priority=900)
     app.connect("config-inited", count_lines, priority=100)
     app.connect("builder-inited", write_components)
+    app.connect("builder-inited", preview.write)
     app.connect("source-read", recorded_tables)
-    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", drop_scripts, priority=900)
     app.connect("doctree-read", align_numbers)
     app.connect("doctree-resolved", link_symbols)
     app.connect("doctree-resolved", cite_here)
