@@ -19,6 +19,7 @@ _SETUP = "# Installs the course package where it is missing; the notebook has th
 _TITLE = re.compile(r"^# @title (.+)\n")
 #: A comment that marks the decisive line of a cell.
 MARK = "# <-- "
+_ABBREVIATION = re.compile(r".*[A-Z].*[A-Z]")  # a word with two capitals
 _RUNS = re.compile(r" Running time: (.+)\.\Z")
 
 
@@ -131,23 +132,28 @@ def evidence_first(app: Any, doctree: nodes.document) -> None:
 
 
 def explain_words(app: Any, doctree: nodes.document) -> None:
-    """The first time a chapter's prose uses a word of the glossary, the page tells its meaning."""
+    """A chapter tells what a word of the glossary means: once, and an abbreviation each time."""
     if not app.env.docname.startswith("notebooks/"):
         return
     app.env.note_dependency("book/notation.md")
     words = glossary((ROOT / "book" / "notation.md").read_text(encoding="utf-8"))
+    known = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, words))})s?(?![\w-])")
+    met = set[str]()
     for text in list(doctree.findall(nodes.Text)):
-        if not words:
-            return
-        known = "|".join(map(re.escape, words))
-        found = re.search(rf"(?<![\w-])({known})s?(?![\w-])", text.astext())
-        if found is None or not _prose(text):
+        if not _prose(text):
             continue
-        start, end = found.span()
-        told = nodes.abbreviation(found[0], found[0], explanation=words.pop(found[1]))
-        whole = text.astext()
-        pieces = [nodes.Text(whole[:start]), told, nodes.Text(whole[end:])]
-        text.parent.replace(text, pieces)
+        whole, pieces, end = text.astext(), list[nodes.Node](), 0
+        for found in known.finditer(whole):
+            word = found[1]
+            if word in met and not _ABBREVIATION.match(word):
+                continue
+            first = [] if word in met else ["lbl-first"]
+            met.add(word)
+            told = nodes.abbreviation(found[0], found[0], explanation=words[word], classes=first)
+            pieces += [nodes.Text(whole[end : found.start()]), told]
+            end = found.end()
+        if pieces:
+            text.parent.replace(text, [*pieces, nodes.Text(whole[end:])])
 
 
 def _prose(text: nodes.Text) -> bool:

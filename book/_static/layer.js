@@ -38,7 +38,7 @@ addEventListener("afterprint", () => {
 
 // Meanings of words show on hover, by keyboard and by touch, until Escape or a touch elsewhere.
 addEventListener("DOMContentLoaded", () => {
-  for (const word of document.querySelectorAll(".bd-article abbr[title]")) {
+  for (const word of document.querySelectorAll(".bd-article abbr.lbl-first[title]")) {
     word.tabIndex = 0;
     word.addEventListener("keydown", (event) => event.key === "Escape" && word.blur());
   }
