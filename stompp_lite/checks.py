@@ -68,6 +68,17 @@ def number(value: Any, what: str, least: float = -math.inf) -> float:
     return float(value)
 
 
+def within(value: Any, what: str, low: float, high: float) -> float:
+    """``value`` as a float, if it is a number between ``low`` and ``high``.
+
+    Raises:
+        ConfigError: otherwise.
+    """
+    if not low <= number(value, what) <= high:
+        raise ConfigError(f"{what} must lie between {low:g} and {high:g}, got {value!r}")
+    return float(value)
+
+
 def share(value: Any, what: str) -> float:
     """``value`` as a float, if it lies in [0, 1].
 

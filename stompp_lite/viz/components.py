@@ -24,12 +24,14 @@ from stompp_lite.viz import style
 
 #: Components that there are, in the order in which the book meets them.
 NAMES = (
-    "freezing", "predict", "bits", "smoothing", "step", "schedule", "reach", "film", "results",
-    "playground",
+    "freezing", "predict", "twin", "bits", "smoothing", "arrows", "latents", "step", "schedule",
+    "reach", "film", "results", "playground",
 )  # fmt: skip
 _SHARED = (
     "kit",
     "draw",
+    "bars",
+    "noise",
     "method",
     "network",
 )  # modules that others import, each after what it imports

@@ -1,7 +1,7 @@
-"""The interactive figures of the chapters, each from what it is about: records, plans, questions.
+"""Interactive figures from records, plans and questions.
 
 They compute and draw in the browser (:mod:`stompp_lite.viz.components`); what these functions do is
-to collect compact data.
+to collect compact data. What moves in chapters 1 to 4 is in :mod:`~stompp_lite.viz.first_figures`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from stompp_lite import checks, rng
-from stompp_lite.checks import count, not_negative, number, one_of, share, whole
+from stompp_lite.checks import count, not_negative, one_of, share, whole, within
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.config import config_of
 from stompp_lite.lab.recipes import run_of
@@ -27,60 +27,13 @@ from stompp_lite.viz.components import Component
 from stompp_lite.viz.results import results
 
 __all__ = [
-    "bit_calculator", "blockade_explorer", "film", "freezing", "gradient_explorer", "plans",
-    "predict", "question", "results", "schedule_explorer", "smoothing_explorer", "step_explorer",
+    "blockade_explorer", "film", "freezing", "gradient_explorer", "plans", "predict", "question",
+    "results", "schedule_explorer",
 ]  # fmt: skip
 
 MOST_STAGES = 37  # of the schedule explorer: the lab's network with 36 binary convolutions
 REFRESH = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # the slider's values of rho
-RATES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # the step explorer's
 _POINTS = 200  # of a shape's table
-
-
-def bit_calculator(x: Sequence[int], w: Sequence[int], shown: int = 12) -> Component:
-    """Click signs; see XNOR, popcount and the dot product (chapter 1).
-
-    Args:
-        x: input, sixteen of +1 and -1.
-        w: weights, as many.
-        shown: how many of them are shown at first: 4, 8, 12 or 16.
-
-    Raises:
-        ConfigError: other signs, or another number of them.
-    """
-    for name, row in {"x": x, "w": w}.items():
-        if len(row) != 16 or any(sign not in (1, -1) for sign in row):
-            raise ConfigError(f"{name} must be sixteen of +1 and -1, got {list(row)}")
-    if shown not in (4, 8, 12, 16):
-        raise ConfigError(f"shown must be 4, 8, 12 or 16, got {shown!r}")
-    return Component("bits", {"x": list(map(int, x)), "w": list(map(int, w)), "n": int(shown)})
-
-
-def smoothing_explorer(scale: float = 0.8, loss: str = "curved") -> Component:
-    """One or two weights, their loss, the loss blurred by noise, and what STE says (chapter 2).
-
-    Args:
-        scale: the input x that the weight is multiplied by, between 0.1 and 1.6.
-        loss: at first ``curved``, (x · sign(w) - 1)², or ``straight``, 1 - x · sign(w).
-
-    Raises:
-        ConfigError: another scale or loss.
-    """
-    data = {"scale": _within(scale, "the scale", 0.1, 1.6)}
-    return Component("smoothing", {**data, "loss": one_of(loss, ("curved", "straight"), "loss")})
-
-
-def step_explorer(rate: float = 0.1) -> Component:
-    """Latent weights that drift and flip: a toy with random gradients (chapter 4).
-
-    Args:
-        rate: the learning rate at first, between 0.001 and 10.
-
-    Raises:
-        ConfigError: another rate.
-    """
-    rate = _within(rate, "the learning rate", 0.001, 10.0)
-    return Component("step", {"rate": rate, "rates": sorted({*RATES, rate})})
 
 
 def schedule_explorer(
@@ -106,10 +59,10 @@ def schedule_explorer(
         "shape": one_of(shape, SHAPES, "shape"),
         "rule": one_of(rule, MASK_RULES, "mask rule"),
         "rho": share(rho, "rho"),
-        "stages": int(_within(count(stages, "the number of stages"), "stages", 1, MOST_STAGES)),
-        "window": int(_within(count(window, "the window"), "the window", 10, 200)),
+        "stages": int(within(count(stages, "the number of stages"), "stages", 1, MOST_STAGES)),
+        "window": int(within(count(window, "the window"), "the window", 10, 200)),
     }
-    start["t"] = int(_within(count(t, "t", 0), "t", 0, start["stages"] * start["window"]))
+    start["t"] = int(within(count(t, "t", 0), "t", 0, start["stages"] * start["window"]))
     keys = [rng.make_key(0, f"stage {k}", "weight") for k in range(MOST_STAGES)]
     return Component(
         "schedule",
@@ -148,12 +101,6 @@ def plans(most: int) -> dict[str, Any]:
                 f"from {values[0]:g} to {values[-1]:g}"
             )
     return {"orders": orders, "shapes": shapes}
-
-
-def _within(value: Any, what: str, low: float, high: float) -> float:
-    if not low <= number(value, what) <= high:
-        raise ConfigError(f"{what} must lie between {low:g} and {high:g}, got {value!r}")
-    return float(value)
 
 
 # ---- recorded runs -------------------------------------------------------------------------------

@@ -1,209 +1,225 @@
-// Smoothing explorer (chapter 2): one or two weights, a loss, the same blurred by noise, what STE
-// says, and the angle between the two gradients.
-import { canvas, color, legend, look, plot } from "./draw.js";
-import { controls, frame, h, need, tell } from "./kit.js";
+// Noise bell (chapter 2): noise on one latent weight, the step that it blurs, and the slope of that
+// beside the surrogate's.
+import { barRows } from "./bars.js";
+import { canvas, color, legend, look } from "./draw.js";
+import { button, controls, frame, h, need, tell } from "./kit.js";
+import { gradients, LOSSES, NOISE, sign, SURROGATES } from "./noise.js";
 
-const GRID = Array.from({ length: 401 }, (_, i) => -2 + i / 100);
-
-function erf(x) { // Abramowitz and Stegun 7.1.26, error below 2e-7
-  const t = 1 / (1 + 0.3275911 * Math.abs(x));
-  const y = 1 -
-    ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) *
-      t * Math.exp(-x * x);
-  return x < 0 ? -y : y;
-}
-
-// noise of width s: the chance that w + noise is positive, and its density at w
-const NOISE = {
-  uniform: {
-    up: (w, s) => Math.min(Math.max((w / s + 1) / 2, 0), 1),
-    density: (w, s) => (Math.abs(w) <= s ? 1 / (2 * s) : 0),
-  },
-  triangular: {
-    up: (w, s) => {
-      const u = Math.min(Math.max(w / s, -1), 1);
-      return u < 0 ? (1 + u) ** 2 / 2 : 1 - (1 - u) ** 2 / 2;
-    },
-    density: (w, s) => Math.max(1 - Math.abs(w / s), 0) / s,
-  },
-  gaussian: {
-    up: (w, s) => (1 + erf(w / s / Math.SQRT2)) / 2,
-    density: (w, s) => Math.exp(-((w / s) ** 2) / 2) / (s * Math.sqrt(2 * Math.PI)),
-  },
-};
-const SURROGATES = {
-  clip: (w) => (Math.abs(w) <= 1 ? 1 : 0),
-  polynomial: (w) => Math.max(2 - 2 * Math.abs(w), 0),
-  identity: () => 1,
-};
-
-// of y, the sum of the signs times their inputs: value, slope, name, formula
-const LOSSES = {
-  straight: { of: (y) => 1 - y, slope: () => -1, told: "straight", formula: (y) => `1 − ${y}` },
-  curved: {
-    of: (y) => (y - 1) ** 2,
-    slope: (y) => 2 * (y - 1),
-    told: "curved",
-    formula: (y) => `(${y} − 1)²`,
-  },
-};
-
-const BESIDE = 0.6; // input of the second weight
-
-/** Two gradients as arrows of equal length from one point, and the angle between them. */
-function compass(c, width, arrows) {
-  const middle = [Math.min(width / 2, 110), 88], length = 64;
-  for (const { at: [x, y], tone, dash } of arrows) {
-    const size = Math.hypot(x, y);
-    c.strokeStyle = c.fillStyle = color(tone, c.canvas);
-    c.lineWidth = 2.4;
-    if (size === 0) continue;
-    const tip = [middle[0] + (length * x) / size, middle[1] - (length * y) / size],
-      turn = Math.atan2(-y, x);
-    c.setLineDash(dash ?? []);
-    c.beginPath();
-    c.moveTo(...middle);
-    c.lineTo(...tip);
-    c.stroke();
-    c.setLineDash([]);
-    c.beginPath();
-    for (const side of [0, 2.6, -2.6]) {
-      c.lineTo(tip[0] + 9 * Math.cos(turn + side), tip[1] + 9 * Math.sin(turn + side));
-    }
-    c.fill();
-  }
-}
+const END = 2; // of the weight axis, both ways
+const GRID = Array.from({ length: 401 }, (_, i) => -END + i / 100);
+const BELL = { base: 148, unit: 66 }; // pixels: where the bell stands, and a density of 1
+const STEP = { middle: 282, unit: 66 }; // where the blurred step is 0, and from there to 1
+const EXACT = [["clip", "uniform"], ["polynomial", "triangular"]]; // at width 1, a straight loss
+const minus = (text) => text.replaceAll("-", "−"), of = (v) => minus(Number(v).toFixed(2));
 
 export function render({ model, el }) {
-  const { scale, loss: kind = "curved" } = model.get("data");
+  const { scale = 0.8, loss = "straight" } = model.get("data");
   need(
     Number.isFinite(scale) && scale !== 0,
     `the example must be a number other than 0, got ${scale}`,
   );
-  need(kind in LOSSES, `unknown loss ${kind}`);
-  const f = frame(el, "Smoothing explorer");
-  const s = {
-    loss: kind,
-    weights: "one",
-    noise: "uniform",
-    surrogate: "clip",
-    sigma: 1,
-    w: -0.3,
-    v: 0.4,
-    x: scale,
-  };
-  const inputs = () => (s.weights === "two" ? [s.x, BESIDE] : [s.x]);
-  const sum = (signs) => inputs().reduce((y, x, i) => y + x * signs[i], 0);
-  const loss = (signs) => LOSSES[s.loss].of(sum(signs));
-  const sign = (w) => (w >= 0 ? 1 : -1), up = (w) => NOISE[s.noise].up(w, s.sigma);
+  need(loss in LOSSES, `unknown loss ${loss}`);
+  const f = frame(el, "Noise bell");
+  const s = { loss, noise: "uniform", surrogate: "clip", sigma: 1, w: -0.3 };
+  const input = () => (s.loss === "curved" ? scale : 1);
 
-  const minus = (text) => text.replaceAll("-", "−"), of = (v) => minus(Number(v).toFixed(2));
   const { pick, slide } = controls(f.controls, s, draw);
-  pick("loss", "loss", Object.entries(LOSSES).map(([name, { told }]) => [name, told]));
-  pick("weights", "weights", ["one", "two"]);
-  pick("noise", "noise", Object.keys(NOISE));
-  pick("surrogate", "surrogate", Object.keys(SURROGATES));
-  slide("sigma", "width σ of the noise", 0.05, 2, { step: 0.05, show: of });
-  slide("w", "latent weight w", -1.6, 1.6, { step: 0.05, show: of });
-  const other = slide("v", "second weight v", -1.6, 1.6, { step: 0.05, show: of });
-  slide("x", "example x of w", 0.1, 1.6, { step: 0.1 });
-  const formula = h("p", { class: "lbl-strip" });
-  f.stage.append(formula);
-  const exact = look("stompp").tone, ste = look("ste").tone;
-  const top = plot(f.stage, {
-    x: { label: "latent weight w", range: [-2, 2] },
-    y: { label: "loss" },
-    label: "Loss along one weight",
-    height: 230,
-    series: [
-      { label: "loss", tone: "ink", width: 1.2 },
-      { label: "blurred", tone: exact, width: 2 },
-      { label: "slope", tone: exact, dash: [2, 3] },
-      { label: "STE", tone: ste, dash: [7, 4], width: 2 },
-    ],
-    over: (u, c, d) => {
-      c.fillStyle = color(exact, u.root);
-      c.beginPath();
-      c.arc(u.valToPos(s.w, "x", true), u.valToPos(blurred(s.w), "y", true), 5 * d, 0, 7);
-      c.fill();
-    },
-  });
-  const dial = canvas(f.stage, {
-    height: 176,
-    label: "",
-    draw: (c, width) =>
-      compass(c, width, [
-        { at: gradients().exact, tone: exact },
-        { at: gradients().ste, tone: ste, dash: [7, 4] },
-      ]),
-  });
+  const weight = slide("w", "latent weight w", -END, END, { step: 0.05, show: of });
+  const picks = {
+    noise: pick("noise", "noise", Object.keys(NOISE)),
+    surrogate: pick("surrogate", "surrogate", Object.keys(SURROGATES)),
+    loss: pick("loss", "loss of the sign s", [
+      ["straight", "straight, 1 − s"],
+      ["curved", `curved, (${scale} s − 1)²`],
+    ]),
+  };
+  picks.sigma = slide("sigma", "width of the noise", 0.5, 2, { step: 0.05, show: of });
+  const pairs = h("div", { class: "lbl-orders" });
+  f.stage.append(pairs);
+  for (const [surrogate, noise] of EXACT) {
+    button(pairs, `Exact pair: ${surrogate} and ${noise} noise`, () => {
+      Object.assign(s, { surrogate, noise, loss: "straight", sigma: 1 });
+      for (const [key, control] of Object.entries(picks)) control.set(s[key]);
+      draw();
+    });
+  }
+  const exactTone = look("stompp").tone, steTone = look("ste").tone;
+  const view = canvas(f.stage, { height: 388, label: "", draw: paint });
+  view.node.classList.add("lbl-drag");
   legend(f.stage, [
-    { label: "loss of the signs", tone: "ink" },
-    { label: "blurred loss", tone: exact },
-    { label: "its slope at w", tone: exact, dash: [6, 4] },
-    { label: "slope by STE", tone: ste, dash: [6, 4] },
+    { label: "sign(w)", tone: "ink" },
+    { label: "blurred step", tone: exactTone },
+    { label: "its slope at w", tone: "accent" },
+    { label: "the slope that STE takes", tone: steTone, dash: [6, 4] },
   ]);
+  const bars = barRows(f.stage);
 
-  /** Mean loss over the noise of v, with w's sign given. */
-  const given = (first) =>
-    s.weights === "one"
-      ? loss([first])
-      : up(s.v) * loss([first, 1]) + (1 - up(s.v)) * loss([first, -1]);
-  const blurred = (w) => up(w) * given(1) + (1 - up(w)) * given(-1);
-  function gradients() { // of all weights: of the blurred loss, and by STE
-    const at = [s.w, s.v].slice(0, inputs().length), along = [given(1) - given(-1)], p = up(s.w);
-    if (s.weights === "two") {
-      along.push(p * (loss([1, 1]) - loss([1, -1])) + (1 - p) * (loss([-1, 1]) - loss([-1, -1])));
-    }
-    const slope = LOSSES[s.loss].slope(sum(at.map(sign)));
+  const left = 40, right = 14; // margins of the picture
+  const across = (width) => (u) => left + ((u + END) / (2 * END)) * (width - left - right);
+  function follow(event) {
+    const box = view.node.getBoundingClientRect();
+    const u = ((event.clientX - box.left - left) / (box.width - left - right)) * 2 * END - END;
+    weight.set(Math.round(20 * Math.min(Math.max(u, -END), END)) / 20);
+    weight.input.dispatchEvent(new Event("input"));
+  }
+  view.node.addEventListener("pointerdown", (event) => {
+    view.node.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  view.node.addEventListener("pointermove", (event) => event.buttons && follow(event));
+
+  /** All numbers at a weight: pushes are minus the gradients. */
+  function at(w) {
+    const how = { ...s, inputs: [input()] }, { of: value, slope } = LOSSES[s.loss];
+    const { exact, ste } = gradients([w], how);
     return {
-      exact: along.map((change, i) => change * NOISE[s.noise].density(at[i], s.sigma)),
-      ste: inputs().map((x, i) => slope * x * SURROGATES[s.surrogate](at[i])),
+      p: NOISE[s.noise].up(w, s.sigma),
+      height: NOISE[s.noise].density(w, s.sigma),
+      g: SURROGATES[s.surrogate](w),
+      flip: (value(-input()) - value(input())) / 2, // half of what a flip to +1 gains
+      slope: -slope(input() * sign(w)) * input(),
+      exact: -exact[0],
+      ste: -ste[0],
     };
   }
-  /** Degrees between two vectors; null where one of them is zero. */
-  function angle(a, b) {
-    const dot = a.reduce((sum, x, i) => sum + x * b[i], 0),
-      size = Math.hypot(...a) * Math.hypot(...b);
-    return size > 1e-9 ? (Math.acos(Math.min(Math.max(dot / size, -1), 1)) * 180) / Math.PI : null;
+  const same = (now) => Math.abs(now.exact - now.ste) < 0.005;
+
+  function line(c, points, tone, width, dash = []) {
+    c.strokeStyle = color(tone, c.canvas);
+    c.lineWidth = width;
+    c.setLineDash(dash);
+    c.beginPath();
+    for (const point of points) c.lineTo(...point);
+    c.stroke();
+    c.setLineDash([]);
+  }
+  function paint(c, width) {
+    const x = across(width), now = at(s.w), ink = color("ink", c.canvas);
+    const density = (u) => BELL.base - BELL.unit * NOISE[s.noise].density(u - s.w, s.sigma);
+    const y = (value) => STEP.middle - STEP.unit * value;
+    const write = (text, px, py, align = "left", weight = "") => {
+      c.font = `${weight} 12px system-ui, sans-serif`;
+      c.textAlign = align;
+      c.fillStyle = ink;
+      c.fillText(text, px, py);
+    };
+    // the bell, its part right of 0, and its height there
+    const hill = (from, fill) => {
+      c.fillStyle = color(fill, c.canvas);
+      c.beginPath();
+      c.moveTo(x(from), BELL.base);
+      for (const u of GRID) if (u >= from) c.lineTo(x(u), density(u));
+      c.lineTo(x(END), BELL.base);
+      c.fill();
+    };
+    hill(-END, "free");
+    hill(0, "frozen");
+    line(c, GRID.map((u) => [x(u), density(u)]), "ink", 1.2);
+    line(c, [[x(0), BELL.base], [x(0), density(0)]], "accent", 5);
+    write(`height at 0: ${of(now.height)}`, left, 14);
+    write(`dark area: P = ${of(now.p)}`, width - right, 14, "right", "bold");
+    // the axis: what the sign makes of each side
+    c.fillStyle = color("free", c.canvas);
+    c.fillRect(x(-END), BELL.base, x(0) - x(-END), 8);
+    c.fillStyle = color("frozen", c.canvas);
+    c.fillRect(x(0), BELL.base, x(END) - x(0), 8);
+    c.strokeStyle = color("line", c.canvas);
+    c.lineWidth = 1;
+    c.strokeRect(x(-END), BELL.base, x(END) - x(-END), 8);
+    write("sign −1", x(-END), BELL.base + 24);
+    write("sign +1", x(END), BELL.base + 24, "right");
+    // the step and the blurred step
+    for (const value of [-1, 0, 1]) {
+      line(c, [[x(-END), y(value)], [x(END), y(value)]], "faint", 1);
+      write(minus(String(value)), left - 8, y(value) + 4, "right");
+    }
+    line(c, [[x(s.w), BELL.base + 4], [x(s.w), y(-1) + 14]], "line", 1, [2, 3]);
+    line(c, [[x(-END), y(-1)], [x(0), y(-1)], [x(0), y(1)], [x(END), y(1)]], "ink", 1.2);
+    const mean = (u) => 2 * NOISE[s.noise].up(u, s.sigma) - 1;
+    line(c, GRID.map((u) => [x(u), y(mean(u))]), exactTone, 2.4);
+    const touch = (slope, tone, wide, dash) => {
+      const reach = Math.min(0.6, 0.75 / Math.max(Math.abs(slope), 0.01));
+      const end = (d) => [x(s.w + d), y(mean(s.w) + slope * d)];
+      line(c, [end(-reach), end(reach)], tone, wide, dash);
+    };
+    touch(2 * now.height, "accent", 6);
+    touch((now.g * now.slope) / now.flip, steTone, 2.4, [6, 4]);
+    for (const [px, py, radius] of [[x(s.w), BELL.base + 4, 10], [x(s.w), y(mean(s.w)), 5]]) {
+      c.fillStyle = color(exactTone, c.canvas);
+      c.strokeStyle = color("ground", c.canvas);
+      c.lineWidth = 2;
+      c.beginPath();
+      c.arc(px, py, radius, 0, 7);
+      c.fill();
+      c.stroke();
+    }
+    for (const u of [-2, -1, 0, 1, 2]) write(minus(String(u)), x(u), y(-1) + 18, "center");
+    write("latent weight w", x(0), y(-1) + 34, "center");
   }
 
-  function verdict(exact, ste) {
-    const [a, b] = [Math.hypot(...exact), Math.hypot(...ste)], between = angle(exact, ste);
-    if (b === 0) return a < 0.005 ? "Both are zero here." : "STE passes nothing here.";
-    if (a < 0.005) return "The blurred loss is flat here; STE moves all the same.";
-    const same = Math.abs(b / a - 1) < 0.005;
-    if (same && between < 0.5) return "They are equal: STE is exact here.";
-    const size = same ? "of the same size" : `STE's ${(b / a).toFixed(2)} times as long`;
-    return `The angle between them is ${between.toFixed(0)}°, ${size}.`;
+  function judge(now) {
+    const everywhere = GRID.every((w) => same(at(w)));
+    if (same(now)) {
+      if (everywhere) {
+        return "✓ exact: STE takes the slope of the blurred loss, here and at every w.";
+      }
+      return "= equal at this w, but not at every w.";
+    }
+    const by = now.ste - now.exact;
+    const why = s.loss === "curved" && Math.abs(2 * now.height - now.g) < 0.005
+      ? "; half of what a flip changes is not the slope at the present sign"
+      : "";
+    return `≠ not exact: STE differs by ${by > 0 ? "+" : ""}${of(by)}${why}.`;
   }
-
   function draw() {
-    const one = s.weights === "one";
-    for (const node of [other.input.parentElement, dial.node]) node.hidden = one;
-    const { exact: a, ste: b } = gradients(), at = blurred(s.w), told = verdict(a, b);
-    const near = (slope) =>
-      GRID.map((w) => Math.abs(w - s.w) > 0.5 ? null : at + slope * (w - s.w));
-    const raw = (w) => loss([sign(w), sign(s.v)]);
-    top.set([GRID, GRID.map(raw), GRID.map(blurred), near(a[0]), near(b[0])]);
-    const list = (g) => g.map((x) => minus(x.toFixed(2))).join(", ");
-    const where = `w = ${of(s.w)}${one ? "" : `, v = ${of(s.v)}`}`;
-    const y = `${s.x} · sign(w)${one ? "" : ` + ${BESIDE} · sign(v)`}`;
-    const written = LOSSES[s.loss].formula(one || s.loss === "curved" ? y : `(${y})`);
-    formula.textContent = `Loss: ${written}${one ? "" : "; the curves cut it along w"}`;
-    f.say(`At ${where}: gradient of the blurred loss ${list(a)}, by STE ${list(b)}. ${told}`);
-    top.describe(
-      `Loss of ${one ? "one weight" : "two weights"} along w, stepped, and blurred by ` +
-        `${s.noise} noise of width ${s.sigma}. ${told}`,
+    const now = at(s.w), told = judge(now), curved = s.loss === "curved";
+    const times = (factor) => (curved ? ` × ${of(factor)}` : "");
+    bars.set(
+      [
+        {
+          label: curved
+            ? "slope of the blurred loss: 2 × height × half of what a flip changes"
+            : "slope of the blurred loss: 2 × height",
+          text: `2 × ${of(now.height)}${times(now.flip)} = ${of(now.exact)}`,
+          value: now.exact,
+          tone: "accent",
+        },
+        {
+          label: curved
+            ? `STE: g(w) × slope of the loss at sign ${sign(s.w) > 0 ? "+1" : "−1"}`
+            : "STE: the surrogate g(w)",
+          text: curved ? `${of(now.g)}${times(now.slope)} = ${of(now.ste)}` : of(now.ste),
+          value: now.ste,
+          tone: steTone,
+          hatched: true,
+        },
+      ],
+      Math.ceil(Math.max(2, now.exact, now.ste)),
+      Math.floor(Math.min(0, now.ste)),
     );
-    dial.describe(`Both gradients in the plane of w and v. ${told}`);
-    dial.paint();
+    const mean = of(2 * now.p - 1);
+    f.say(
+      `${told} At w = ${of(s.w)} the noise makes the sign +1 with chance P = ${of(now.p)}; twice ` +
+        `the height ${of(now.height)} is ${of(2 * now.height)}, and g(w) = ${of(now.g)}.`,
+    );
+    view.describe(
+      `A bell of ${s.noise} noise of width ${s.sigma} around the weight ${of(s.w)}; ${of(now.p)} ` +
+        `of its area lies right of 0, where its height is ${
+          of(now.height)
+        }. Below it the step of ` +
+        `the sign and the blurred step, which has the value ${mean} there. Drag to move the weight.`,
+    );
+    view.paint();
     f.data(() => [
-      ["w", "loss", "blurred loss"],
-      ...GRID.filter((_, i) => i % 20 === 0)
-        .map((w) => [w.toFixed(1), raw(w).toFixed(3), blurred(w).toFixed(3)]),
+      ["w", "P", "2P − 1", "2 × height at 0", "g(w)", "blurred loss falls", "STE says"],
+      ...GRID.filter((_, i) => i % 20 === 0).map((w) => {
+        const row = at(w);
+        const told = [row.p, 2 * row.p - 1, 2 * row.height, row.g, row.exact, row.ste];
+        return [w.toFixed(1), ...told.map((v) => v.toFixed(3))];
+      }),
     ]);
-    tell(model, { exact: a, ste: b, angle: angle(a, b) });
+    const { p, height, g, exact, ste } = now;
+    tell(model, { w: s.w, p, height, g, exact, ste, equal: same(now) });
   }
   draw();
 }
