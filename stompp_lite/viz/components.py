@@ -21,11 +21,12 @@ from typing import Any
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
 from stompp_lite.viz import style
+from stompp_lite.viz.bank import encoded
 
 #: Components that there are, in the order in which the book meets them.
 NAMES = (
-    "freezing", "predict", "twin", "bits", "smoothing", "arrows", "latents", "step", "schedule",
-    "reach", "film", "results", "playground",
+    "freezing", "predict", "predict_curve", "twin", "bits", "smoothing", "arrows", "latents",
+    "step", "schedule", "reach", "film", "results", "playground",
 )  # fmt: skip
 _SHARED = (
     "kit",
@@ -34,6 +35,9 @@ _SHARED = (
     "noise",
     "method",
     "network",
+    "answers",
+    "commit",
+    "curves",
 )  # modules that others import, each after what it imports
 _IMPORT = re.compile(r'^import \{([^}]+)\} from "\./(\w+)\.js";\n', re.MULTILINE)
 _LIGHT = ".lbl, .lbl-component"
@@ -88,6 +92,8 @@ def _bundle(names: Sequence[str]) -> str:
     parts = [_source("vendor/uPlot.js"), "\n", _looks()]
     if "playground" in names:  # a worker starts from the text of its script
         parts.append(f"const WORKER = {_json(worker())};\n")
+    if any(name.startswith("predict") for name in names):
+        parts.append(f'const BANK = "{encoded()}";\n')
     return "".join([*parts, *(_module(name) for name in (*_SHARED, *names))])
 
 

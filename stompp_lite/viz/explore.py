@@ -1,4 +1,4 @@
-"""Interactive figures from records, plans and questions.
+"""The interactive figures of the chapters from 5 on, from records and plans.
 
 They compute and draw in the browser (:mod:`stompp_lite.viz.components`); what these functions do is
 to collect compact data. What moves in chapters 1 to 4 is in :mod:`~stompp_lite.viz.first_figures`.
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stompp_lite import checks, rng
+from stompp_lite import rng
 from stompp_lite.checks import count, not_negative, one_of, share, whole, within
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.config import config_of
@@ -24,11 +24,12 @@ from stompp_lite.networks.layers import binary_layers
 from stompp_lite.training.data import load
 from stompp_lite.viz import style
 from stompp_lite.viz.components import Component
+from stompp_lite.viz.questions import predict, predict_curve
 from stompp_lite.viz.results import results
 
 __all__ = [
-    "blockade_explorer", "film", "freezing", "gradient_explorer", "plans", "predict", "question",
-    "results", "schedule_explorer",
+    "blockade_explorer", "film", "freezing", "gradient_explorer", "plans", "predict",
+    "predict_curve", "results", "schedule_explorer",
 ]  # fmt: skip
 
 MOST_STAGES = 37  # of the schedule explorer: the lab's network with 36 binary convolutions
@@ -278,42 +279,3 @@ def _reel(record: Record) -> dict[str, Any]:
         "flips": _round(flips, 2),
         "signs": record.curves["signs"],
     }
-
-
-# ---- questions -----------------------------------------------------------------------------------
-def question(text: str, options: Sequence[str], answer: int) -> dict[str, Any]:
-    """A question with its options; ``answer`` is the index of the right one.
-
-    Raises:
-        ConfigError: fewer than two options, two that are alike, or no option of that index.
-    """
-    told = [checks.text(option, f"an option of the question {text!r}") for option in options]
-    if len(set(told)) < max(len(told), 2):
-        raise ConfigError(f"the question {text!r} needs at least two different options, got {told}")
-    if count(answer, "the answer", 0) >= len(told):
-        raise ConfigError(f"the question {text!r} has {len(told)} options, so no {answer}")
-    return {"text": checks.text(text, "a question"), "options": told, "answer": int(answer)}
-
-
-def predict(name: str, *questions: Mapping[str, Any], hides: int = 1) -> Component:
-    """Questions to answer before reading on: choose, commit, and what follows appears.
-
-    Answers stay in the reader's browser and can be saved as a file.
-
-    Args:
-        name: of the answers, like "9": a chapter has one set of them.
-        questions: from :func:`question`.
-        hides: how many blocks of a page after this one wait for the answers.
-
-    Raises:
-        ConfigError: no question, or one that :func:`question` would refuse.
-    """
-    if not questions:
-        raise ConfigError("no question to ask; give at least one")
-    try:
-        asked = [question(**q) for q in questions]
-    except TypeError as error:
-        raise ConfigError("each question must come from question(text, options, answer)") from error
-    name = checks.text(name, "the name of the answers")
-    hides = count(hides, "the number of blocks that wait", 0)
-    return Component("predict", {"id": name, "questions": asked, "hides": hides})
