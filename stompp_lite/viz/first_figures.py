@@ -52,7 +52,7 @@ def twin(
     """The same digits read by a float network and by its binary twin (chapter 1).
 
     Args:
-        images: [K, 8, 8] or [K, 64] gray values of at least 0, up to 16 images.
+        images: [K, 8, 8] or [K, 64] gray values, the least as paper, up to 16 images.
         labels: the K right answers.
         floats: [K, classes] outputs of the float network; binaries: of the binary one.
         rows: what each costs: its name, the float network's number and the binary one's as text,
@@ -68,8 +68,9 @@ def twin(
         raise ConfigError(
             f"images must be 1 to 16 of 8 x 8 pixels, got an array of shape {np.shape(images)}"
         )
-    if pixels.min() < 0 or not pixels.max():
-        raise ConfigError(f"gray values must be at least 0 and not all 0, got {pixels.min():g}")
+    low, high = float(pixels.min()), float(pixels.max())
+    if low == high:
+        raise ConfigError(f"images must show something, but every pixel is {low:g}")
     outputs = {"float": _array(floats, "floats"), "binary": _array(binaries, "binaries")}
     shape = (len(pixels), outputs["float"].shape[-1])
     for name, found in outputs.items():
@@ -90,7 +91,7 @@ def twin(
     return Component(
         "twin",
         {
-            "images": (pixels / pixels.max()).round(2).tolist(),
+            "images": ((pixels - low) / (high - low)).round(2).tolist(),
             "labels": answers,
             "outputs": {name: found.round(3).tolist() for name, found in outputs.items()},
             "unit": unit,
