@@ -77,7 +77,7 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
         elif title:
             cell["source"] = text[title.end() :]
             shown["code_prompt_show"] = shown["code_prompt_hide"] = title[1]
-        elif any('data-component="predict"' in _html(output) for output in cell["outputs"]):
+        elif any('data-component="predict' in _html(output) for output in cell["outputs"]):
             cell["metadata"]["tags"] = ["remove-input"]
         elif "hide-input" in cell["metadata"].get("tags", []):
             shown["code_prompt_show"] = shown["code_prompt_hide"] = "Code of this figure"
@@ -88,7 +88,7 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
 def box_question(app: Any, doctree: nodes.document) -> None:
     """What a section asks, up to the answers to choose from, becomes a block of its own."""
     for raw in list(doctree.findall(nodes.raw)):
-        if 'data-component="predict"' not in raw.astext():
+        if 'data-component="predict' not in raw.astext():
             continue
         part: nodes.Node = raw
         while not isinstance(part.parent, nodes.section):
