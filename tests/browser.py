@@ -20,7 +20,11 @@ sys.path.insert(0, str(ROOT / "book" / "tools"))
 from build import HTML
 from look import FLAGS
 
-__all__ = ["HTML", "Watched", "executable", "launch"]
+__all__ = [
+    "FIGURE", "HTML", "Watched", "changes", "executable", "launch", "move", "picture", "rows",
+    "says", "show",
+]  # fmt: skip
+FIGURE = ".lbl-figure"
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -75,3 +79,63 @@ class Watched:
     def _failed(self, request) -> None:
         if request.failure != "net::ERR_ABORTED":  # the page was left before its icon had come
             self.wrong.append(f"failed: {request.url} ({request.failure})")
+
+
+def show(context, component):
+    """A page with one figure."""
+    watched = Watched(context)
+    head = "<!doctype html><html lang=en data-theme=light><head><title>A figure</title></head>"
+    watched.page.set_content(f"{head}<body><main>{component.html()}</main></body></html>")
+    watched.page.wait_for_selector(".lbl")
+    return watched
+
+
+def picture(page, k):
+    """All that figure k shows: text, and each canvas as an image."""
+    return (
+        page.locator(FIGURE)
+        .nth(k)
+        .evaluate(
+            "el => { const shown = el.cloneNode(true);"
+            " shown.querySelector('.lbl-spoken')?.remove();"
+            " return shown.textContent"
+            " + [...el.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
+            " + [...el.querySelectorAll('input')].map(i => i.checked).join(); }"
+        )
+    )
+
+
+def changes(page, k, control):
+    """Whether figure k looks different once a control of it was moved, by keyboard."""
+    before = picture(page, k)
+    kind = control.evaluate("el => el.type")
+    if kind == "radio":
+        control.check()
+        return picture(page, k) != before
+    if control.evaluate("el => el.options?.length ?? 2") == 1:
+        return True  # nothing else to choose
+    keys = ("ArrowUp", "ArrowDown") if kind == "range" else ("ArrowDown", "ArrowUp")
+    control.focus()
+    for key in keys:  # away from an end that it may be at
+        page.keyboard.press(key)
+        if picture(page, k) != before:
+            return True
+    return False
+
+
+def move(page, label, value):
+    """Set a slider, as a hand would."""
+    page.get_by_label(label).evaluate(
+        "(el, v) => { el.value = v; el.dispatchEvent(new Event('input')); }", value
+    )
+
+
+def rows(page):
+    """The table behind a figure, without its header."""
+    page.locator(".lbl-data > summary").click()
+    return [row.split("\t") for row in page.locator(".lbl-table tbody").inner_text().split("\n")]
+
+
+def says(page):
+    """The sentence below a page's first figure."""
+    return page.locator(".lbl-says").first.text_content()

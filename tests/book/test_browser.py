@@ -40,10 +40,9 @@ from stompp_lite.viz.explore import (
     question,
     results,
     schedule_explorer,
-    smoothing_explorer,
-    step_explorer,
 )
-from tests.browser import HTML, Watched
+from stompp_lite.viz.first_figures import step_explorer
+from tests.browser import FIGURE, HTML, Watched, changes, rows, says, show
 from tests.conftest import lab_net
 
 from offline import pack  # isort: skip
@@ -53,7 +52,6 @@ PAGES = [
     *sorted(p.relative_to(HTML) for f in ("book", "notebooks") for p in (HTML / f).rglob("*.html")),
     Path("search.html"), Path("genindex.html"),
 ]  # fmt: skip
-FIGURE = ".lbl-figure"
 
 
 @pytest.fixture
@@ -73,51 +71,10 @@ def script(context):
     return page.evaluate
 
 
-def show(context, component):
-    """A page with one figure."""
-    watched = Watched(context)
-    watched.page.set_content(f"<!doctype html><html><body>{component.html()}</body></html>")
-    watched.page.wait_for_selector(".lbl")
-    return watched
-
-
-def picture(page, k):
-    """All that figure k shows: text, and each canvas as an image."""
-    return (
-        page.locator(FIGURE)
-        .nth(k)
-        .evaluate(
-            "el => { const shown = el.cloneNode(true);"
-            " shown.querySelector('.lbl-spoken')?.remove();"
-            " return shown.textContent"
-            " + [...el.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
-            " + [...el.querySelectorAll('input')].map(i => i.checked).join(); }"
-        )
-    )
-
-
 def reveal(page):
     """Show what waits for predictions."""
     for skip in page.get_by_text("Show me without").all():
         skip.click()
-
-
-def changes(page, k, control):
-    """Whether figure k looks different once a control of it was moved, by keyboard."""
-    before = picture(page, k)
-    kind = control.evaluate("el => el.type")
-    if kind == "radio":
-        control.check()
-        return picture(page, k) != before
-    if control.evaluate("el => el.options?.length ?? 2") == 1:
-        return True  # nothing else to choose
-    keys = ("ArrowUp", "ArrowDown") if kind == "range" else ("ArrowDown", "ArrowUp")
-    control.focus()
-    for key in keys:  # away from an end that it may be at
-        page.keyboard.press(key)
-        if picture(page, k) != before:
-            return True
-    return False
 
 
 # ---- every page ----------------------------------------------------------------------------------
@@ -459,12 +416,6 @@ def test_the_schedule_explorer_redraws_in_thirty_milliseconds_at_its_largest_siz
 
 
 # ---- what figures say ----------------------------------------------------------------------------
-def move(page, label, value):
-    page.get_by_label(label).evaluate(
-        "(el, v) => { el.value = v; el.dispatchEvent(new Event('input')); }", value
-    )
-
-
 def test_a_rate_between_those_on_offer_is_shown_and_used(context):
     page = show(context, step_explorer(0.3)).page
     rate = page.get_by_label("learning rate")
@@ -475,25 +426,6 @@ def test_a_rate_between_those_on_offer_is_shown_and_used(context):
     assert rate.get_attribute("aria-valuetext") == "0.2" and says(page) != before
     page.keyboard.press("ArrowRight")
     assert rate.get_attribute("aria-valuetext") == "0.3" and says(page) == before
-
-
-@pytest.mark.parametrize(
-    ("noise", "surrogate"), [("uniform", "clip"), ("triangular", "polynomial")]
-)
-def test_for_a_straight_loss_ste_is_exact_and_for_a_curved_one_it_is_not(context, noise, surrogate):
-    page = show(context, smoothing_explorer(loss="straight")).page
-    page.locator("select").nth(2).select_option(noise)
-    page.locator("select").nth(3).select_option(surrogate)
-    for w in (-0.6, 0.15, 0.8):
-        move(page, "latent weight w", w)
-        exact, ste = re.search(r"loss (\S+), by STE (\S+)\. They are equal", says(page)).groups()
-        slope = 0.8 if noise == "uniform" else 0.8 * 2 * (1 - abs(w))
-        assert exact == ste == f"−{slope:.2f}"
-    move(page, "latent weight w", -1.3)
-    assert "Both are zero here" in says(page)
-    move(page, "latent weight w", -0.6)
-    page.locator("select").first.select_option("curved")
-    assert "They are equal" not in says(page) and "as long" in says(page)
 
 
 def frames(stages, *fractions):
@@ -634,33 +566,6 @@ def test_a_film_shows_the_run_that_was_chosen_and_the_signs_that_its_record_hold
     assert not watched.wrong
 
 
-def test_the_smoothing_explorers_angle_is_that_of_the_gradients(context):
-    """Two weights under Gaussian noise, against automatic differentiation."""
-    watched = show(context, Component("smoothing", {"scale": 0.8}))
-    page = watched.page
-    page.locator("select").nth(1).select_option("two")
-    page.locator("select").nth(2).select_option("gaussian")
-    page.get_by_label("second weight v").focus()
-    page.keyboard.press("ArrowRight")
-    w = torch.tensor([-0.3, 0.45], dtype=torch.float64, requires_grad=True)
-    x = torch.tensor([0.8, 0.6], dtype=torch.float64)
-    up = torch.special.ndtr(w)  # noise of width 1
-    loss = sum(
-        (up[0] if a > 0 else 1 - up[0])
-        * (up[1] if b > 0 else 1 - up[1])
-        * (a * 0.8 + b * 0.6 - 1) ** 2
-        for a in (1, -1)
-        for b in (1, -1)
-    )
-    (exact,) = torch.autograd.grad(loss, w)
-    ste = 2 * ((torch.sign(w.detach()) * x).sum() - 1) * x
-    cosine = torch.nn.functional.cosine_similarity(exact, ste, dim=0)
-    expected = torch.rad2deg(torch.acos(cosine)).item()
-    assert 5 < expected < 175
-    assert f"The angle between them is {expected:.0f}°" in page.locator(".lbl-says").text_content()
-    assert not watched.wrong
-
-
 # ---- the same numbers as Python ------------------------------------------------------------------
 def test_schedules_are_pythons(script):
     tables = plans(7)
@@ -732,12 +637,6 @@ def test_masks_are_pythons(script, rule, rho):
     )
     assert found == expected
     assert np.mean(found) < 1 and (np.mean(found) > 0 or (rule, rho) == ("redraw", 0))
-
-
-def rows(page):
-    """The table behind a figure, without its header."""
-    page.locator(".lbl-data > summary").click()
-    return [row.split("\t") for row in page.locator(".lbl-table tbody").inner_text().split("\n")]
 
 
 @pytest.mark.parametrize("rule", list(MASK_RULES))
@@ -889,7 +788,7 @@ def test_every_chapter_has_a_question_to_answer_and_something_to_drag():
 
 # ---- with a kernel -------------------------------------------------------------------------------
 CELLS = (
-    "from stompp_lite.viz.explore import step_explorer\nfigure = step_explorer()\nfigure",
+    "from stompp_lite.viz.first_figures import step_explorer\nfigure = step_explorer()\nfigure",
     "from stompp_lite.viz.live import TrainItYourself\nTrainItYourself(blocks=(1,))",
     "import sys\nsys.modules['anywidget'] = None\nstep_explorer()",
 )
@@ -963,10 +862,6 @@ def playground(context):
     )
     yield watched
     assert not watched.wrong, watched.wrong
-
-
-def says(page):
-    return page.locator(".lbl-says").first.text_content()
 
 
 def train(page, preset):

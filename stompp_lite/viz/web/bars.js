@@ -30,8 +30,8 @@ export function barRows(parent) {
 }
 
 /** Upright bars of `values` on a canvas, from a line at zero; `names` stand below them. box: {x, y,
- * width, height}; `most`: the size of value that fills it; `marked`: the bar with an outline; `ghosts`:
- * values of which only outlines are drawn. */
+ * width, height}; `most`: the size of value that fills it; `marked`: the bar with an outline;
+ * `ghosts`: values of which only outlines are drawn. */
 export function columns(
   c,
   box,

@@ -1,4 +1,5 @@
-// Noise on latent weights: what it makes of a sign, of a loss of signs, and what an STE says instead.
+// Noise on latent weights: what it makes of a sign and of a loss of signs, and what STE says
+// instead.
 // Everything is exact: with n weights there are 2^n patterns of signs.
 
 function erf(x) { // Abramowitz and Stegun 7.1.26, error below 2e-7

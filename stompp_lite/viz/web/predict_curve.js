@@ -52,7 +52,7 @@ export function render({ model, el }) {
   const help = h(
     "p",
     { class: "lbl-help" },
-    "Draw across the picture. By keyboard: left and right choose a position, up and down its value.",
+    "Draw across the picture. By keyboard: left and right choose a place, up and down its value.",
   );
   const pad = h("div", {
     class: "lbl-draw",

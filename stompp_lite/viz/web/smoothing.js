@@ -207,7 +207,7 @@ export function render({ model, el }) {
         `of its area lies right of 0, where its height is ${
           of(now.height)
         }. Below it the step of ` +
-        `the sign and the blurred step, which has the value ${mean} there. Drag to move the weight.`,
+        `the sign and the blurred step, which has the value ${mean} there. Drag the weight.`,
     );
     view.paint();
     f.data(() => [

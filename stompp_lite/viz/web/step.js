@@ -11,8 +11,8 @@ const N = INPUTS * CLASSES, STEPS = 600; // weights, steps of the film
 const GRADIENT = 1e-4, MOMENTUM = 10; // gradients that momentum 0.9 adds up
 
 let drawn = null;
-/** What is drawn once, and only where the figure is shown: weights in units of their mean size, what
- * the loss wants of each, noise on every gradient, and images. */
+/** What is drawn once, and only where the figure is shown: weights in units of their mean size,
+ * what the loss wants of each, noise on every gradient, and images. */
 function draws() {
   if (drawn) return drawn;
   const random = generator(7), list = (length, one) => Float64Array.from({ length }, one);
@@ -163,7 +163,7 @@ export function render({ model, el }) {
   function paintNorm(g, width) {
     const { sums, logits } = layer(draws().start, c()), gap = 20, wide = (width - gap) / 2;
     const panels = [
-      ["ten sums, before batch norm", sums, one.sums, "accent"],
+      ["ten sums, before batch norm", sums, one.sums, "float"],
       ["the ten logits behind it", logits, one.logits, "frozen-line"],
     ];
     panels.forEach(([title, values, ghosts, tone], k) => {
@@ -195,15 +195,21 @@ export function render({ model, el }) {
           ? "The weights are ±1. "
           : `With c = ${name(s.c)} the logits are the same, and the gradient is ${told(1 / c())} ` +
             `times as large${adam ? ", which Adam divides out again" : ""}. `) +
-        `A step can move a latent weight by ${moves} of its size. After ${s.t} steps ${k} of ${N} ` +
-        `have another sign than at the start (filled); in the float network it would be ` +
+        `A step can move a latent weight by ${moves} of its size. ` +
+        `After ${s.t} steps ${k} of ${N} have another sign than at the start (filled); ` +
+        `in the float network it would be ` +
         `${Math.round((float[s.t] * N) / 100)}.`,
     );
     dots.describe(
       `${N} latent weights between −1 and 1 at step ${s.t}, most of them near 0; ${k} are filled.`,
     );
-    const { sums, logits } = layer(draws().start, c()),
-      list = (v) => v.map((x) => x.toFixed(2)).join(", ");
+    const [mine, plain] = [flips, float].map((shares) => shares.at(-1).toFixed(0));
+    count.describe(
+      `Signs changed since the start: ${mine} % after ${STEPS} steps with these settings, ` +
+        `${plain} % in a float network.`,
+    );
+    const { sums, logits } = layer(draws().start, c());
+    const list = (v) => v.map((x) => x.toPrecision(3)).join(", ");
     norm.describe(
       `Before the first step, for one image: sums before batch norm ${list(sums)}; logits ` +
         `${list(logits)}.`,
