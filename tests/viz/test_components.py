@@ -217,9 +217,6 @@ def test_the_playground_holds_the_data_and_what_recorded_runs_gave():
         (lambda: explore.gradient_explorer({}), ConfigError, "no run to show"),
         (lambda: explore.results(["fare"]), ConfigError, "unknown recipe 'fare'"),
         (lambda: explore.results(["fair"], along="dept"), ConfigError, "unknown field 'dept'"),
-        (lambda: explore.predict("9"), ConfigError, "no question"),
-        (lambda: explore.question("Which?", ["a"], 0), ConfigError, "at least two different"),
-        (lambda: explore.question("Which?", ["a", "b"], 2), ConfigError, "has 2 options, so no 2"),
         (
             lambda: explore.film(read_all("perceptron")), RecordError,
             "did not measure its gradients",
@@ -266,9 +263,6 @@ SHOWN = {"at": 0.5, "p": [0.5, 0.5], "gradient": [1.0, None]}
             lambda: explore.blockade_explorer({"a": [{**SHOWN, "gradient": [float("inf"), 1]}]}),
             "a gradient of 'a' must be of type float, got inf",
         ),
-        (lambda: explore.question("Which?", ["a", "a"], 0), "two different options"),
-        (lambda: explore.predict("9", {"text": "Which?"}), "must come from question"),
-        (lambda: explore.predict(9, explore.question("Which?", ["a", "b"], 0)), "of type str"),
     ],
 )  # fmt: skip
 def test_what_an_explorer_is_given_is_checked(call, message):
