@@ -164,7 +164,7 @@ export function askFirst({ model, el, form, key, id, parts }) {
     again.hidden = true;
     saved.textContent = "";
     for (const node of nodes) hold(node, box);
-    says.textContent = nodes.length ? "What comes next is hidden until you commit." : "";
+    says.textContent = nodes.length ? "The part that answers this is hidden until you commit." : "";
     ready();
   }
   function resume() { // with what was answered before
