@@ -5,13 +5,20 @@ Where none can be had the tests that need one fail in CI; elsewhere they are ski
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from tests.conftest import ROOT
@@ -21,8 +28,8 @@ from build import HTML
 from look import FLAGS
 
 __all__ = [
-    "FIGURE", "HTML", "Watched", "changes", "executable", "launch", "move", "picture", "rows",
-    "says", "show",
+    "FIGURE", "HTML", "Watched", "axe_script", "changes", "executable", "jupyter_lab", "launch",
+    "move", "picture", "rows", "run_all_cells", "says", "show",
 ]  # fmt: skip
 FIGURE = ".lbl-figure"
 
@@ -139,3 +146,50 @@ def rows(page):
 def says(page):
     """The sentence below a page's first figure."""
     return page.locator(".lbl-says").first.text_content()
+
+
+def axe_script() -> str:
+    """axe-core, which judges whether a page is accessible."""
+    spec = importlib.util.find_spec("axe_playwright_python")
+    return (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
+
+
+@contextmanager
+def jupyter_lab(folder: Path, cells: Sequence[str]) -> Iterator[str]:
+    """Address of a JupyterLab with a notebook of these cells, on this machine only."""
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
+    notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(notebook, folder / "figures.ipynb")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            Path(sys.executable).with_name("jupyter"), "lab", "--no-browser", "--allow-root",
+            "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{address}/api", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def run_all_cells(page: Any, address: str) -> None:
+    """Open the notebook of :func:`jupyter_lab` and run it."""
+    page.goto(f"{address}/lab/tree/figures.ipynb")
+    page.wait_for_selector(".jp-Notebook", timeout=60_000)
+    page.wait_for_timeout(2000)
+    page.get_by_text("Run", exact=True).first.click()
+    page.get_by_text("Run All Cells", exact=True).click()

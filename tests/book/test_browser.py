@@ -1,14 +1,8 @@
 """The built book in a real browser, with the network cut off: every page, every figure."""
 
 import gzip
-import importlib.util
 import json
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import zipfile
 from functools import partial
 from itertools import pairwise
@@ -16,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-import nbformat
 import numpy as np
 import pytest
 import torch
@@ -36,13 +29,22 @@ from stompp_lite.viz.explore import (
     blockade_explorer,
     film,
     plans,
-    predict,
-    question,
     results,
     schedule_explorer,
 )
 from stompp_lite.viz.first_figures import step_explorer
-from tests.browser import FIGURE, HTML, Watched, changes, rows, says, show
+from tests.browser import (
+    FIGURE,
+    HTML,
+    Watched,
+    axe_script,
+    changes,
+    jupyter_lab,
+    rows,
+    run_all_cells,
+    says,
+    show,
+)  # fmt: skip
 from tests.conftest import lab_net
 
 from offline import pack  # isort: skip
@@ -115,9 +117,7 @@ RULES = """() => axe.run(document, {
 @pytest.fixture(scope="module")
 def axe():
     """The script, and the kinds of words that were judged already, by theme."""
-    spec = importlib.util.find_spec("axe_playwright_python")
-    script = (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
-    return script, {"light": [], "dark": []}
+    return axe_script(), {"light": [], "dark": []}
 
 
 def inaccessible(page, axe):
@@ -297,39 +297,6 @@ def test_panels_stand_below_one_another_on_a_phone(browser):
     assert first.locator("> svg").bounding_box()["width"] > 400
     assert not watched.wrong, watched.wrong
     context.close()
-
-
-def test_what_waits_for_a_prediction_appears_with_it_and_the_answer_stays(context):
-    watched = Watched(context)
-    page = watched.page
-    address = (HTML / "notebooks" / "09_order_matters.html").as_uri()
-    page.goto(address)
-    result = page.locator("#what-the-order-does")
-    assert not result.is_visible()
-    commit = page.get_by_role("button", name="Commit")
-    assert commit.is_disabled()
-    for asked in page.locator(".lbl-predict fieldset").all():
-        asked.locator("input").first.check()
-    commit.click()
-    assert result.is_visible()
-    assert "0 of 3 as you predicted" in page.locator(".lbl-predict .lbl-says").text_content()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save my answers as a file").click()
-    assert json.loads(Path(download.value.path()).read_text(encoding="utf-8"))["answers"]["9"] == [
-        0,
-        0,
-        0,
-    ]
-    page.reload()
-    assert page.locator("#what-the-order-does").is_visible()
-    assert not watched.wrong
-
-
-def test_a_link_into_what_is_hidden_shows_it(context):
-    page = context.new_page()
-    page.goto((HTML / "notebooks" / "09_order_matters.html").as_uri() + "#what-the-order-does")
-    page.wait_for_timeout(200)
-    assert page.locator("#what-the-order-does").is_visible()
 
 
 def test_reduced_motion_has_no_film_but_steps(browser):
@@ -527,17 +494,6 @@ def test_a_screen_reader_hears_at_most_a_sentence_a_second(context):
     assert page.locator("[role=status]").text_content() == says(page)
 
 
-@pytest.mark.parametrize("name", ["Commit", "Show me without"])
-def test_the_focus_goes_to_the_answer_when_its_button_goes(context, name):
-    page = show(context, predict("x", question("Which?", ["a", "b"], 1))).page
-    page.locator("input").first.focus()
-    page.keyboard.press("Space")
-    page.get_by_role("button", name=name).focus()
-    page.keyboard.press("Enter")
-    assert not page.get_by_role("button", name=name).is_visible()
-    assert page.evaluate("document.activeElement.className") == "lbl-says"
-
-
 def test_a_film_shows_the_run_that_was_chosen_and_the_signs_that_its_record_holds(context):
     runs = [run for run in read_all("film") if "-minimal-" in run.name]
     watched = show(context, film(runs))
@@ -724,7 +680,6 @@ FIELDS = {"method": {"label": "method"}, "depth": {"label": "depth"}}
         ("bits", {"n": 5, "x": [], "w": []}, "no 5 bits"),
         ("smoothing", {"scale": 0}, "must be a number other than 0"),
         ("step", {"rate": -1}, "the rate must be positive"),
-        ("predict", {"id": "1", "questions": []}, "there is no question"),
         ("film", {}, "there is no run to show"),
         ("results", {}, "there are no records"),
     ],
@@ -755,9 +710,6 @@ def test_strings_are_text_never_markup(context):
         ),
         Component("reach", {"axis": bad, "choices": {bad: [{**FRAME, "at": bad, "note": bad}]}}),
         Component(
-            "predict", {"id": bad, "questions": [{"text": bad, "options": [bad, bad], "answer": 0}]}
-        ),
-        Component(
             "results",
             {
                 "fields": {**FIELDS, "data": {"label": bad}},
@@ -778,7 +730,7 @@ def test_strings_are_text_never_markup(context):
 def test_every_chapter_has_a_question_to_answer_and_something_to_drag():
     for path in sorted((HTML / "notebooks").glob("*.html")):
         source = path.read_text(encoding="utf-8")
-        assert 'data-component="predict"' in source, path.stem
+        assert 'data-component="predict' in source, path.stem
         assert path.stat().st_size < 1.5e6
     shared = sum(
         p.stat().st_size for p in (HTML / "_static").rglob("*") if p.suffix in (".js", ".css")
@@ -797,41 +749,14 @@ CELLS = (
 @pytest.fixture
 def jupyterlab(tmp_path):
     """Address of a JupyterLab with one notebook, on this machine only."""
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-    notebook.cells = [nbformat.v4.new_code_cell(c) for c in CELLS]
-    nbformat.write(notebook, tmp_path / "figures.ipynb")
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    server = subprocess.Popen(
-        [
-            Path(sys.executable).with_name("jupyter"), "lab", "--no-browser", "--allow-root",
-            "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-            "--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path}",
-        ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(f"{address}/api", timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.5)
-    yield address
-    server.terminate()
-    server.wait(20)
+    with jupyter_lab(tmp_path, CELLS) as address:
+        yield address
 
 
 def test_figures_and_training_live_in_jupyterlab(browser, jupyterlab):
     """As a widget, as HTML where anywidget is missing, by keyboard; and a network trains there."""
     page = browser.new_page(viewport={"width": 1300, "height": 1600})
-    page.goto(f"{jupyterlab}/lab/tree/figures.ipynb")
-    page.wait_for_selector(".jp-Notebook", timeout=60_000)
-    page.wait_for_timeout(2000)
-    page.get_by_text("Run", exact=True).first.click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    run_all_cells(page, jupyterlab)
     page.wait_for_function("document.querySelectorAll('.lbl-figure').length == 2", timeout=90_000)
     for k in range(2):
         figure = page.locator(FIGURE).nth(k)

@@ -1,5 +1,6 @@
 """What every chapter must have, read from the stored notebooks (nbval executes them)."""
 
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import yaml
 from IPython.core.interactiveshell import InteractiveShell
 
 from stompp_lite import load
+from stompp_lite.viz.bank import bank
 from tests.conftest import CHAPTERS, ROOT
 
 ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
@@ -136,3 +138,46 @@ def test_no_placeholder_is_left(chapter):
     )
     for page in (ROOT / "book").rglob("*.md"):
         assert "(recording)" not in Path(page).read_text(encoding="utf-8")
+
+
+# ---- predictions ---------------------------------------------------------------------------------
+MARKED = CHAPTERS[4:]  # the chapters whose answers have a marked end
+
+
+def outputs(chapter):
+    return [o.data.get("text/html", "") for c in code(chapter) for o in c.outputs if "data" in o]
+
+
+def test_no_answer_to_a_question_stands_in_a_notebook(chapter):
+    if any("import predict, question" in c.source for c in code(chapter)[:12]) and (
+        chapter.cells[0].source[:4] in ("# 1.", "# 2.", "# 3.", "# 4.")
+    ):
+        pytest.skip("asks in the form of before the bank")
+    assert not any("question(" in c.source for c in code(chapter))
+    for stored in outputs(chapter):
+        for found in re.findall(r'data-component="predict"><script[^>]*>(.*?)<', stored):
+            assert set(json.loads(found)) == {"id"}
+        for found in re.findall(r'data-component="predict_curve"><script[^>]*>(.*?)<', stored):
+            assert set(json.loads(found)) == {"id", "x", "truth", "note"}
+
+
+def test_every_question_is_in_the_bank_and_every_mark_has_its_question(chapter):
+    used = {"choices": set(), "curves": set()}
+    for cell in code(chapter):
+        for kind, call in (("choices", "predict"), ("curves", "predict_curve")):
+            used[kind].update(re.findall(rf"\b{call}\(\s*[\"']([^\"']+)", cell.source))
+    assert used["choices"] | used["curves"]
+    for kind, names in used.items():
+        assert names <= set(bank()[kind])
+    marks = re.findall(r'<a id="revealed-([^"]+)"></a>', text(chapter))
+    assert set(marks) <= used["choices"] | used["curves"] and len(marks) == len(set(marks))
+
+
+@pytest.mark.parametrize("path", MARKED, ids=lambda p: p.stem)
+def test_the_end_of_the_answers_is_marked_below_the_question(path):
+    cells = nbformat.read(path, as_version=4).cells
+    asks = next(k for k, c in enumerate(cells) if "predict(" in c.source)
+    name = re.search(r'predict\("(\d+)"\)', cells[asks].source)[1]
+    mark = f'<a id="revealed-{name}"></a>\n\n#'
+    (ends,) = [k for k, c in enumerate(cells) if c.source.startswith(mark)]
+    assert int(name) == int(path.stem[:2]) and ends > asks + 1

@@ -3,17 +3,16 @@ import { answerFile, forget, keep, readerName, recall, rememberName } from "./an
 import { button, h, tell } from "./kit.js";
 
 // ---- what waits ---------------------------------------------------------------------------------
-const held = new WeakMap(); // element -> the boxes that it waits for
+const WAITS = Symbol.for("the boxes that an element waits for"); // one for all scripts of a page
 
 function hold(node, box) {
-  if (!held.has(node)) held.set(node, new Set());
-  held.get(node).add(box);
+  (node[WAITS] ??= new Set()).add(box);
   node.classList.add("lbl-hidden");
 }
 
 function release(node, box) {
-  held.get(node)?.delete(box);
-  if (!held.get(node)?.size) node.classList.remove("lbl-hidden");
+  node[WAITS]?.delete(box);
+  if (!node[WAITS]?.size) node.classList.remove("lbl-hidden");
 }
 
 /** The next element of the page that is not a part of `node`. */
@@ -55,7 +54,9 @@ function waiting(el, id) {
 }
 
 // ---- the box ------------------------------------------------------------------------------------
-const boxes = new Set(); // of this page; all of them start over together
+const AGAIN = "lbl-start-over"; // all boxes of a page start over together
+
+const pageOf = (el) => el.closest(".jp-Notebook, article") ?? document;
 
 function title() {
   const heading = document.querySelector("h1")?.cloneNode(true);
@@ -75,7 +76,7 @@ export function askFirst({ model, el, form, key, id, parts }) {
   const files = h("div", { class: "lbl-controls lbl-files" });
   const saved = h("span", { class: "lbl-saved", role: "status" });
   form.append(row, says, files);
-  const box = { reset }, nodes = waiting(el, id);
+  const box = {}, nodes = waiting(el, id);
   const commit = button(row, "Commit", () => {
     store("committed", parts.map((part) => part.value()));
     finish(parts.map((part) => part.value()), true);
@@ -87,7 +88,7 @@ export function askFirst({ model, el, form, key, id, parts }) {
     says.focus();
   });
   const again = button(row, "Start over", () => {
-    for (const other of boxes) other.reset();
+    dispatchEvent(new CustomEvent(AGAIN, { detail: pageOf(el) }));
     form.closest(".lbl-figure").querySelector("input, [role=slider]").focus();
   });
   const name = h("input", {
@@ -163,7 +164,7 @@ export function askFirst({ model, el, form, key, id, parts }) {
     again.hidden = true;
     saved.textContent = "";
     for (const node of nodes) hold(node, box);
-    says.textContent = nodes.length ? "What comes next is hidden until you commit." : "";
+    says.textContent = nodes.length ? "The part that answers this is hidden until you commit." : "";
     ready();
   }
   function resume() { // with what was answered before
@@ -217,7 +218,9 @@ export function askFirst({ model, el, form, key, id, parts }) {
       "You can still commit.";
     target.scrollIntoView();
   };
-  boxes.add(box);
+  addEventListener(AGAIN, ({ detail }) => {
+    if (el.isConnected && pageOf(el) === detail) reset();
+  });
   begin();
   resume();
   addEventListener("hashchange", linked);

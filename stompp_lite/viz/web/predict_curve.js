@@ -57,9 +57,6 @@ export function render({ model, el }) {
   const pad = h("div", {
     class: "lbl-draw",
     "data-lm-suppress-shortcuts": "true",
-    "aria-label": `Your curve: ${q.y} against ${q.x}`,
-    "aria-valuemin": low,
-    "aria-valuemax": high,
     onkeydown: key,
     onpointerdown: down,
     onpointermove: move,
@@ -168,9 +165,11 @@ export function render({ model, el }) {
         input.setAttribute("aria-invalid", false);
       }
     });
-    pad.setAttribute("aria-valuenow", v ?? low);
     const place = `at ${x[here]} (${q.x})`;
-    pad.setAttribute("aria-valuetext", `${place}: ${v === null ? "no value yet" : show(v)}`);
+    if (shown === null) {
+      pad.setAttribute("aria-valuenow", v ?? low);
+      pad.setAttribute("aria-valuetext", `${place}: ${v === null ? "no value yet" : show(v)}`);
+    }
     f.say(status(values));
     described();
     picture.paint();
@@ -225,10 +224,18 @@ export function render({ model, el }) {
   }
   function open(on) { // for drawing
     pad.classList.toggle("lbl-drawable", on);
-    for (const [name, value] of [["role", "slider"], ["tabindex", "0"]]) {
+    const slider = {
+      role: "slider",
+      tabindex: 0,
+      "aria-label": `Your curve: ${q.y} against ${q.x}`,
+      "aria-valuemin": low,
+      "aria-valuemax": high,
+    };
+    for (const [name, value] of Object.entries(slider)) {
       if (on) pad.setAttribute(name, value);
       else pad.removeAttribute(name);
     }
+    if (!on) ["aria-valuenow", "aria-valuetext"].forEach((name) => pad.removeAttribute(name));
     for (const node of [help, typing]) node.hidden = !on;
     [...names.children].slice(1).forEach((item) => {
       item.hidden = on;
