@@ -181,7 +181,7 @@ export function render({ model, el }) {
             : "slope of the blurred loss: 2 × height",
           text: `2 × ${of(now.height)}${times(now.flip)} = ${of(now.exact)}`,
           value: now.exact,
-          tone: "accent",
+          tone: exactTone,
         },
         {
           label: curved
