@@ -49,6 +49,9 @@ _DARK = ", ".join(
         'html[theme="dark"]',
     )
 )
+#: What only readers of a module need: indentation, and comments that have lines of their own. (No
+#: text in a module goes over several lines.)
+_SPARE = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/)[\s\S])*\*/\n|//.*\n)?", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 
 
@@ -61,7 +64,7 @@ def _source(name: str) -> str:
 
 def _module(name: str) -> str:
     """A module as an expression: its imports become names of other modules, its exports a value."""
-    source = _source(f"{name}.js")
+    source = _SPARE.sub("", _source(f"{name}.js"))
     exported = _EXPORT.findall(source)
     body = _EXPORT.sub("", _IMPORT.sub(r"const {\1} = $\2;\n", source))
     return f"const ${name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"

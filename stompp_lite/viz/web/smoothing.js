@@ -48,8 +48,7 @@ export function render({ model, el }) {
   view.node.classList.add("lbl-drag");
   legend(f.stage, [
     { label: "sign(w)", tone: "ink" },
-    { label: "blurred step", tone: exactTone },
-    { label: "its slope at w", tone: "accent" },
+    { label: "blurred step, thick: its slope at w", tone: exactTone },
     { label: "the slope that STE takes", tone: steTone, dash: [6, 4] },
   ]);
   const bars = barRows(f.stage);
@@ -142,7 +141,7 @@ export function render({ model, el }) {
       const end = (d) => [x(s.w + d), y(mean(s.w) + slope * d)];
       line(c, [end(-reach), end(reach)], tone, wide, dash);
     };
-    touch(2 * now.height, "accent", 6);
+    touch(2 * now.height, exactTone, 7);
     touch((now.g * now.slope) / now.flip, steTone, 2.4, [6, 4]);
     for (const [px, py, radius] of [[x(s.w), BELL.base + 4, 10], [x(s.w), y(mean(s.w)), 5]]) {
       c.fillStyle = color(exactTone, c.canvas);
@@ -182,7 +181,7 @@ export function render({ model, el }) {
             : "slope of the blurred loss: 2 × height",
           text: `2 × ${of(now.height)}${times(now.flip)} = ${of(now.exact)}`,
           value: now.exact,
-          tone: "accent",
+          tone: exactTone,
         },
         {
           label: curved
