@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from build import ROOT
 from stompp_lite.lab.record import Record, read_all
-from stompp_lite.viz import explore, figures, style
+from stompp_lite.viz import drawn, figures, style
 
 STATIC = ROOT / "book" / "_static"
 ROWS, WIDE, TALL, EDGE = 16, 26, 12, 10  # weights of a layer that are drawn; pixels of a cell
@@ -19,7 +19,7 @@ ROWS, WIDE, TALL, EDGE = 16, 26, 12, 10  # weights of a layer that are drawn; pi
 
 def moving(record: Record) -> None:
     """A network that turns into single bits: the landing page's animation as a small GIF."""
-    run = explore.freezing({"": record}).data["runs"][0]
+    run = drawn.columns(record)
     places = np.random.default_rng(0).random((len(run["p"][0]), ROWS))  # who is frozen when
     frames = []
     for k, epoch in enumerate(run["epoch"]):

@@ -31,7 +31,7 @@ _SHARED = (
     "kit",
     "draw",
     "method",
-    "network",
+    "strip",
 )  # modules that others import, each after what it imports
 _IMPORT = re.compile(r'^import \{([^}]+)\} from "\./(\w+)\.js";\n', re.MULTILINE)
 _LIGHT = ".lbl, .lbl-component"
