@@ -271,7 +271,8 @@ export function render({ model, el }) {
   function paintStrip(c, width) {
     if (!now) return;
     const { p: share, gradient, largest, signs, masks } = now, L = share.length;
-    const deaf = share.map((p, l) => p < 1 && gradient[l] === 0), g = row(width, L, { top: 6 });
+    const deaf = share.map((p, l) => largest > 0 && p < 1 && gradient[l] === 0);
+    const g = row(width, L, { top: 6 });
     strip(c, f.stage, g, { share, gradient, largest, deaf });
     const wide = g.box < 20 ? 2 : 4, a = Math.min(2 * wide + 4, g.box / wide);
     const below = { top: 84, tall: (16 / wide) * a, wide };

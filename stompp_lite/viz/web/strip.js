@@ -86,7 +86,7 @@ export function marks(c, near, cells, side) {
  * - share: frozen share, a column that is filled from below; not where a stage has cells;
  * - flips: share of the signs that changed, a bar above the column; now.most is the highest;
  * - gradient: an arrow below the column, against the data's direction, as wide as `strength` says
- *   beside now.largest, and a cross where none arrives;
+ *   beside now.largest, and a cross where none arrives (nothing, if now.largest is 0);
  * - deaf: whether to hatch the column: it is free, and no gradient arrives any more. */
 export function strip(c, near, g, now) {
   const tones = tonesOf(near), stages = (now.cells ?? now.share).length, cells = [];
@@ -106,7 +106,7 @@ export function strip(c, near, g, now) {
     } else column(c, tones, x, y, g, now.share[l]);
     if (now.deaf?.[l]) hatch(c, tones, x, y, g.box, g.tall);
     if (now.flips) bar(c, tones, x, y, g.box, now.flips[l], now.most);
-    if (now.gradient) arrow(c, tones, x, y + g.tall + 16, g, now.gradient[l], now.largest);
+    if (now.largest > 0) arrow(c, tones, x, y + g.tall + 16, g, now.gradient[l], now.largest);
   }
   if (cells.length) marks(c, near, cells, side);
   if (!now.gradient) return;
