@@ -24,8 +24,8 @@ from stompp_lite.viz import style
 
 #: Components that there are, in the order in which the book meets them.
 NAMES = (
-    "freezing", "predict", "bits", "smoothing", "step", "schedule", "reach", "film", "results",
-    "playground",
+    "freezing", "predict", "bits", "smoothing", "step", "schedule", "reach", "commit", "film",
+    "results", "playground",
 )  # fmt: skip
 _SHARED = (
     "kit",

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from stompp_lite.checks import not_negative, one_of, share
 from stompp_lite.errors import ConfigError, RecordError
@@ -18,11 +19,14 @@ from stompp_lite.lab.record import Record
 from stompp_lite.lab.run import build
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.layers import binary_layers
+from stompp_lite.networks.wiring import wiring
 from stompp_lite.training.data import load
 from stompp_lite.viz import style
 from stompp_lite.viz.components import Component
 
-__all__ = ["blockade_explorer", "columns", "film", "freezing", "gradient_explorer"]
+__all__ = [
+    "blockade_explorer", "columns", "commitment_explorer", "film", "freezing", "gradient_explorer",
+]  # fmt: skip
 
 _SHOWN = 12  # images of a race
 
@@ -110,13 +114,9 @@ def _frame(label: str, frame: Mapping[str, Any]) -> dict[str, Any]:
     return {"at": at, "p": _round(p), "gradient": _round(gradient, 2)}
 
 
-_FILMED = {
-    "method": "method",
-    "arm": "arm",
-    "order": "order",
-    "depth": "binary layers",
-    "seed": "seed",
-}
+_FILMED = {  # what can vary among the runs, and what it is called
+    "method": "method", "arm": "arm", "order": "order", "depth": "binary layers", "seed": "seed",
+}  # fmt: skip
 
 
 def film(runs: Sequence[Record], start: Sequence[str] = ()) -> Component:
@@ -249,3 +249,21 @@ def _reel(record: Record) -> dict[str, Any]:
         "flips": _round(flips, 2),
         "signs": signs,
     }
+
+
+# ---- who still hears -----------------------------------------------------------------------------
+def commitment_explorer(networks: Mapping[str, nn.Module]) -> Component:
+    """Commit stages of drawn networks, and see where gradient still arrives (chapters 6, 13, 16).
+
+    The browser follows the graph that conversion wrote down, for any set of stages, as
+    :meth:`~stompp_lite.networks.trace.Graph.reached` does here.
+
+    Args:
+        networks: label to a network from ``binarize_model``.
+
+    Raises:
+        ConfigError: no network. ConversionError: one that is not converted.
+    """
+    if not networks:
+        raise ConfigError("no network to show; give at least one label and a converted network")
+    return Component("commit", {"networks": {k: wiring(m) for k, m in networks.items()}})

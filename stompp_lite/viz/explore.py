@@ -14,12 +14,19 @@ from stompp_lite.checks import count, number, one_of, share, whole
 from stompp_lite.errors import ConfigError
 from stompp_lite.method import MASK_RULES, ORDERS, SHAPES
 from stompp_lite.viz.components import Component
-from stompp_lite.viz.drawn import blockade_explorer, film, freezing, gradient_explorer
+from stompp_lite.viz.drawn import (
+    blockade_explorer,
+    commitment_explorer,
+    film,
+    freezing,
+    gradient_explorer,
+)
 from stompp_lite.viz.results import results
 
 __all__ = [
-    "bit_calculator", "blockade_explorer", "film", "freezing", "gradient_explorer", "plans",
-    "predict", "question", "results", "schedule_explorer", "smoothing_explorer", "step_explorer",
+    "bit_calculator", "blockade_explorer", "commitment_explorer", "film", "freezing",
+    "gradient_explorer", "plans", "predict", "question", "results", "schedule_explorer",
+    "smoothing_explorer", "step_explorer",
 ]  # fmt: skip
 
 MOST_STAGES = 37  # of the schedule explorer: the lab's network with 36 binary convolutions

@@ -102,9 +102,9 @@ export function render({ model, el }) {
   function paint(c, width, r) {
     const { p, signs } = now(r), g = shape(width);
     strip(c, f.stage, { ...g, box: g.step }, {
-      cells: p.map((share, l) =>
+      cells: p.map((part, l) =>
         signBits(signs[l]).slice(0, g.count).map((bit, i) => ({
-          frozen: place(l, i) < share,
+          frozen: place(l, i) < part,
           up: bit === 1,
         }))
       ),

@@ -194,7 +194,8 @@ function arrow(c, tones, x, y, { box, step }, gradient, largest) {
 const short = (x) => String(Number(x.toPrecision(2)));
 
 /** What a strip's marks mean, for all that it draws. on: {cells, signs, share, deaf} are true or
- * words of a figure's own; `gradient` is the largest and `flips` the most of all frames. */
+ * words of a figure's own; `flips` is the most of all frames and `gradient` the largest, or true
+ * where it only arrives or does not. */
 export function key(parent, on) {
   const list = h("ul", { class: "lbl-legend lbl-key" });
   parent.append(list);
@@ -213,22 +214,22 @@ export function key(parent, on) {
     }, 32);
   }
   const g = { box: 12, step: 14, tall: 14, wide: 1 };
-  if (on.share) {
-    item(
-      words("share", "a stage, dark from below as far as it is frozen"),
-      (c, near) => column(c, tonesOf(near), 2, 1, g, 0.4),
-    );
-  }
+  const filled = (share) => (c, near) => column(c, tonesOf(near), 2, 1, g, share);
+  if (Array.isArray(on.share)) on.share.forEach((text, whole) => item(text, filled(whole)));
+  else if (on.share) item("a stage, dark from below as far as it is frozen", filled(0.4));
   if (on.flips) {
     item(
       `bar above: signs that flipped since the frame before, at most ${short(100 * on.flips)} %`,
       (c, near) => bar(c, tonesOf(near), 2, 18, 12, 0.5, 1),
     );
   }
-  if (on.gradient) {
+  const shown = (gradient, step) => (c, near) =>
+    arrow(c, tonesOf(near), 1, 8, { box: step - 4, step }, gradient, 1);
+  if (on.gradient === true) {
+    item("gradient arrives", shown(1, 26), 28);
+    item("none arrives", shown(0, 14));
+  } else if (on.gradient) {
     const widest = on.gradient > 0 ? `${short(on.gradient)}, the largest here` : on.gradient;
-    const shown = (gradient, step) => (c, near) =>
-      arrow(c, tonesOf(near), 1, 8, { box: step - 4, step }, gradient, 1);
     item(`gradient that arrives: ${widest}`, shown(1, 26), 28);
     item("a millionth of it (between, by powers of ten)", shown(1.01e-6, 26), 28);
     item("less, or none", shown(0, 14));
