@@ -29,13 +29,13 @@ def moving(record: Record) -> None:
         for layer, (p, digits) in enumerate(zip(run["p"][k], run["signs"][k], strict=True)):
             for i, bit in enumerate(f"{int(digits, 16):016b}"):
                 x, y = EDGE + WIDE * layer, EDGE + TALL * i
-                if places[layer, i] < p:
-                    fill = style.FROZEN if bit == "1" else "white"
-                    box = (x + 1, y + 1, x + WIDE - 3, y + TALL - 3)
-                    draw.rectangle(box, fill=fill, outline=style.FROZEN)
-                else:
-                    middle, fill = x + WIDE // 2, style.FAINT if bit == "1" else style.FREE
-                    draw.ellipse((middle - 4, y + 2, middle + 4, y + 10), fill=fill)
+                middle, frozen = x + WIDE // 2, places[layer, i] < p
+                fill, bar = (style.FROZEN, "white") if frozen else (style.FREE, style.FROZEN)
+                shape = draw.rectangle if frozen else draw.ellipse
+                outline = style.FROZEN if frozen else "#8291a1"
+                shape((middle - 5, y + 1, middle + 5, y + 11), fill=fill, outline=outline)
+                if bit == "0":  # as web/strip.js draws -1
+                    draw.line((middle - 3, y + 6, middle + 3, y + 6), fill=bar, width=2)
         bits, right = sum(p == 1 for p in run["p"][k]), run["test"][k]
         told = f"epoch {epoch}: {bits} of {len(run['p'][0])} layers are single bits"
         told += f"; it reads {right:.0f} % of the test digits right"

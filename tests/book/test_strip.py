@@ -183,7 +183,7 @@ def test_the_race_shows_each_digit_once_where_it_can_and_what_the_networks_answe
         assert run["p"][-1] == [1.0] * 4
 
 
-def test_both_networks_run_in_step_and_wrong_answers_are_struck_through(open_page):
+def test_both_networks_run_in_step_and_wrong_answers_have_a_cross(open_page):
     page = open_page(freezing(race()))
     numbers, wrong = page.locator(".lbl-number strong"), page.locator(".lbl-wrong")
     assert numbers.all_text_contents() == ["100 %", "100 %"] and wrong.count() == 0
@@ -191,7 +191,9 @@ def test_both_networks_run_in_step_and_wrong_answers_are_struck_through(open_pag
     move(page, 0.6)
     right = page.locator(".lbl-reads").last.get_attribute("aria-label")
     assert wrong.count() > 0 and f"{12 - wrong.count()} read right; " in right
-    assert "gradient" in wrong.first.evaluate("el => getComputedStyle(el).backgroundImage")
+    look = "el => getComputedStyle(el, '::after').visibility"  # a cross, and not only a color
+    assert wrong.first.evaluate(look) == "visible"
+    assert page.locator(".lbl-reads span:not(.lbl-wrong)").first.evaluate(look) == "hidden"
     assert page.locator(".lbl-lane").first.locator(".lbl-wrong").count() == 0
     for lane, bits in zip(page.locator(".lbl-lane").all(), (2, 3), strict=True):
         label = lane.locator("> canvas").get_attribute("aria-label")
