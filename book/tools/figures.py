@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from build import ROOT
 from stompp_lite.lab.record import Record, read_all
-from stompp_lite.viz import explore, figures, style
+from stompp_lite.viz import drawn, figures, style
 
 STATIC = ROOT / "book" / "_static"
 ROWS, WIDE, TALL, EDGE = 16, 26, 12, 10  # weights of a layer that are drawn; pixels of a cell
@@ -19,7 +19,7 @@ ROWS, WIDE, TALL, EDGE = 16, 26, 12, 10  # weights of a layer that are drawn; pi
 
 def moving(record: Record) -> None:
     """A network that turns into single bits: the landing page's animation as a small GIF."""
-    run = explore.freezing({"": record}).data["runs"][0]
+    run = drawn.columns(record)
     places = np.random.default_rng(0).random((len(run["p"][0]), ROWS))  # who is frozen when
     frames = []
     for k, epoch in enumerate(run["epoch"]):
@@ -29,13 +29,13 @@ def moving(record: Record) -> None:
         for layer, (p, digits) in enumerate(zip(run["p"][k], run["signs"][k], strict=True)):
             for i, bit in enumerate(f"{int(digits, 16):016b}"):
                 x, y = EDGE + WIDE * layer, EDGE + TALL * i
-                if places[layer, i] < p:
-                    fill = style.FROZEN if bit == "1" else "white"
-                    box = (x + 1, y + 1, x + WIDE - 3, y + TALL - 3)
-                    draw.rectangle(box, fill=fill, outline=style.FROZEN)
-                else:
-                    middle, fill = x + WIDE // 2, style.FAINT if bit == "1" else style.FREE
-                    draw.ellipse((middle - 4, y + 2, middle + 4, y + 10), fill=fill)
+                middle, frozen = x + WIDE // 2, places[layer, i] < p
+                fill, bar = (style.FROZEN, "white") if frozen else (style.FREE, style.FROZEN)
+                shape = draw.rectangle if frozen else draw.ellipse
+                outline = style.FROZEN if frozen else "#8291a1"
+                shape((middle - 5, y + 1, middle + 5, y + 11), fill=fill, outline=outline)
+                if bit == "0":  # as web/strip.js draws -1
+                    draw.line((middle - 3, y + 6, middle + 3, y + 6), fill=bar, width=2)
         bits, right = sum(p == 1 for p in run["p"][k]), run["test"][k]
         told = f"epoch {epoch}: {bits} of {len(run['p'][0])} layers are single bits"
         told += f"; it reads {right:.0f} % of the test digits right"

@@ -90,6 +90,13 @@ FIGHT = (
            f"about 10 core-minutes {EPYC}", [
         row(arm=("minimal", "adam"), method="random", blocks=(6, 9), seed=THREE),
     ]),
+    Recipe("shallow-random",
+           "How far do binary weights that are never trained carry a shallow network? Three seeds; "
+           "the deep ones are in fair-random.",
+           "about 5 core-minutes on one Intel Xeon core", [
+        # shown beside STE's runs in chapter 4; no verdict
+        row(arm="minimal", method="random", blocks=(1, 2, 4), seed=THREE),
+    ]),
     Recipe("fashion-tune",
            "Which learning rates on a reduced Fashion-MNIST? Validation split, seed 100.",
            f"about 1 core-hour {EPYC}", [

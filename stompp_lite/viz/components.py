@@ -26,7 +26,7 @@ from stompp_lite.viz.bank import encoded
 #: Components that there are, in the order in which the book meets them.
 NAMES = (
     "freezing", "predict", "predict_curve", "twin", "bits", "smoothing", "arrows", "latents",
-    "step", "schedule", "reach", "film", "results", "playground",
+    "step", "schedule", "reach", "commit", "film", "results", "playground",
 )  # fmt: skip
 _SHARED = (
     "kit",
@@ -34,9 +34,9 @@ _SHARED = (
     "bars",
     "noise",
     "method",
-    "network",
+    "strip",
     "answers",
-    "commit",
+    "gate",
     "curves",
 )  # modules that others import, each after what it imports
 _IMPORT = re.compile(r'^import \{([^}]+)\} from "\./(\w+)\.js";\n', re.MULTILINE)

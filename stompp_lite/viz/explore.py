@@ -6,30 +6,26 @@ to collect compact data. What moves in chapters 1 to 4 is in :mod:`~stompp_lite.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from stompp_lite import rng
-from stompp_lite.checks import count, not_negative, one_of, share, whole, within
-from stompp_lite.errors import ConfigError, RecordError
-from stompp_lite.lab.config import config_of
-from stompp_lite.lab.recipes import run_of
-from stompp_lite.lab.record import Record
-from stompp_lite.lab.run import build
+from stompp_lite.checks import count, one_of, share, whole, within
+from stompp_lite.errors import ConfigError
 from stompp_lite.method import MASK_RULES, ORDERS, SHAPES
-from stompp_lite.networks.convert import conversion
-from stompp_lite.networks.layers import binary_layers
-from stompp_lite.training.data import load
-from stompp_lite.viz import style
 from stompp_lite.viz.components import Component
+from stompp_lite.viz.drawn import (
+    blockade_explorer,
+    commitment_explorer,
+    film,
+    freezing,
+    gradient_explorer,
+)
 from stompp_lite.viz.questions import predict, predict_curve
 from stompp_lite.viz.results import results
 
 __all__ = [
-    "blockade_explorer", "film", "freezing", "gradient_explorer", "plans", "predict",
-    "predict_curve", "results", "schedule_explorer",
+    "blockade_explorer", "commitment_explorer", "film", "freezing", "gradient_explorer", "plans",
+    "predict", "predict_curve", "results", "schedule_explorer",
 ]  # fmt: skip
 
 MOST_STAGES = 37  # of the schedule explorer: the lab's network with 36 binary convolutions
@@ -102,180 +98,3 @@ def plans(most: int) -> dict[str, Any]:
                 f"from {values[0]:g} to {values[-1]:g}"
             )
     return {"orders": orders, "shapes": shapes}
-
-
-# ---- recorded runs -------------------------------------------------------------------------------
-def _fractions(record: Record, stages: int) -> list[list[float]]:
-    """Frozen fraction of every stage (of its weights) after each evaluated epoch."""
-    config = config_of(record)
-    steps = record.curves["step"]
-    if not any("stompp" in rule for rule in (config.weights, config.activations)):
-        binary = 1.0 if config.weights != "float" else 0.0  # STE is binary from the first step
-        return [[binary] * stages for _ in steps]
-    total = steps[-1] * config.epochs // record.curves["epoch"][-1]
-    kind = "activation" if "stompp" in config.activations else "weight"
-    schedule = config.plan.schedules(stages, total)[kind]
-    return [schedule.fractions(step - 1) for step in steps]
-
-
-def _round(values: Any, digits: int = 3) -> Any:
-    """Nested numbers with that many significant digits; what is no number becomes 0."""
-    if isinstance(values, list):
-        return [_round(v, digits) for v in values]
-    value = float(values) if values is not None else 0.0
-    return float(f"{value:.{digits}g}") if np.isfinite(value) else 0.0
-
-
-def _measured(record: Record) -> list[list[float]]:
-    if "gradient" not in record.curves:
-        raise RecordError(f"the run {record.name!r} did not measure its gradients")
-    return [[g or 0.0 for g in row] for row in record.curves["gradient"]]
-
-
-def gradient_explorer(runs: Mapping[str, Record]) -> Component:
-    """How far the gradient gets, epoch by epoch, in recorded runs (chapter 9).
-
-    Args:
-        runs: label to a run that measured its gradients.
-
-    Raises:
-        ConfigError: no run. RecordError: a run without gradients.
-    """
-    if not runs:
-        raise ConfigError("no run to show; give at least one label and its record")
-    choices = {}
-    for label, record in runs.items():
-        gradient = _measured(record)
-        p = _fractions(record, len(gradient[0]))
-        hard = record.curves["test_acc_binary"]
-        choices[label] = [
-            {
-                "at": epoch,
-                "p": _round(p[k]),
-                "gradient": _round(gradient[k], 2),
-                "note": f"Accuracy with everything hardened now: {hard[k]:.0f} %.",
-            }
-            for k, epoch in enumerate(record.curves["epoch"])
-        ]
-    return Component("reach", {"axis": "epoch", "choices": choices})
-
-
-def blockade_explorer(frozen: Mapping[str, Sequence[Mapping[str, Any]]]) -> Component:
-    """How far the gradient gets as a share p of all stages is frozen (chapter 6).
-
-    Args:
-        frozen: label to frames ``{"at": p, "p": [stages], "gradient": [stages]}``; a gradient of
-            None is none at all.
-
-    Raises:
-        ConfigError: no frame, a fraction outside [0, 1], a gradient that is no number, or lists of
-            two lengths.
-    """
-    choices = {label: [_frame(label, f) for f in frames] for label, frames in frozen.items()}
-    if not all(choices.values()) or not choices:
-        raise ConfigError("no frame to show; give each label at least one")
-    return Component("reach", {"axis": "p", "choices": choices})
-
-
-def _frame(label: str, frame: Mapping[str, Any]) -> dict[str, Any]:
-    if missing := {"at", "p", "gradient"} - frame.keys():
-        raise ConfigError(f"a frame of {label!r} lacks {', '.join(sorted(missing))}")
-    p = [share(x, f"a frozen fraction of {label!r}") for x in frame["p"]]
-    gradient = [not_negative(g or 0.0, f"a gradient of {label!r}") for g in frame["gradient"]]
-    if len(p) != len(gradient):
-        raise ConfigError(f"{label!r} has {len(p)} stages and {len(gradient)} gradients")
-    at = share(frame["at"], f"p of {label!r}")
-    return {"at": at, "p": _round(p), "gradient": _round(gradient, 2)}
-
-
-_FILMED = {
-    "method": "method",
-    "arm": "arm",
-    "order": "order",
-    "depth": "binary layers",
-    "seed": "seed",
-}
-
-
-def film(runs: Sequence[Record], start: Sequence[str] = ()) -> Component:
-    """Scrub recorded runs and compare two in step (chapters 4, 8, 9 and 10).
-
-    What varies among the runs of method, arm, order, depth and seed can be chosen in the figure.
-
-    Args:
-        runs: runs that measured their gradients and kept signs, such as those of recipe ``film``.
-        start: names of the two that are shown at first; else the first and the last.
-
-    Raises:
-        ConfigError: no run, or none of such a name. RecordError: a run without these curves.
-    """
-    if not runs:
-        raise ConfigError("no run to show; give at least one record")
-    names = [record.name for record in runs]
-    shown = [names.index(one_of(name, names, "run")) for name in start] or [0, len(runs) - 1]
-    reels = [_reel(record) for record in runs]
-    return Component("film", {"runs": reels, "fields": _FILMED, "start": shown})
-
-
-def freezing(runs: Mapping[str, Record]) -> Component:
-    """Networks that turn into single bits, for readers without any vocabulary (the landing page).
-
-    Args:
-        runs: what is frozen first, in words, to a run of recipe ``film``.
-
-    Raises:
-        ConfigError: no run. RecordError: a run that kept no signs.
-    """
-    if not runs:
-        raise ConfigError("no run to show; give at least one label and its record")
-    told = []
-    for label, record in runs.items():
-        reel = _reel(record)
-        layers = [k for k, digits in enumerate(reel["signs"][0]) if digits]  # those with weights
-        told.append(
-            {
-                "name": label,
-                **{key: reel[key] for key in ("epoch", "test", "hard")},
-                "p": [[row[k] for k in layers] for row in reel["p"]],
-                "signs": [[row[k][:4] for k in layers] for row in reel["signs"]],
-            }
-        )
-    return Component("freezing", {"runs": told})
-
-
-def _reel(record: Record) -> dict[str, Any]:
-    gradient = _measured(record)
-    if "signs" not in record.curves:
-        raise RecordError(
-            f"the run {record.name!r} kept no signs; make it with sign_sample=64, as the recipe "
-            "film does"
-        )
-    config = config_of(record)
-    model = build(config, load(record.config["data"]))
-    layers = binary_layers(model)
-    sizes = [
-        sum(layers[w].weight.numel() for w in stage.weights) or 1
-        for stage in conversion(model).stages
-    ]
-    flips = [[f / n for f, n in zip(row, sizes, strict=True)] for row in record.curves["flips"]]
-    run, order = run_of(record), config.plan.order
-    method, arm, depth = run.method, run.arm, run.layers
-    reversed_or_global = method == "stompp" and order in ("reverse", "global")
-    told = [style.look(method).label, "" if order == "forward" else f"{order} order"]
-    told += ["" if arm == "minimal" else arm, f"{depth} convolutions", f"seed {config.seed}"]
-    return {
-        "name": ", ".join(filter(None, told)),
-        "look": order if reversed_or_global else method,
-        "method": style.look(method).label,
-        "arm": arm,
-        "order": order,
-        "depth": depth,
-        "seed": config.seed,
-        "epoch": record.curves["epoch"],
-        "test": _round(record.curves["test_acc"]),
-        "hard": _round(record.curves["test_acc_binary"]),
-        "p": _round(_fractions(record, len(sizes))),
-        "gradient": _round(gradient, 2),
-        "flips": _round(flips, 2),
-        "signs": record.curves["signs"],
-    }

@@ -25,7 +25,7 @@ export function render({ model, el }) {
   const s = { pair: "Gaussian noise, identity", loss, sigma, beside, w: [-0.3, 0.4] };
   const { pick, slide } = controls(f.controls, s, draw);
   pick("loss", "loss of y = " + `${FIRST} s1 + x2 s2`, [
-    ["straight", "straight, 1 − y"],
+    ["straight", "linear, 1 − y"],
     ["curved", "curved, (y − 1)²"],
   ]);
   pick("pair", "noise and surrogate", Object.keys(PAIRS));

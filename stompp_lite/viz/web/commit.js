@@ -1,229 +1,177 @@
-// Commit, then read on: what waits on a page for an answer, and the box that asks for it.
-import { answerFile, forget, keep, readerName, recall, rememberName } from "./answers.js";
-import { button, h, tell } from "./kit.js";
+// Who still hears: commit stages of a drawn network and see where gradient still arrives.
+import { canvas, color } from "./draw.js";
+import { button, controls, frame, h, need, tell } from "./kit.js";
+import { key, row, strip } from "./strip.js";
 
-// ---- what waits ---------------------------------------------------------------------------------
-const WAITS = Symbol.for("the boxes that an element waits for"); // one for all scripts of a page
-
-function hold(node, box) {
-  (node[WAITS] ??= new Set()).add(box);
-  node.classList.add("lbl-hidden");
+/** `start` and every node that it depends on, except through `closed` nodes. */
+export function above(sources, start, closed = []) {
+  const found = new Set(start), shut = new Set(closed), todo = [...start];
+  while (todo.length) {
+    const node = todo.pop();
+    if (shut.has(node)) continue;
+    for (const other of sources[node]) {
+      if (found.has(other)) continue;
+      found.add(other);
+      todo.push(other);
+    }
+  }
+  return found;
 }
 
-function release(node, box) {
-  node[WAITS]?.delete(box);
-  if (!node[WAITS]?.size) node.classList.remove("lbl-hidden");
-}
-
-/** The next element of the page that is not a part of `node`. */
-function after(node, root) {
-  while (node !== root && !node.nextElementSibling) node = node.parentElement;
-  return node === root ? null : node.nextElementSibling;
-}
-
-/** Elements of a stored page that wait for the box in `el`: see questions.py. In a live notebook
- * there are none. */
-function waiting(el, id) {
-  const start = el.classList.contains("lbl-component")
-    ? el.closest(".lbl-ask") ?? el.closest("div.cell")
-    : null;
-  if (!start) return [];
-  const root = start.closest("article") ?? document.body;
-  const follows = (node) =>
-    !start.contains(node) &&
-    start.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING;
-  const mark = [...root.querySelectorAll(`[id="revealed-${CSS.escape(id)}"]`)].find(follows);
-  const found = [];
-  if (mark) {
-    for (let node = after(start, root); node; node = after(node, root)) {
-      while (node !== mark && node.contains(mark)) node = node.firstElementChild;
-      if (node === mark) break;
-      found.push(node);
-    }
-  } else {
-    let node = start;
-    while ((node = node.nextElementSibling) && node.tagName !== "SECTION") found.push(node);
-    const next = after(start, root);
-    if (!found.length && next) found.push(next);
-  }
-  const surprise = (node) =>
-    /^what surprised us/i.test(node.querySelector("h1, h2, h3")?.textContent.trim() ?? "");
-  const spoils = (node) => node.matches(".lbl-spoiler") || surprise(node);
-  const others = [...root.querySelectorAll(".lbl-spoiler, section")].filter(follows);
-  return [...new Set([...found, ...others.filter(spoils)])];
-}
-
-// ---- the box ------------------------------------------------------------------------------------
-const AGAIN = "lbl-start-over"; // all boxes of a page start over together
-
-const pageOf = (el) => el.closest(".jp-Notebook, article") ?? document;
-
-function title() {
-  const heading = document.querySelector("h1")?.cloneNode(true);
-  heading?.querySelectorAll("a").forEach((link) => link.remove());
-  return heading?.textContent.trim() || document.title;
-}
-
-/** Buttons below a question, in `form`: commit, show, start over, save.
- *
- * key: of the record; id: of the mark. Each part is a question: ask, version, why; note, where the
- * answer is told; value(), or null; put(value), which may refuse; text(value); right(value), true,
- * false or null; verdict(value), for null without a guess; show(value, anew); clear(). Returns what
- * a part calls when its value changed. */
-export function askFirst({ model, el, form, key, id, parts }) {
-  const says = h("p", { class: "lbl-says", role: "status", tabindex: "-1" });
-  const row = h("div", { class: "lbl-controls" });
-  const files = h("div", { class: "lbl-controls lbl-files" });
-  const saved = h("span", { class: "lbl-saved", role: "status" });
-  form.append(row, says, files);
-  const box = {}, nodes = waiting(el, id);
-  const commit = button(row, "Commit", () => {
-    store("committed", parts.map((part) => part.value()));
-    finish(parts.map((part) => part.value()), true);
-    says.focus(); // the button that had it is gone
-  }, { disabled: true });
-  const skip = button(row, "Show me without", () => {
-    store("skipped", parts.map(() => null));
-    finish(null, true);
-    says.focus();
-  });
-  const again = button(row, "Start over", () => {
-    dispatchEvent(new CustomEvent(AGAIN, { detail: pageOf(el) }));
-    form.closest(".lbl-figure").querySelector("input, [role=slider]").focus();
-  });
-  const name = h("input", {
-    type: "text",
-    value: readerName(),
-    autocomplete: "name",
-    onchange: () => rememberName(name.value.trim()),
-  });
-  files.append(h("label", { class: "lbl-choice" }, h("span", {}, "your name (optional)"), name));
-  button(files, "Save my answers", save);
-  files.append(saved);
-
-  function ready() {
-    commit.disabled = parts.some((part) => part.value() === null);
-  }
-  function store(state, values) {
-    const before = recall(key).record, when = new Date().toISOString();
-    const kept = before && stale(before).map((a) => ({
-      title: before.title,
-      state: before.state,
-      when: before.when,
-      ...a,
-    }));
-    keep(key, {
-      title: title(),
-      state,
-      when,
-      answers: parts.map((part, k) => ({
-        question: part.ask,
-        version: part.version,
-        answer: values[k] === null ? "" : part.text(values[k]),
-        right: values[k] === null ? null : part.right(values[k]),
-        value: values[k],
-      })),
-      earlier: [...(before?.earlier ?? []), ...(kept ?? [])],
-    });
-  }
-  function stale(record) { // answers to what is asked no longer
-    return record.answers.filter((a) =>
-      !parts.some((part) => part.version === a.version && (a.value === null || part.fits(a.value)))
-    );
-  }
-  function finish(values, anew) {
-    for (const node of nodes) release(node, box);
-    dispatchEvent(new Event("resize")); // what scrolls is measured anew, and becomes a tab stop
-    parts.forEach((part, k) => {
-      const value = values ? values[k] : null, told = part.verdict(value);
-      part.note.hidden = false;
-      part.note.replaceChildren(h("strong", {}, told), ` ${part.why}`);
-      part.show(value, anew);
-    });
-    const judged = parts.map((part, k) => values && part.right(values[k])).filter((r) =>
-      r !== null
-    );
-    const right = judged.filter(Boolean).length;
-    const count = judged.length ? `${right} of ${judged.length} as you predicted. ` : "";
-    says.textContent = `${count}Read on for more.`;
-    tell(model, { answers: parts.map((p, k) => values && p.text(values[k])), committed: !!values });
-    commit.hidden = skip.hidden = true;
-    again.hidden = false;
-  }
-  function reset() {
-    forget(key);
-    begin();
-    tell(model, { answers: [], committed: false });
-  }
-  function begin() {
-    for (const part of parts) {
-      part.clear();
-      part.note.hidden = true;
-    }
-    commit.hidden = skip.hidden = false;
-    again.hidden = true;
-    saved.textContent = "";
-    for (const node of nodes) hold(node, box);
-    says.textContent = nodes.length ? "The part that answers this is hidden until you commit." : "";
-    ready();
-  }
-  function resume() { // with what was answered before
-    const { record, lost } = recall(key);
-    if (lost) {
-      says.textContent = "An answer of yours from an earlier edition could not be read any more. " +
-        says.textContent;
-    }
-    if (!record) return;
-    const mine = (part) => record.answers.find((a) => a.version === part.version);
-    const usable = parts.map((part) => {
-      const a = mine(part);
-      return Boolean(a) &&
-        (record.state === "skipped" || (part.fits(a.value) && part.put(a.value)));
-    });
-    if (usable.every(Boolean)) {
-      return finish(record.state === "skipped" ? null : parts.map((p) => p.value()), false);
-    }
-    again.hidden = false;
-    const old = stale(record);
-    parts.forEach((part, k) => {
-      const before = record.answers[k];
-      if (usable[k] || !old.includes(before) || record.state === "skipped") return;
-      part.note.hidden = false;
-      part.note.textContent = `You answered an earlier wording: “${before.question}” with ` +
-        `“${before.answer}”. That stays in your file. Here the question is asked anew.`;
-    });
-    ready();
-  }
-  function save() {
-    rememberName(name.value.trim());
-    const file = answerFile(name.value.trim());
-    if (!file) {
-      saved.textContent = "There is nothing to save yet: commit to an answer first.";
-      return;
-    }
-    const blob = new Blob([file.text], { type: "application/json" });
-    const link = h("a", { href: URL.createObjectURL(blob), download: file.name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-    saved.textContent = `Saved as ${file.name}.`;
-  }
-  const linked = () => { // a link into what is hidden shows it
-    const target = location.hash &&
-      document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    const hidden = (node) => node.contains(target) && node.classList.contains("lbl-hidden");
-    if (!target || !nodes.some(hidden)) return;
-    for (const node of nodes) release(node, box);
-    dispatchEvent(new Event("resize"));
-    says.textContent = "A link led you past this question, so what follows is open. " +
-      "You can still commit.";
-    target.scrollIntoView();
+/** What gradient from the loss reaches once the stages `committed` pass none: all nodes, the names
+ * of parameters, which stages it arrives at, which free ones it does not teach (deaf), and the
+ * parameters in front of what is committed that it still reaches (leaks). With a surrogate,
+ * committed stages pass gradient. */
+export function hears(net, committed, surrogate = false) {
+  const done = new Set(committed);
+  const closed = net.stages.flatMap((stage, l) => done.has(l) ? stage.closed : []);
+  const seen = above(net.sources, net.outputs, surrogate ? [] : closed);
+  const before = above(net.sources, closed);
+  const names = (set) => net.parameters.filter(([node]) => set(node)).map(([, name]) => name);
+  return {
+    seen,
+    reached: names((node) => seen.has(node)),
+    leaks: names((node) => seen.has(node) && before.has(node)),
+    arrives: net.stages.map((stage) => stage.ends.some((node) => seen.has(node))),
+    deaf: net.stages.map((stage, l) => !done.has(l) && !stage.learns.some((n) => seen.has(n))),
   };
-  addEventListener(AGAIN, ({ detail }) => {
-    if (el.isConnected && pageOf(el) === detail) reset();
+}
+
+/** [0, 1, 2, 5] as "stages 0 to 2 and 5". */
+export function listed(stages) {
+  const runs = [];
+  for (const l of stages) {
+    if (runs.at(-1)?.at(-1) === l - 1) runs.at(-1).push(l);
+    else runs.push([l]);
+  }
+  const told = runs.flatMap((one) => one.length > 2 ? [`${one[0]} to ${one.at(-1)}`] : one);
+  const last = told.pop(), before = told.length ? `${told.join(", ")} and ` : "";
+  return `stage${stages.length > 1 ? "s" : ""} ${before}${last}`;
+}
+
+export function render({ model, el }) {
+  const { networks } = model.get("data"), names = Object.keys(networks ?? {});
+  need(names.length > 0, "there is no network to show");
+  for (const name of names) need(networks[name].stages?.length > 0, `${name} has no stages`);
+  const f = frame(el, "Who still hears");
+  const s = { name: names[0], committed: [], surrogate: false };
+  const net = () => networks[s.name], stages = () => net().stages.map((_, l) => l);
+
+  const { pick } = controls(f.controls, s, make);
+  if (names.length > 1) pick("name", "network", names);
+  const commit = (list) => {
+    s.committed = list.toSorted((a, b) => a - b);
+    draw();
+  };
+  const free = () => stages().filter((l) => !s.committed.includes(l));
+  const next = (at) => () => commit([...s.committed, ...free().slice(...at)]);
+  button(f.controls, "Next from the input", next([0, 1]));
+  button(f.controls, "Next from the output", next([-1]));
+  button(f.controls, "Free all", () => commit([]));
+  const passes = button(f.controls, "Surrogate gradient", () => {
+    s.surrogate = !s.surrogate;
+    draw();
+  }, { "aria-pressed": "false" });
+
+  const drawn = canvas(f.stage, { height: 118, label: "", draw: paint });
+  const switches = h("div", {
+    class: "lbl-stages",
+    role: "group",
+    "aria-label": "stages, input first: press one to commit it or to free it",
   });
-  begin();
-  resume();
-  addEventListener("hashchange", linked);
-  linked();
-  return ready;
+  f.stage.append(switches);
+  key(f.stage, {
+    share: ["a free stage", "a committed stage: all of it is bits"],
+    gradient: true,
+    deaf: "deaf: it is free, but no gradient reaches its weights",
+  });
+  f.stage.append(
+    h(
+      "p",
+      { class: "lbl-strip" },
+      "An arc is a path of real numbers, dashed where no gradient comes along it.",
+    ),
+  );
+  const toggle = (l) =>
+    commit(s.committed.includes(l) ? s.committed.filter((k) => k !== l) : [...s.committed, l]);
+  const place = (width) => row(width, net().stages.length, { top: 46 });
+  drawn.node.addEventListener("click", (event) => {
+    const g = place(drawn.node.clientWidth), l = Math.floor((event.offsetX - g.at(0)[0]) / g.step);
+    if (l in net().stages) toggle(l);
+  });
+
+  function paint(c, width) {
+    const g = place(width), { arrives, deaf, seen } = hears(net(), s.committed, s.surrogate);
+    const [accent, line] = ["accent", "line"].map((name) => color(name, f.stage));
+    for (const { from, to, sum } of net().arcs) { // gradient takes it if it reaches the sum
+      const heard = seen.has(sum), [left, top] = g.at(0), edge = (g.step - g.box) / 2;
+      const x = left + from * g.step - edge, end = left + to * g.step - edge;
+      const high = top - Math.min(46, 18 + 8 * (to - from));
+      c.strokeStyle = heard ? accent : line;
+      c.lineWidth = heard ? 2 : 1;
+      c.setLineDash(heard ? [] : [3, 3]);
+      c.beginPath();
+      c.moveTo(x, top - 2);
+      c.bezierCurveTo(x, high, end, high, end, top - 2);
+      c.stroke();
+    }
+    c.setLineDash([]);
+    const share = stages().map((l) => Number(s.committed.includes(l)));
+    strip(c, f.stage, g, { share, gradient: arrives.map(Number), largest: 1, deaf });
+  }
+  function make() {
+    s.committed = [];
+    switches.replaceChildren();
+    for (const l of stages()) {
+      const { weights, activations } = net().stages[l];
+      button(switches, String(l), () => toggle(l), {
+        "aria-label": `stage ${l}: ${[...weights, ...activations].join(", ")}`,
+      });
+    }
+    draw();
+  }
+  function draw() {
+    const found = hears(net(), s.committed, s.surrogate), list = s.committed;
+    passes.setAttribute("aria-pressed", String(s.surrogate));
+    [...switches.children].forEach((node, l) =>
+      node.setAttribute("aria-pressed", String(list.includes(l)))
+    );
+    const deaf = stages().filter((l) => found.deaf[l]), many = deaf.length > 1;
+    const told = [list.length ? `Committed: ${listed(list)}.` : "Nothing is committed."];
+    const heard = deaf.length === 0 && list.length < stages().length;
+    if (deaf.length) {
+      const [first, ...rest] = listed(deaf);
+      told.push(
+        `${first.toUpperCase()}${rest.join("")} hear${many ? "" : "s"} nothing: ` +
+          `${many ? "their" : "its"} weights cannot learn any more, although they are free.`,
+      );
+    } else if (heard) told.push("Every free stage still hears.");
+    else told.push("No stage is free.");
+    if (list.length && s.surrogate) {
+      told.push("Committed stages pass a surrogate gradient, so it gets through to the input.");
+    } else if (list.length && list.every((l, k) => l === k)) { // all in front of something
+      const { length } = found.leaks;
+      told.push(
+        length
+          ? `A path of real numbers leads around what is committed: ${length} float parameters ` +
+            `there still learn, such as ${found.leaks[0]}.`
+          : "Nothing in front of it learns any more.",
+      );
+    }
+    f.say(told.join(" "));
+    drawn.describe(`${s.name}: ${stages().length} stages from input to loss. ${told.join(" ")}`);
+    drawn.paint();
+    f.data(() => [
+      ["stage", "what is in it", "committed", "gradient arrives", "its weights learn"],
+      ...net().stages.map(({ weights, activations }, l) => [
+        l,
+        [...weights, ...activations].join(", "),
+        list.includes(l) ? "yes" : "no",
+        found.arrives[l] ? "yes" : "no",
+        list.includes(l) || found.deaf[l] ? "no" : "yes",
+      ]),
+    ]);
+    tell(model, { ...s });
+  }
+  make();
 }

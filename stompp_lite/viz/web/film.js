@@ -1,7 +1,7 @@
 // Training film (chapters 4, 8, 9, 10): scrub recorded runs; compare two in step.
 import { canvas, color, legend, look, plot, timeLine, word } from "./draw.js";
 import { choice, controls, frame, h, need, numbers, player, signBits, tell } from "./kit.js";
-import { network } from "./network.js";
+import { key, marks, place, row, strip } from "./strip.js";
 
 const EACH = ["p", "gradient", "flips", "signs"]; // one list of stages for each frame
 const SIDE = 8; // signs of a layer are drawn in rows of eight
@@ -81,21 +81,32 @@ export function render({ model, el }) {
   });
   const keys = h("div");
   f.stage.append(keys);
+  // one scale for all runs: the share of flips of the highest bar, the gradient of the widest arrow
+  const most = Math.max(...runs.flatMap((r) => r.flips.slice(1).flat()), 1e-9);
+  const largest = Math.max(...runs.flatMap((r) => r.gradient.flat()));
   const strips = ["a", "b"].map((slot) => {
     const title = h("p", { class: "lbl-strip" });
     f.stage.append(title);
     return {
       slot,
       title,
-      drawn: canvas(f.stage, { height: 104, label: "", draw: (c, w) => strip(c, w, of(slot)) }),
+      drawn: canvas(f.stage, { height: 104, label: "", draw: (c, w) => drawStrip(c, w, of(slot)) }),
     };
+  });
+  key(f.stage, {
+    share: true,
+    flips: most,
+    gradient: largest,
+    deaf: true,
+    cells: ["free: a real number", "frozen: a single bit"],
+    signs: true,
   });
   const pair = h("div", { class: "lbl-signs" });
   f.stage.append(
     h(
       "p",
       { class: "lbl-strip" },
-      "Signs of 64 weights of that layer, dark is +1; framed, flipped since the frame before",
+      "64 weights of that layer; framed: the sign flipped since the frame before",
     ),
     pair,
   );
@@ -105,21 +116,21 @@ export function render({ model, el }) {
     return {
       slot,
       drawn: canvas(cell, {
-        height: (w) => SIDE * tile(w) + 2,
+        height: (w) => SIDE * tile(w) + 4,
         label: "",
         draw: (c, w) => drawSigns(c, w, of(slot)),
       }),
     };
   });
-  function strip(c, width, run) {
-    const now = at(run, s.k), step = (width - 66) / now.p.length;
-    network(c, width, 26, now, Math.max(...run.gradient.flat()), f.stage);
-    const both = ["a", "b"].flatMap((n) => of(n).flips.slice(1).flat()); // one scale for the two
-    const most = Math.max(...both, 1e-9);
-    c.fillStyle = color("frozen-line", f.stage);
-    now.flips.forEach((share, l) => {
-      const tall = share > 0 ? Math.max(1, 20 * Math.sqrt(Math.min(share / most, 1))) : 0;
-      c.fillRect(22 + l * step, 23 - tall, Math.max(step - 5, 3), tall);
+  function drawStrip(c, width, run) {
+    const { p: share, gradient, flips } = at(run, s.k);
+    strip(c, f.stage, row(width, share.length, { top: 26 }), {
+      share,
+      gradient,
+      flips,
+      most,
+      largest,
+      deaf: share.map((p, l) => p < 1 && gradient[l] === 0),
     });
   }
   const tile = (width) => Math.max(4, Math.min(18, Math.floor(width / SIDE)));
@@ -133,23 +144,25 @@ export function render({ model, el }) {
   function drawSigns(c, width, run) {
     const found = sampled(run),
       a = tile(width),
-      [free, frozen, accent, ink] = ["free", "frozen", "accent", "ink"].map((n) =>
-        color(n, f.stage)
-      );
+      [accent, ink] = ["accent", "ink"].map((n) => color(n, f.stage));
     if (!found) {
       c.fillStyle = ink;
       c.font = "13px system-ui, sans-serif";
       c.fillText(s.layer < run.p[0].length ? "no binary weights here" : "no such layer", 2, 20);
       return;
     }
-    found.signs.forEach((bit, i) => {
-      const x = 1 + (i % SIDE) * a, y = 1 + Math.floor(i / SIDE) * a;
-      c.fillStyle = bit ? frozen : free;
-      c.fillRect(x, y, a - 1, a - 1);
-      if (!found.flipped[i]) return;
-      c.strokeStyle = accent;
-      c.lineWidth = 2.5;
-      c.strokeRect(x + 1, y + 1, a - 3, a - 3);
+    const share = at(run, s.k).p[s.layer];
+    const cells = found.signs.map((bit, i) => ({
+      x: 3 + (i % SIDE) * a,
+      y: 3 + Math.floor(i / SIDE) * a,
+      frozen: place(s.layer, i) < share,
+      up: bit === 1,
+    }));
+    marks(c, f.stage, cells, Math.max(a - 5, 2));
+    c.strokeStyle = accent;
+    c.lineWidth = 2;
+    cells.forEach(({ x, y }, i) => {
+      if (found.flipped[i]) c.strokeRect(x - 1.5, y - 1.5, a - 2, a - 2);
     });
   }
 
@@ -163,14 +176,14 @@ export function render({ model, el }) {
     layer.set(s.layer);
     for (const slot of ["a", "b"]) {
       boxes[slot].box.style.borderColor = `var(--lbl-${paint(slot)})`;
-      for (const [key, box] of boxes[slot].choices) box.set(of(slot)[key]);
+      for (const [field, box] of boxes[slot].choices) box.set(of(slot)[field]);
     }
     const [a, b] = [of("a"), of("b")],
       x = [...new Set([...a.epoch, ...b.epoch])].sort((p, q) => p - q);
-    const on = (run, key) =>
+    const on = (run, what) =>
       x.map((epoch) => {
         const i = run.epoch.indexOf(epoch);
-        return i < 0 ? null : run[key][i];
+        return i < 0 ? null : run[what][i];
       });
     curves.set([x, on(a, "test"), on(a, "hard"), on(b, "test"), on(b, "hard")]);
     keys.replaceChildren();
@@ -187,8 +200,7 @@ export function render({ model, el }) {
     curves.redraw();
     const told = strips.map(({ title, drawn, slot }) => {
       const run = of(slot), now = at(run, s.k), frozen = `${done(now.p)} of ${now.p.length} stages`;
-      title.textContent = `${run.name}: bars, signs that flipped since the frame before; boxes, ` +
-        "how frozen; arrows, gradient that arrives";
+      title.textContent = run.name;
       drawn.describe(`${run.name}, epoch ${now.epoch}: ${frozen} frozen.`);
       drawn.paint();
       const moved = (100 * sum(now.flips) / now.flips.length).toFixed(1);
@@ -206,7 +218,7 @@ export function render({ model, el }) {
       drawn.paint();
     }
     f.say(`Epoch ${at(of("a"), s.k).epoch}. ${told.join(" ")}`);
-    const row = (r) => (epoch, i) => [
+    const line = (r) => (epoch, i) => [
       r.name,
       epoch,
       r.test[i],
@@ -217,7 +229,7 @@ export function render({ model, el }) {
     const columns = ["run", "epoch", "test accuracy, %", "all hardened, %", "stages frozen"];
     f.data(() => [
       [...columns, `signs of layer ${s.layer}, hexadecimal`],
-      ...["a", "b"].flatMap((slot) => of(slot).epoch.map(row(of(slot)))),
+      ...["a", "b"].flatMap((slot) => of(slot).epoch.map(line(of(slot)))),
     ]);
     tell(model, { ...s });
   }

@@ -1,148 +1,156 @@
-// A network turns into single bits, layer by layer (the landing page): a recorded run, replayed.
-import { canvas, color } from "./draw.js";
-import { button, frame, h, need, numbers, player, signBits, slider, tell } from "./kit.js";
+// A race (the landing page): one network turns into single bits from its input on, the same network
+// from its output on, in step. Recorded runs, replayed.
+import { canvas, color, onTheme } from "./draw.js";
+import { frame, h, need, numbers, player, signBits, slider, tell } from "./kit.js";
+import { key, place, row, strip } from "./strip.js";
 
-const ROWS = 16; // weights of a layer that are drawn
-
-/** When an entry has its turn within its layer's window: a fixed number in [0, 1). */
-function place(layer, i) {
-  const x = Math.sin(12.9898 * (layer + 1) + 78.233 * (i + 1)) * 43758.5453;
-  return x - Math.floor(x);
+/** A digit of `side` × `side` gray pixels, from 0 to 16. */
+function image(pixels, side) {
+  const node = h("canvas", { width: side, height: side });
+  const draw = () => {
+    const c = node.getContext("2d");
+    c.clearRect(0, 0, side, side);
+    c.fillStyle = color("ink", node);
+    pixels.forEach((v, i) => {
+      c.globalAlpha = v / 16;
+      c.fillRect(i % side, Math.floor(i / side), 1, 1);
+    });
+  };
+  onTheme(draw);
+  new ResizeObserver(draw).observe(node); // once it stands on the page, where colors are known
+  return node;
 }
 
 export function render({ model, el }) {
-  const { runs } = model.get("data");
-  need(Array.isArray(runs) && runs.length > 0, "there is no run to show");
+  const { runs, images, labels, side } = model.get("data");
+  need(runs?.length === 2, "a race needs two runs");
+  const [first] = runs;
   for (const r of runs) {
     numbers(r.epoch, `the epochs of ${r.name}`, 0);
-    for (const key of ["test", "hard", "p", "signs"]) {
-      need(r[key]?.length === r.epoch.length, `${r.name} has no ${key} for each epoch`);
+    need(
+      String(r.epoch) === String(first.epoch),
+      `${r.name} was not judged after the epochs of ${first.name}`,
+    );
+    for (const name of ["test", "hard", "p", "signs", "answers"]) {
+      need(r[name]?.length === r.epoch.length, `${r.name} has no ${name} for each epoch`);
+    }
+    for (const told of r.answers) {
+      need(told.length === labels.length, `${r.name} has ${told.length} answers to show`);
     }
   }
-  const f = frame(el, "A network turns into single bits");
-  const s = { run: 0, t: 0 };
-  const end = () => runs[s.run].epoch.length;
+  need(images?.length === labels.length, `${labels.length} labels for ${images?.length} images`);
+  const f = frame(el, "A race: two networks turn into single bits");
+  const s = { t: 0 }, end = first.epoch.length - 1, L = first.p[0].length;
 
-  const orders = h("div", {
-    class: "lbl-orders",
-    role: "group",
-    "aria-label": "which layers freeze first",
-  }, h("span", {}, "Freeze"));
-  f.controls.append(orders);
-  const switches = runs.map((r, k) =>
-    button(orders, r.name, () => {
-      s.run = k;
-      draw();
-    }, { "aria-pressed": "false" })
-  );
   const time = slider(f.controls, {
     label: "training",
     min: 0,
-    max: end(),
+    max: end,
     step: 0.05,
     value: 0,
-    show: (t) =>
-      `${Math.round((t / end()) * runs[s.run].epoch.at(-1))} of ${runs[s.run].epoch.at(-1)} epochs`,
+    show: (t) => `epoch ${first.epoch[Math.floor(t)]} of ${first.epoch[end]}`,
     on: (t) => {
       s.t = t;
       draw();
     },
   });
-  const play = player(f.controls, time, 9);
-  const drawn = canvas(f.stage, { height: (w) => tile(w).b * ROWS + 26, label: "", draw: paint });
-  const tall = () => h("div", { class: "lbl-number" }, h("strong"), h("span"));
-  const counts = [tall(), tall(), tall()];
-  f.stage.append(h("div", { class: "lbl-numbers" }, ...counts));
+  const play = player(f.controls, time, 11);
+  const race = h("div", { class: "lbl-race" });
+  f.stage.append(race);
+  const lanes = runs.map((r, k) => {
+    const number = h("strong"), digits = h("div", { class: "lbl-reads", role: "img" });
+    const said = images.map((pixels) => {
+      const answer = h("span");
+      digits.append(h("div", {}, image(pixels, side), answer));
+      return answer;
+    });
+    const head = h(
+      "div",
+      { class: "lbl-number" },
+      h("span", { class: "lbl-name" }, `Frozen ${r.name}`),
+      number,
+      h("span", {}, "of unseen digits read right"),
+    );
+    const lane = h("div", { class: `lbl-lane lbl-lane-${k}` }, head, digits);
+    race.append(lane);
+    const drawn = canvas(lane, {
+      height: (w) => shape(w).tall + 24,
+      label: "",
+      draw: (c, w) => paint(c, w, r),
+    });
+    return { r, number, digits, said, drawn };
+  });
+  key(f.stage, {
+    cells: ["a number that can still change", "a single bit, fixed for good"],
+    signs: "with a bar: negative, −1; without: positive, +1",
+  });
 
-  /** The run at time t. What is frozen of a layer grows between two frames on a straight line. */
-  function now() {
-    const r = runs[s.run],
-      k = Math.floor(s.t),
-      before = r.p[k - 1] ?? r.p[0].map(() => 0),
-      after = r.p[Math.min(k, end() - 1)];
-    const shown = Math.max(Math.min(Math.round(s.t), end()) - 1, 0);
+  /** A run at time t. What is frozen of a layer grows between two frames on a straight line. */
+  function now(r) {
+    const k = Math.floor(s.t), after = r.p[Math.min(k + 1, end)], moved = s.t - k;
     return {
-      p: before.map((p, l) => p + (s.t - k) * (after[l] - p)),
-      signs: r.signs[shown],
-      test: s.t < 0.5 ? null : r.test[shown],
-      hard: s.t < 0.5 ? null : r.hard[shown],
+      p: r.p[k].map((p, l) => p + moved * (after[l] - p)),
+      ...Object.fromEntries(["signs", "test", "answers"].map((name) => [name, r[name][k]])),
     };
   }
-  function tile(width) { // a cell's width and height
-    const a = Math.max(3, Math.min(30, (width - 4) / runs[s.run].p[0].length));
-    return { a, b: Math.max(5, Math.min(13, a)) };
+  const done = (p) => p.filter((x) => x > 0.999).length;
+  function shape(width) { // fewer weights of a layer on a narrow screen
+    const small = el.clientWidth < 560, count = small ? 12 : 16;
+    const tall = count * Math.max(5, Math.min(small ? 9 : 12, width / L));
+    return { count, ...row(width, L, { left: 1, right: 1, top: 2, tall }) };
   }
-  function paint(c, width) {
-    const { p, signs } = now(),
-      { a, b } = tile(width),
-      [free, frozen, line, ink] = ["free", "frozen", "line", "ink"].map((n) => color(n, f.stage));
-    const left = (width - a * p.length) / 2;
-    p.forEach((share, l) => {
-      const found = signBits(signs[l]);
-      for (let i = 0; i < ROWS; i++) {
-        const x = left + l * a, y = 2 + i * b, hard = place(l, i) < share;
-        if (hard) {
-          c.fillStyle = found[i] ? frozen : free;
-          c.fillRect(x + 1, y + 1, a - 2, b - 2);
-          c.strokeStyle = frozen;
-          c.lineWidth = 1;
-          c.strokeRect(x + 1.5, y + 1.5, a - 3, b - 3);
-        } else {
-          c.fillStyle = found[i] ? line : free; // darker where it leans to +1
-          c.globalAlpha = found[i] ? 0.55 : 1;
-          c.beginPath();
-          c.arc(x + a / 2, y + b / 2, Math.max(Math.min(a, b) * 0.36, 1), 0, 7);
-          c.fill();
-          c.globalAlpha = 1;
-        }
-      }
+  function paint(c, width, r) {
+    const { p, signs } = now(r), g = shape(width);
+    strip(c, f.stage, { ...g, box: g.step }, {
+      cells: p.map((part, l) =>
+        signBits(signs[l]).slice(0, g.count).map((bit, i) => ({
+          frozen: place(l, i) < part,
+          up: bit === 1,
+        }))
+      ),
     });
-    c.fillStyle = ink;
+    c.fillStyle = color("ink", f.stage);
     c.font = "13px system-ui, sans-serif";
-    c.fillText("picture in", left, ROWS * b + 20);
+    c.fillText("picture in", 1, g.tall + 18);
     c.textAlign = "right";
-    c.fillText("answer out", left + a * p.length, ROWS * b + 20);
+    c.fillText("answer out", width - 1, g.tall + 18);
     c.textAlign = "left";
   }
   function draw() {
-    const { p, test, hard } = now(), done = p.filter((x) => x > 0.999).length, r = runs[s.run];
-    switches.forEach((node, k) => node.setAttribute("aria-pressed", String(k === s.run)));
-    const texts = [[`${done} of ${p.length}`, "layers are single bits"], [
-      test === null ? "–" : `${test.toFixed(0)} %`,
-      "of unseen digits read right",
-    ], [hard === null ? "–" : `${hard.toFixed(0)} %`, "if all of it became bits now"]];
-    counts.forEach((node, k) => {
-      [node.firstChild.textContent, node.lastChild.textContent] = texts[k];
+    const epoch = first.epoch[Math.floor(s.t)];
+    const told = lanes.map(({ r, number, digits, said, drawn }) => {
+      const { p, test, answers } = now(r), right = `${test.toFixed(0)} %`;
+      number.textContent = right;
+      said.forEach((node, i) => {
+        node.textContent = answers[i];
+        node.className = answers[i] === labels[i] ? "" : "lbl-wrong";
+      });
+      const wrong = [...answers].flatMap((a, i) => a === labels[i] ? [] : [`${labels[i]} as ${a}`]);
+      digits.setAttribute(
+        "aria-label",
+        `${answers.length} unseen digits: ${answers.length - wrong.length} read right` +
+          (wrong.length ? `; ${wrong.join(", ")}.` : "."),
+      );
+      const bits = `${done(p)} of ${L} layers are single bits`;
+      drawn.describe(
+        `Frozen ${r.name}, epoch ${epoch}: some weights of each layer, input at the left; dots ` +
+          `can still change, squares are single bits, a bar says −1. ${bits}.`,
+      );
+      drawn.paint();
+      return [`Frozen ${r.name}: ${bits}, ${right} read right.`, `${right} ${r.name}`];
     });
-    drawn.paint();
-    const told = `Freezing ${r.name}: ${done} of ${p.length} layers are single bits${
-      test === null ? "." : `; it reads ${test.toFixed(0)} % of the test digits right.`
-    }`;
-    drawn.describe(
-      `${ROWS} weights of each layer, input at the left: dots are real numbers, squares single ` +
-        `bits, dark +1 and light −1. ${told}`,
-    );
     f.say(
-      s.t >= end()
-        ? `Done: a network of single bits that reads ${
-          r.test.at(-1).toFixed(0)
-        } % of the test digits right. Now try another order.`
-        : told,
+      s.t >= end
+        ? "Both are made of single bits now. They began as the same network and saw the same " +
+          `images; only the order of freezing differs: ${told[0][1]}, ${told[1][1]}.`
+        : told.map(([sentence]) => sentence).join(" "),
     );
-    f.data(
-      () => [
-        ["freezing", "epoch", "right as it is, %", "right if all became bits, %", "layers frozen"],
-        ...runs.flatMap((q) =>
-          q.epoch.map((epoch, i) => [
-            q.name,
-            epoch,
-            q.test[i],
-            q.hard[i],
-            q.p[i].filter((x) => x === 1).length,
-          ])
-        ),
-      ],
-    );
+    f.data(() => [
+      ["frozen", "epoch", "right as it is, %", "right if all became bits, %", "layers frozen"],
+      ...runs.flatMap((r) =>
+        r.epoch.map((e, i) => [r.name, e, r.test[i], r.hard[i], done(r.p[i])])
+      ),
+    ]);
     tell(model, { ...s });
   }
   draw();
@@ -153,6 +161,6 @@ export function render({ model, el }) {
         play.click();
       }
     }, { threshold: 0.5 });
-    seen.observe(drawn.node);
+    seen.observe(lanes[0].drawn.node);
   }
 }

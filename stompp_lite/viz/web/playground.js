@@ -1,7 +1,7 @@
 // The playground: train a small binary network here, live.
 import { canvas, color, legend, look, plot, word } from "./draw.js";
 import { button, choice, frame, h, need, tell } from "./kit.js";
-import { blend, network } from "./network.js";
+import { blend, key, row, strip } from "./strip.js";
 
 const METHODS = ["float", "ste", "stompp", "stompp+ste"];
 const KEPT = [[1, 3], [8, 2], [3, 3], [10, 3, 2, 3]]; // dashes of earlier runs, whose curves stay
@@ -102,20 +102,18 @@ export function render({ model, el }) {
   });
   const keys = h("div");
   right.append(keys);
-  const strip = canvas(f.stage, {
+  const stages = canvas(f.stage, {
     height: 150,
     label: "The stages of the network",
     draw: paintStrip,
   });
-  legend(f.stage, [
-    { label: "free", tone: "free", square: true },
-    { label: "frozen", tone: "frozen", square: true },
-    { label: "gradient that arrives", tone: "accent" },
-    {
-      label: "below: 16 weights of each layer, filled where frozen; circle +, square −",
-      tone: "frozen-line",
-    },
-  ]);
+  key(f.stage, {
+    share: true,
+    gradient: "the largest so far",
+    deaf: true,
+    cells: ["below, 16 weights of each layer: free", "frozen"],
+    signs: true,
+  });
   const tint = ({ method, order }) =>
     look(method === "stompp" && order in LOOKS ? order : method).tone;
   const title = (q) =>
@@ -200,7 +198,7 @@ export function render({ model, el }) {
   function draw() {
     if (!now) return;
     picture.paint();
-    strip.paint();
+    stages.paint();
     const every = Math.max(1, Math.ceil(losses.length / 500));
     const thin = losses.filter((_, i) => i % every === 0);
     lossPlot.set(thin.length > 1 ? [thin.map((_, i) => i * every), thin] : [[0, 1], [null, null]]);
@@ -221,7 +219,7 @@ export function render({ model, el }) {
         ? "What the network answers in the plane, with the training points."
         : "True digit against the network's answer, for the test images.",
     );
-    strip.describe(`${done} frozen, with the gradient that arrives at each.`);
+    stages.describe(`${done} frozen, with the gradient that arrives at each.`);
     f.data(() => [
       ["epoch", "test accuracy, %", "hardened, %"],
       ...curve.epoch.map((e, i) => [e, curve.test[i], curve.hard[i]].map((x) => x.toFixed(1))),
@@ -272,21 +270,18 @@ export function render({ model, el }) {
   }
   function paintStrip(c, width) {
     if (!now) return;
-    network(c, width, 6, now, now.largest, f.stage);
-    const L = now.p.length, step = (width - 66) / L, a = Math.max(2, Math.min(8, (step - 3) / 4));
-    now.signs.forEach((signs, k) =>
-      signs.forEach((sign, i) => {
-        const x = 22 + (k + 1) * step + (i % 4) * a + a / 2,
-          y = 84 + Math.floor(i / 4) * (a + 2) + a / 2,
-          r = 0.38 * a;
-        c.fillStyle = c.strokeStyle = color("frozen-line", f.stage);
-        c.beginPath();
-        if (sign > 0) c.arc(x, y, r, 0, 7);
-        else c.rect(x - r, y - r, 2 * r, 2 * r);
-        if (now.masks[k][i]) c.fill();
-        else c.stroke();
-      })
-    );
+    const { p: share, gradient, largest, signs, masks } = now, L = share.length;
+    const deaf = share.map((p, l) => largest > 0 && p < 1 && gradient[l] === 0);
+    const g = row(width, L, { top: 6 });
+    strip(c, f.stage, g, { share, gradient, largest, deaf });
+    const wide = g.box < 20 ? 2 : 4, a = Math.min(2 * wide + 4, g.box / wide);
+    const below = { top: 84, tall: (16 / wide) * a, wide };
+    strip(c, f.stage, { ...row(width, L, below), box: wide * a }, {
+      cells: [
+        [],
+        ...signs.map((of, k) => of.map((x, i) => ({ frozen: Boolean(masks[k][i]), up: x > 0 }))),
+      ],
+    });
   }
   start();
   curves();

@@ -1,6 +1,6 @@
 // Predict, then reveal: choose, commit, then what follows on the page appears.
 import { asked } from "./answers.js";
-import { askFirst } from "./commit.js";
+import { askFirst } from "./gate.js";
 import { h } from "./kit.js";
 
 let groups = 0; // of radio buttons on this page

@@ -1,6 +1,6 @@
 // Predict a curve: draw it, commit, then the recorded one runs over it.
 import { asked } from "./answers.js";
-import { askFirst } from "./commit.js";
+import { askFirst } from "./gate.js";
 import { filled, pictureOf, stepOf } from "./curves.js";
 import { canvas, legend } from "./draw.js";
 import { frame, h, need, numbers } from "./kit.js";

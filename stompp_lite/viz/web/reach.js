@@ -2,7 +2,7 @@
 // stops.
 import { canvas, legend, plot } from "./draw.js";
 import { controls, frame, need, numbers, player, tell } from "./kit.js";
-import { network, reached } from "./network.js";
+import { key, reached, row, strip } from "./strip.js";
 
 export function render({ model, el }) {
   const { axis, choices, label = "Gradient reach" } = model.get("data");
@@ -44,17 +44,13 @@ export function render({ model, el }) {
   const drawn = canvas(f.stage, {
     height: 84,
     label: "",
-    draw: (c, w) => network(c, w, 8, now(), largest, f.stage),
-  });
-  legend(f.stage, [
-    { label: "free", tone: "free", square: true },
-    { label: "frozen", tone: "frozen", square: true },
-    {
-      label: "gradient that arrives (wider: more); a cross: less than a millionth of the largest",
-      tone: "accent",
+    draw: (c, w) => {
+      const { p: share, gradient } = now();
+      const deaf = share.map((p, l) => p < 1 && gradient[l] === 0);
+      strip(c, f.stage, row(w, share.length), { share, gradient, largest, deaf });
     },
-    { label: "in the first frame", tone: "line", dash: [6, 4] },
-  ]);
+  });
+  key(f.stage, { share: true, gradient: largest, deaf: true });
   const curve = plot(f.stage, {
     x: {
       label: "stage (0 is next to the input)",
@@ -73,6 +69,10 @@ export function render({ model, el }) {
       { label: "first", tone: "line", dash: [4, 4] },
     ],
   });
+  legend(f.stage, [
+    { label: "gradient now", tone: "accent" },
+    { label: "in the first frame", tone: "line", dash: [6, 4] },
+  ]);
 
   /** How frozen the stages are, in words. */
   function frozen(p) {

@@ -2,6 +2,7 @@
 import { canvas, color, legend, plot, timeLine } from "./draw.js";
 import { controls, frame, h, need, player, tell } from "./kit.js";
 import { advance, begin, fraction, RULES, shapeOf } from "./method.js";
+import { key, strip } from "./strip.js";
 
 const COLUMNS = 6; // of a stage's mask
 /** How many entries of each mask are drawn; fewer where the stages are many, to stay quick. */
@@ -56,6 +57,7 @@ export function render({ model, el }) {
     label: "Masks of all stages",
     draw: drawMasks,
   });
+  key(f.stage, { cells: ["a free entry", "a frozen entry"] });
   const names = h("div");
   f.stage.append(names);
   const time = slide("t", "time", 0, 1, { show: (t) => `step ${t}`, then: draw });
@@ -63,7 +65,7 @@ export function render({ model, el }) {
 
   /** Of the tiles: side, distance of the stages, stages in a row, rows and their height. */
   function layout(width) {
-    const a = Math.max(3, Math.min(12, Math.floor((width - 8) / (s.stages * (COLUMNS + 1.2)))));
+    const a = Math.max(6, Math.min(12, Math.floor((width - 8) / (s.stages * (COLUMNS + 1.2)))));
     const step = a * (COLUMNS + 1.2), across = Math.max(1, Math.floor((width - 8) / step));
     const tall = 20 + (entriesOf(s.stages) / COLUMNS) * a;
     return { a, step, across, rows: Math.ceil(s.stages / across), tall };
@@ -88,8 +90,6 @@ export function render({ model, el }) {
     ]);
     names.replaceChildren();
     legend(names, [
-      { label: "free", tone: "free", square: true },
-      { label: "frozen", tone: "frozen", square: true },
       { label: "p, as planned", tone: "frozen-line" },
       { label: "stage 0, next to the input", tone: "accent" },
       { label: "share frozen now, of the drawn entries", tone: "ink", dot: true },
@@ -131,18 +131,17 @@ export function render({ model, el }) {
   function drawMasks(c, width) {
     if (!plan) return;
     const { a, step, across, rows, tall } = layout(width);
-    const [free, frozen, ink] = ["free", "frozen", "ink"].map((name) => color(name, f.stage));
+    const at = (l) => [4 + (l % across) * step, 16 + Math.floor(l / across) * tall];
+    const g = { step, wide: COLUMNS, box: COLUMNS * a, tall: tall - 20, at };
+    strip(c, f.stage, g, {
+      cells: plan.now.map(({ p, mask }) =>
+        Array.from({ length: plan.entries }, (_, i) => ({ frozen: (mask?.[i] ?? p) === 1 }))
+      ),
+    });
     const every = [1, 2, 5, 10].find((n) => n * step >= 22);
     c.font = "12px system-ui, sans-serif";
-    plan.now.forEach(({ p, mask }, l) => {
-      const x = 4 + (l % across) * step, y = 16 + Math.floor(l / across) * tall;
-      for (let i = 0; i < plan.entries; i++) {
-        c.fillStyle = (mask ? mask[i] : p === 1) ? frozen : free;
-        c.fillRect(x + (i % COLUMNS) * a, y + Math.floor(i / COLUMNS) * a, a - 1, a - 1);
-      }
-      c.fillStyle = ink;
-      if (l % every === 0) c.fillText(String(l), x, y - 4);
-    });
+    c.fillStyle = color("ink", f.stage);
+    for (let l = 0; l < s.stages; l += every) c.fillText(String(l), at(l)[0], at(l)[1] - 4);
     const what = `${plan.entries} of its entries${
       s.rule === "per-sample" ? ", for one sample" : ""
     }`;

@@ -29,7 +29,7 @@ export function render({ model, el }) {
     noise: pick("noise", "noise", Object.keys(NOISE)),
     surrogate: pick("surrogate", "surrogate", Object.keys(SURROGATES)),
     loss: pick("loss", "loss of the sign s", [
-      ["straight", "straight, 1 − s"],
+      ["straight", "linear, 1 − s"],
       ["curved", `curved, (${scale} s − 1)²`],
     ]),
   };
