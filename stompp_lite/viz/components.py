@@ -27,13 +27,9 @@ NAMES = (
     "freezing", "predict", "bits", "smoothing", "step", "schedule", "reach", "commit", "film",
     "results", "playground",
 )  # fmt: skip
-_SHARED = (
-    "kit",
-    "draw",
-    "method",
-    "strip",
-)  # modules that others import, each after what it imports
+_SHARED = ("kit", "draw", "method", "strip")  # others import them; each after what it imports
 _IMPORT = re.compile(r'^import \{([^}]+)\} from "\./(\w+)\.js";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*(?:[^*]|\*(?!/))*\*/)\n", re.MULTILINE)
 _LIGHT = ".lbl, .lbl-component"
 _DARK = ", ".join(
     f"{page} .lbl"
@@ -54,8 +50,11 @@ def _source(name: str) -> str:
 
 
 def _module(name: str) -> str:
-    """A module as an expression: its imports become names of other modules, its exports a value."""
-    source = _source(f"{name}.js")
+    """A module as an expression: its imports become names of other modules, its exports a value.
+
+    Comments on lines of their own stay behind, because every page carries the script.
+    """
+    source = _COMMENT.sub("", _source(f"{name}.js"))
     exported = _EXPORT.findall(source)
     body = _EXPORT.sub("", _IMPORT.sub(r"const {\1} = $\2;\n", source))
     return f"const ${name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"
