@@ -124,11 +124,12 @@ def mark_lines(app: Any, doctree: nodes.document) -> None:
             block["highlight_args"] = {**block.get("highlight_args", {}), "hl_lines": lines_}
 
 
-def evidence_first(app: Any, doctree: nodes.document) -> None:
+def evidence_first(app: Any, doctree: nodes.document, page: str) -> None:
     """In a fold that says how we know, what a cell shows stands before the code that made it."""
     for cell in doctree.findall(nodes.container):
         if "tag_know" in cell.get("classes", ()):
-            cell.children.sort(key=lambda child: "cell_output" not in child.get("classes", ()))
+            for fold in cell.children:
+                fold.children.sort(key=lambda part: "cell_output" not in part.get("classes", ()))
 
 
 def explain_words(app: Any, doctree: nodes.document) -> None:
@@ -192,6 +193,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("source-read", read_notebook)
     app.connect("doctree-read", box_question)
     app.connect("doctree-read", mark_lines)
-    app.connect("doctree-read", evidence_first)
+    app.connect("doctree-resolved", evidence_first)
     app.connect("doctree-read", explain_words)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
