@@ -1,4 +1,4 @@
-"""The interactive figures of the chapters, each from what it is about: records, plans, numbers.
+"""The interactive figures of the chapters, each from what it is about: records, plans, questions.
 
 They compute and draw in the browser (:mod:`stompp_lite.viz.components`); what these functions do is
 to collect compact data.
