@@ -1,0 +1,116 @@
+"""Two layers on a built page: the story is open, how we know one fold away, and open on paper."""
+
+import re
+import sys
+
+import pytest
+from PIL import Image
+
+from tests.browser import HTML, Watched
+from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import caveats
+import preview
+from chapters import link_claims
+
+from stompp_lite.lab import claims, ledger
+
+CHAPTER = HTML / "notebooks" / "04_the_depth_problem.html"
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1100, "height": 900}, offline=True)
+    watched = Watched(context)
+    watched.page.goto(CHAPTER.as_uri())
+    watched.page.get_by_text("Show me without").first.click()
+    yield watched.page
+    context.close()
+
+
+@pytest.mark.slow
+def test_evidence_is_folded_on_a_screen_and_open_on_paper(page):
+    def tall(selector):
+        return page.locator(selector).first.evaluate(
+            "el => el.getBoundingClientRect().height - el.querySelector('summary').offsetHeight"
+        )
+
+    for fold in ("details.know", ".tag_know > details"):
+        closed = tall(fold)
+        assert closed < 40, fold
+        page.emulate_media(media="print")
+        assert tall(fold) > closed + 60, fold
+        page.emulate_media(media="screen")
+        assert tall(fold) == closed, fold
+
+
+@pytest.mark.slow
+def test_in_a_fold_what_a_cell_shows_stands_before_its_code(page):
+    folds = page.locator(".tag_know > details")
+    assert folds.count() >= 4
+    order = folds.evaluate_all(
+        "all => all.map(fold => [...fold.querySelectorAll('.cell_output, .cell_input')]"
+        ".map(part => part.classList.contains('cell_output')))"
+    )
+    assert all(parts[0] and not parts[-1] for parts in order), order
+
+
+@pytest.mark.slow
+def test_the_decisive_line_of_a_cell_stands_out(page):
+    marked = page.locator(".bd-article .highlight .hll").all_text_contents()
+    assert marked and all("# <-- " in line for line in marked)
+    assert len(marked) == page.content().count("# &lt;-- ")
+
+
+@pytest.mark.slow
+def test_an_abbreviation_tells_its_meaning_each_time_and_a_word_once(page):
+    told = page.locator(".bd-article abbr[title]").all_text_contents()
+    assert told.count("STE") > 3 and sum(word.startswith("latent weight") for word in told) == 1
+    assert page.locator("abbr.lbl-first").evaluate_all("all => all.map(a => a.tabIndex)")
+    again = page.locator("abbr:not(.lbl-first)")
+    assert again.evaluate_all("all => all.every(a => a.tabIndex < 0)")
+
+
+@pytest.mark.slow
+def test_only_pages_with_formulas_load_their_script():
+    for path in (*HTML.glob("book/*.html"), *HTML.glob("notebooks/*.html")):
+        text = path.read_text(encoding="utf-8")
+        loads = re.search(r"<script[^>]*mathjax[^>]*tex-mml", text) is not None
+        assert loads == ('class="math' in text), path.name
+    index = (HTML / "book" / "index.html").read_text(encoding="utf-8")
+    assert "tex-mml" not in index
+
+
+@pytest.mark.slow
+def test_links_to_the_book_have_a_picture_with_an_absolute_address_once_there_is_one():
+    image = Image.open(HTML / "_static" / preview.NAME)
+    assert image.size == (1200, 630) and len(image.convert("RGB").getcolors(100_000)) > 20
+    assert 'property="og:image"' in CHAPTER.read_text(encoding="utf-8")
+
+    class Config:
+        html_baseurl = ""
+
+    assert preview.address(Config) == "../_static/preview.png"
+    Config.html_baseurl = "https://book.example/"
+    assert preview.address(Config) == "https://book.example/_static/preview.png"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
+def test_the_way_into_the_book_needs_no_scrolling(browser, width, height):
+    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    watched = Watched(context)
+    watched.page.goto((HTML / "book" / "index.html").as_uri())
+    box = watched.page.get_by_role("link", name="Start chapter 1").bounding_box()
+    assert box and box["y"] + box["height"] <= height, box
+    context.close()
+
+
+def test_a_card_leads_to_the_ledger_and_the_ledger_back():
+    card = link_claims(claims.claim("C3").html)
+    assert '<a href="../book/ledger.html#c3">Claim C3</a>' in card and "data-claim" not in card
+    told = caveats.chapters_of(ledger.read())
+    assert "[chapter 5](../notebooks/05_clip_then_freeze.ipynb)" in told["C3"]
+    assert "../notebooks/04_the_depth_problem.ipynb" in told["L1"]
+    assert f"Told in {told['C3']}." in caveats.page()
