@@ -105,7 +105,7 @@ def chapters_of(ledger: Mapping[str, Claim]) -> dict[str, str]:
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         text = path.read_text(encoding="utf-8")
         told = {m.upper() for m in re.findall(r"#claim-([cl]\d+)\b", text)}
-        told |= set(re.findall(r'claim\(\\"([CL]\d+)\\"\)', text))
+        told |= set(re.findall(r'(?:claim\(\\"|\[claim )([CL]\d+)', text))
         for name in sorted(told & ledger.keys()):
             link = f"[chapter {int(path.name[:2])}](../notebooks/{path.name})"
             found.setdefault(name, []).append(link)

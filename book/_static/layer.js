@@ -6,6 +6,7 @@ const WIDE = [
   "figure.lbl-still",
   ".lbl-map",
   ".lbl-table",
+  ".lbl-claim",
   ".pst-scrollable-table-container",
 ].join();
 function edge(node) {

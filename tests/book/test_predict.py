@@ -177,8 +177,9 @@ def test_each_answer_is_judged_in_words_with_its_reason(context, file):
 @pytest.mark.parametrize("name", ["Commit", "Show me without"])
 def test_the_focus_goes_to_the_answer_when_its_button_goes(context, name):
     page = show(context, predict("1")).page
-    page.locator("input").first.focus()
-    page.keyboard.press("Space")
+    for asked in page.locator("fieldset").all():
+        asked.locator("input").first.focus()
+        page.keyboard.press("Space")
     page.get_by_role("button", name=name).focus()
     page.keyboard.press("Enter")
     assert not page.get_by_role("button", name=name).is_visible()

@@ -68,7 +68,7 @@ export function render({ model, el }) {
   );
   const typing = h(
     "details",
-    { class: "lbl-data" },
+    { class: "lbl-enter" },
     h("summary", {}, "Enter numbers instead"),
     h("p", {}, `${yLabel}, for each of: ${q.x}`),
     h(
