@@ -34,7 +34,6 @@ EXPLORED = (
     "orders-dense",
     "orders-cifar",
 )
-FREEZING = {"from the input": "forward", "from the output": "reverse"}  # to the order of a run
 DEPTH = (
     "Three panels of test accuracy against depth, a dot for each run. With SGD at one "
     "rate for all, the straight-through estimator falls to chance at 36 binary "
@@ -231,18 +230,12 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
     from stompp_lite.lab import claims
-    from stompp_lite.lab.config import config_of
     from stompp_lite.lab.recipes import RECIPES
-    from stompp_lite.lab.record import read_all
     from stompp_lite.tools import bench, zoo
     from stompp_lite.viz import explore, figures, playground, style, tables
 
     def figure(component: Any) -> str:
         return f"```{{raw}} html\n{component.html(script=False)}\n```"
-
-    def freezing(_: str) -> str:
-        runs = {config_of(run).plan.order: run for run in reversed(read_all("race"))}  # first seeds
-        return figure(explore.freezing({told: runs[order] for told, order in FREEZING.items()}))
 
     def depth(_: str) -> str:
         style.use()
@@ -261,7 +254,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         "processors": lambda _: processors.table(),
         "films": lambda _: processors.films(),
         "playground": lambda _: figure(playground.playground()),
-        "freezing": freezing,
+        "freezing": lambda _: figure(explore.freezing(preview.race())),
         "depth": depth,
         "course": lambda part: course.table(int(part)),
         "paths": lambda _: course.paths(),

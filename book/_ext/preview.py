@@ -33,19 +33,24 @@ def write(app: Any) -> None:
     draw().savefig(folder / NAME, dpi=100)
 
 
+def race() -> dict[str, Any]:
+    """Where freezing begins, in words, and the run that shows it."""
+    from stompp_lite.lab.record import read_all
+
+    runs = {run.name: run for run in read_all("race")}
+    return {told: runs[name] for told, name in RUNS.items()}
+
+
 def draw() -> Any:
     """The two runs at the middle of their training, and what each of them reads at the end."""
     from matplotlib.figure import Figure
 
-    from stompp_lite.lab.record import read_all
     from stompp_lite.viz import style
 
-    runs = {run.name: run for run in read_all("race")}
     fig = Figure(figsize=SIZE, facecolor="white")
     fig.text(0.05, 0.87, "Layer by Layer", size=40, weight="bold", color=style.FROZEN)
     fig.text(0.05, 0.80, "Networks made of single bits, and how to train them", size=22)
-    for k, (name, run) in enumerate(RUNS.items()):
-        record = runs[run]
+    for k, (name, record) in enumerate(race().items()):
         ax = fig.add_axes((0.05 + 0.48 * k, 0.27, 0.43, 0.43))
         middle = len(record.curves["epoch"]) // 2
         _strip(ax, record.curves["signs"][middle], k == 1)

@@ -18,8 +18,11 @@ from pathlib import Path
 WAY = ("book/_ext", "book/tools/build.py", "requirements.lock", "stompp_lite/viz/style.py")
 #: What recorded tables and figures are computed from.
 TABLES = ("stompp_lite", "data/runs", "data/claims.yaml", "data/bench.json", "data/zoo.json")
-#: Tables that tell of the chapters instead.
-OF_CHAPTERS = {"course", "paths", "map"}
+#: Kinds of tables that are made of something else, or of chapters too.
+MADE_OF = {
+    "course": {"chapters"}, "paths": {"chapters"}, "map": {"chapters"},
+    "ledger": {"tables", "chapters"},
+}  # fmt: skip
 _TABLE = re.compile(r"^% table (\w+)", re.MULTILINE)
 _MADE = {"__pycache__", ".ipynb_checkpoints"}
 
@@ -77,7 +80,7 @@ class Kept:
         for page in pages:
             source = self.root / f"{page}.md"
             kinds = _TABLE.findall(source.read_text(encoding="utf-8")) if source.is_file() else []
-            if changed & {"chapters" if kind in OF_CHAPTERS else "tables" for kind in kinds}:
+            if changed & set[str]().union(*(MADE_OF.get(kind, {"tables"}) for kind in kinds)):
                 (self.trees / f"{page}.doctree").unlink(missing_ok=True)
                 (self.html / f"{page}.html").unlink(missing_ok=True)
 

@@ -274,7 +274,8 @@ def _shown(
 ) -> Card:  # fmt: skip
     found = Card("\n".join(lines))
     verdicts = [(NAMES.get(arm, arm), word) for arm, word in said.items()]
-    found.html = forest.card(claim.id, claim.says, verdicts, rows, notes)
+    unit = "points" if claim.measure == "accuracy" else "units of the loss"
+    found.html = forest.card(claim.id, claim.says, verdicts, rows, notes, unit)
     return found
 
 

@@ -37,19 +37,18 @@ class Row:
     half: float | None
 
 
-def plot(rows: Sequence[Row], label: str) -> str:
+def plot(rows: Sequence[Row], label: str, unit: str = "points") -> str:
     """The differences as dots with their intervals on one axis (SVG).
 
     Filled: supports the claim. Hollow: speaks against it. Pale: decides nothing.
 
     Args:
-        label: alternative text.
+        label: alternative text. unit: of the differences; an axis in points reaches 3 at least.
     """
     ends = [abs(r.mean) + (r.half or 0.0) for r in rows if r.mean is not None]
     if not ends:
         return ""
-    small = max(ends) < 1  # a loss, not points of accuracy
-    far = max(ends) if small else max(*ends, _EDGE)
+    far = max(*ends, _EDGE if unit == "points" else 0.0)
     first = [k for k, r in enumerate(rows) if k == 0 or rows[k - 1].arm != r.arm]
     tall = _ROW * (len(rows) + len(first)) + 26
 
@@ -85,8 +84,7 @@ def plot(rows: Sequence[Row], label: str) -> str:
             f'y1="{y}" y2="{y}" stroke-width="2"/>'
             f'<circle cx="{x(r.mean):.1f}" cy="{y}" r="4.5" stroke-width="2" {fill}/></g>'
         )
-    unit = "units of the loss" if small else "points"
-    shown = f"{far:.2g}" if small else f"{far:.0f}"
+    shown = f"{far:.0f}" if unit == "points" else f"{far:.2g}"
     for value, text in ((-far, f"−{shown}"), (0.0, "0"), (far, f"+{shown} {unit}")):
         anchor = "middle" if value <= 0 else "end"
         at = x(value) if value <= 0 else _WIDE
@@ -102,11 +100,13 @@ def card(
     verdicts: Sequence[tuple[str, str]],
     rows: Sequence[Row],
     notes: Sequence[str],
+    unit: str = "points",
 ) -> str:
     """A claim as HTML: its line, its plot, and its table in a fold.
 
     Args:
         verdicts: of each setting, in words. notes: sentences that stand under the table.
+        unit: of the differences.
     """
     told = " · ".join(f"{html.escape(arm)} {SIGNS[said]} {said}" for arm, said in verdicts)
     cells = "".join(
@@ -124,6 +124,6 @@ def card(
     return (
         f'<div class="lbl-claim"><p><strong data-claim="{id}">Claim {id}</strong> '
         f"{html.escape(says)} <span>{told or 'Not run at this scale.'}</span></p>"
-        f'{plot(rows, label)}<details class="know"><summary>How we know</summary>{table}{under}'
-        "</details></div>"
+        f'{plot(rows, label, unit)}<details class="know"><summary>How we know</summary>'
+        f"{table}{under}</details></div>"
     )

@@ -254,7 +254,7 @@ def _reel(record: Record) -> dict[str, Any]:
 
 # ---- who still hears -----------------------------------------------------------------------------
 def commitment_explorer(networks: Mapping[str, nn.Module]) -> Component:
-    """Commit stages of drawn networks, and see where gradient still arrives (chapters 6, 13, 16).
+    """Commit stages of drawn networks, and see where gradient still arrives.
 
     The browser follows the graph that conversion wrote down, for any set of stages, as
     :meth:`~stompp_lite.networks.trace.Graph.reached` does here.

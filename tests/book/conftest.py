@@ -12,3 +12,12 @@ def browser():
     yield found
     found.close()
     playwright.stop()
+
+
+@pytest.fixture
+def context(browser, request):
+    """Pages without a network, as wide as the module's WIDTH says."""
+    width = getattr(request.module, "WIDTH", 1280)
+    found = browser.new_context(offline=True, viewport={"width": width, "height": 900})
+    yield found
+    found.close()

@@ -57,13 +57,6 @@ PAGES = [
 
 
 @pytest.fixture
-def context(browser):
-    found = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def script(context):
     """Evaluate an expression where the module ``method`` is ``$method``, and so on."""
     page = context.new_page()

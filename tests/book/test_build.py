@@ -73,7 +73,7 @@ def test_nothing_is_built_where_nothing_has_changed_and_one_line_says_so(tree, c
         ("data/claims.yaml", {"book/index", "book/ledger"}),
         ("stompp_lite/a.py", {"book/index", "book/ledger"}),
         ("stompp_lite/viz/web/film.js", {"book/index", "book/ledger"}),
-        ("notebooks/01_one.ipynb", {"book/index", "book/part1"}),
+        ("notebooks/01_one.ipynb", {"book/index", "book/part1", "book/ledger"}),
         ("stompp_lite/viz/style.py", EVERY),
         ("book/_ext/ext.py", EVERY),
         ("requirements.lock", EVERY),

@@ -23,6 +23,7 @@ from stompp_lite.viz.first_figures import (
 from tests.browser import FIGURE, changes, move, picture, rows, says, show
 
 SIGNS = [1, -1] * 8
+WIDTH = 900  # of the pages
 #: Latent weights at four steps: one flips and flips back, one flips for good, one never does, and
 #: one is so small that rounding must not flip it.
 STEPS, WALK = [0, 5, 10, 20], np.array([
@@ -105,13 +106,6 @@ def test_latent_weights_are_stored_short_and_keep_their_signs():
 
 
 # ---- what every one of them does -----------------------------------------------------------------
-@pytest.fixture
-def context(browser):
-    found = browser.new_context(offline=True, viewport={"width": 900, "height": 900})
-    yield found
-    found.close()
-
-
 @pytest.fixture(scope="module")
 def axe():
     spec = importlib.util.find_spec("axe_playwright_python")

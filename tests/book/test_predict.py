@@ -29,15 +29,11 @@ PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf
 <p class="lbl-spoiler">a spoiler</p><p>the end</p></article></main></body></html>"""
 
 
+WIDTH = 1000  # of the pages
+
+
 def curve(**more):
     return predict_curve("4", X, RUNS, **more)
-
-
-@pytest.fixture
-def context(browser):
-    found = browser.new_context(offline=True, viewport={"width": 1000, "height": 900})
-    yield found
-    found.close()
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ export function render({ model, el }) {
       angle: angle(found.exact, found.ste),
     };
   }
-  const field = () => GRID.flatMap((b) => GRID.map((a) => ({ w: [a, b], ...at([a, b]) })));
+  let field = []; // pushes all over the plane
 
   function plane(width) {
     const side = width - MARGIN.left - MARGIN.right;
@@ -154,7 +154,7 @@ export function render({ model, el }) {
     c.restore();
     const short = (side / CELLS) * 0.46;
     c.globalAlpha = 0.85;
-    for (const { w, exact: a, ste: b } of field()) {
+    for (const { w, exact: a, ste: b } of field) {
       const place = [x(w[0]), y(w[1])];
       arrow(c, place, a, short, exact, [], 1.6);
       arrow(c, place, b, short, ste, [3, 2], 1.6);
@@ -188,7 +188,8 @@ export function render({ model, el }) {
       : "The STE is silent here.";
   }
   function draw() {
-    const now = at(s.w), known = field().map((p) => p.angle).filter((v) => v !== null);
+    field = GRID.flatMap((b) => GRID.map((a) => ({ w: [a, b], ...at([a, b]) })));
+    const now = at(s.w), known = field.map((p) => p.angle).filter((v) => v !== null);
     const mean = known.length ? known.reduce((a, b) => a + b) / known.length : null;
     const rest = CELLS * CELLS - known.length;
     const list = (v) => v.map(of).join(", ");
@@ -211,7 +212,7 @@ export function render({ model, el }) {
     view.paint();
     f.data(() => [
       ["w1", "w2", "blurred loss", "STE", "angle"],
-      ...field().map((p) => [
+      ...field.map((p) => [
         ...p.w.map((v) => v.toFixed(2)),
         p.exact.map((v) => v.toFixed(3)).join(", "),
         p.ste.map((v) => v.toFixed(3)).join(", "),
