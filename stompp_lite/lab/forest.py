@@ -38,9 +38,7 @@ class Row:
 
 
 def plot(rows: Sequence[Row], label: str, unit: str = "points") -> str:
-    """The differences as dots with their intervals on one axis (SVG).
-
-    Filled: supports the claim. Hollow: speaks against it. Pale: decides nothing.
+    """The differences as dots with their intervals on one axis, and what the dots mean (SVG).
 
     Args:
         label: alternative text. unit: of the differences; an axis in points reaches 3 at least.
@@ -91,6 +89,8 @@ def plot(rows: Sequence[Row], label: str, unit: str = "points") -> str:
         parts.append(
             f'<text x="{at:.1f}" y="{tall - 5}" text-anchor="{anchor}" stroke="none">{text}</text>'
         )
+    meaning = "● for the claim, ○ against it, pale: decides nothing"
+    parts.append(f'<text x="0" y="{tall - 5}" stroke="none">{meaning}</text>')
     return "".join([*parts, "</svg>"])
 
 
