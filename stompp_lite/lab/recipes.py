@@ -5,7 +5,8 @@ the fair fight and in the ledger of claims. Unless a row says otherwise, a run i
 ``minimal`` (SGD, rate 0.1, no scale) at 24 binary convolutions: forward order, cubic shape, mask
 rule ``threshold``, refresh 0.01. What one recipe holds already is not run again by another.
 
-Used by chapters 3 to 12; the recipes of Part III are in :mod:`stompp_lite.lab.recipes_full`.
+Used by chapters 3 to 12. What was added after the fair fight is in
+:mod:`stompp_lite.lab.recipes_doubts`, Part III in :mod:`stompp_lite.lab.recipes_full`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from stompp_lite.errors import ConfigError
 from stompp_lite.lab.arms import DEPTHS, FASHION_RATES, FIGHTERS, GRIDS
 from stompp_lite.lab.config import METHODS, Config, config_of
 from stompp_lite.lab.experiment import LAB, Factors, Recipe, Run, row
+from stompp_lite.lab.recipes_doubts import DOUBTS
 from stompp_lite.lab.recipes_full import EPYC, FIVE, FULL, THREE, THREE_METHODS, TOWARDS_FULL_SCALE
 from stompp_lite.lab.record import Record
 from stompp_lite.training.plan import Plan
@@ -274,7 +276,9 @@ ABLATIONS = (
 # fmt: on
 
 #: All recipes by name.
-RECIPES = {recipe.name: recipe for recipe in (*FIGHT, *ABLATIONS, *TOWARDS_FULL_SCALE, *FULL)}
+RECIPES = {
+    recipe.name: recipe for recipe in (*FIGHT, *DOUBTS, *ABLATIONS, *TOWARDS_FULL_SCALE, *FULL)
+}
 
 
 def run_of(record: Record) -> Run:

@@ -1,0 +1,72 @@
+"""What a sceptic asks of the fair fight: runs that were added after it.
+
+Each recipe answers one doubt about chapter 12. What decides stands in the ledger of claims (L18 to
+L23), and was committed before the recipe's first run. Unless a row says otherwise, a run is as in
+:mod:`stompp_lite.lab.recipes`.
+
+Used by chapter 12.
+"""
+
+from __future__ import annotations
+
+from stompp_lite.lab.experiment import LAB, Recipe, row
+
+FIVE = range(5)
+FAIR_STEPS = ("scale", "adam")
+XEON = "on one Intel Xeon core"
+#: Learning rates below both grids of the fair fight, each half the one before.
+SMALL_RATES = {
+    "scale": tuple(0.0125 / 2**i for i in range(8)),
+    "adam": tuple(0.0005 / 2**i for i in range(8)),
+}
+
+# fmt: off
+DOUBTS = (
+    Recipe("more-time",
+           "Is STE's chance level at 36 convolutions, with small steps, only a matter of time? "
+           "28 times as many epochs, three seeds.",
+           f"about 2 core-hours {XEON}", [
+        # 28: about 1 / alpha, the factor by which the scale lengthens a step
+        row(method="ste", epochs=1680, eval_every=40, label="epochs{epochs}", seed=range(3)),
+    ], LAB | {"blocks": 9}, missing="what is not finished yet"),
+    Recipe("adam-36",
+           "Two hints of the fair fight at 36 convolutions with Adam: do they hold on five fresh "
+           "seeds?",
+           f"about 12 core-minutes {XEON}", [
+        # the same seeds of STE and of the hybrid are in fair-deep
+        row(arm="adam", method=("stompp", "stompp+ste"), seed=range(5, 10)),
+    ], LAB | {"blocks": 9}, missing="what is not finished yet"),
+    Recipe("silence",
+           "What costs accuracy at 36 convolutions: that activations are committed, or that "
+           "committed ones pass nothing back? Five seeds.",
+           f"about 12 core-minutes {XEON}", [
+        row(arm=FAIR_STEPS, method="intervention", order="forward", label="{order}", seed=FIVE),
+    ], LAB | {"blocks": 9}, missing="what is not finished yet"),
+    Recipe("small-identity",
+           "Is the identity surrogate on activations only too large a step? Eight rates below the "
+           "grids at 24 convolutions, validation split, seeds 100 and 101.",
+           f"about 25 core-minutes {XEON}", [
+        row(arm=arm, method="ste-identity", lr=SMALL_RATES[arm], label="lr{lr:.7f}",
+            validation=True, eval_every=10, seed=(100, 101))
+        for arm in FAIR_STEPS
+    ], missing="what is not finished yet"),
+    Recipe("equal-cost",
+           "StoMPP with as much computing as STE (85 epochs), and all with twice the epochs. "
+           "Five and three seeds.",
+           f"about 90 core-minutes {XEON}", [
+        # an epoch of StoMPP costs 0.7 of one of STE: 85 epochs cost what 60 of STE do
+        row(arm=FAIR_STEPS, method="stompp", blocks=(6, 9), epochs=85, label="epochs{epochs}",
+            seed=FIVE),
+        row(arm=FAIR_STEPS, method=("ste", "stompp", "stompp+ste"), blocks=9, epochs=120,
+            label="epochs{epochs}", seed=range(3)),
+    ], missing="what is not finished yet"),
+    Recipe("tuned-plan",
+           "What if StoMPP's plan is tuned as its rate was? Windows, shape and tail at 36 "
+           "convolutions, validation split, seeds 100 and 101.",
+           f"about 40 core-minutes {XEON}", [
+        row(arm=FAIR_STEPS, method="stompp", order=("forward", "forward-5", "forward-2"),
+            shape=("cubic", "flipped-quadratic"), tail=(0.1, 0.3),
+            label="{order}-{shape}-tail{tail}", validation=True, eval_every=10, seed=(100, 101)),
+    ], LAB | {"blocks": 9}, missing="all of them so far"),
+)
+# fmt: on
