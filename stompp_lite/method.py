@@ -3,7 +3,7 @@ r"""StoMPP in one sitting: sign a random part of a tensor, clip the rest, and le
 .. math:: \hat u = M \odot \operatorname{sign}(u) + (1 - M) \odot \operatorname{clip}(u, -1, 1)
 
 u is a latent weight or a pre-activation; M is 1 where it is frozen. A *stage* is a layer's weights
-with the activation after them; L stages take turns in T steps. arXiv 2601.22660; chapters 2 and 8.
+with the activation after them; L stages take turns in T steps. arXiv 2601.22660; chapters 2 and 7.
 """
 
 import math

@@ -17,7 +17,7 @@ the number of groups.
 
 Source: StoMPP (arXiv 2601.22660), abstract and figure captions for the idea, order and
 shapes; where the text we could read is silent, the formula above is this project's definition.
-Taught in chapter 8, *Layer by layer*.
+Taught in chapter 7, *Layer by layer*.
 """
 
 from __future__ import annotations

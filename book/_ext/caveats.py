@@ -205,10 +205,11 @@ def _choice(ledger: Mapping[str, Claim], found: Judged) -> str:
         for arm, rows in claim.beside.items():
             for row in rows:
                 like = [o for o in found[name][arm] if o.comparison.first == row.first]
-                lines.append(
-                    f"- {_link(name)}, {arm}. By the rule, {like[0].comparison.name}: {like[0]}. "
-                    f"Beside it, {row.name}: {judge(row, claim.measure)}."
-                )
+                if like:  # the same method against the other one's untuned rate
+                    lines.append(
+                        f"- {_link(name)}, {arm}. By the rule, {like[0].comparison.name}: "
+                        f"{like[0]}. Beside it, {row.name}: {judge(row, claim.measure)}."
+                    )
     return "\n".join(lines)
 
 

@@ -212,7 +212,7 @@ def write_components(app: Any) -> None:
 
 
 def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """In API pages, the first "chapter 8" of a docstring line becomes a link to it."""
+    """In API pages, the first "chapter 7" of a docstring line becomes a link to it."""
     pages = {
         int(Path(doc).name[:2]): doc
         for doc in app.env.found_docs
@@ -244,6 +244,8 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         return f"```{{raw}} html\n{drawing(svg.getvalue(), 'lead', DEPTH, '')}\n```"
 
     def summary(recipe: str) -> str:
+        if not claims.files(recipe):
+            return f"*{recipe}: not run yet.*"
         table, missing = tables.matrix(recipe), RECIPES[recipe].missing
         return f"{table}\n\n*Not complete: {missing}.*" if missing else table
 

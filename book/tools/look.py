@@ -30,7 +30,7 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 #: What the README shows of the book: a section of a page, and where the picture is kept.
-README = ("notebooks/08_layer_by_layer", "where-the-gradient-goes-this-time")
+README = ("notebooks/07_layer_by_layer", "where-the-gradient-goes-this-time")
 PICTURE = ROOT / "book" / "_static" / "chapter.png"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 

@@ -1,6 +1,6 @@
 """Execute notebooks and store their outputs so that a diff shows only what changed.
 
-Usage: python book/tools/notebooks.py [notebooks/08_layer_by_layer.ipynb ...]
+Usage: python book/tools/notebooks.py [notebooks/07_layer_by_layer.ipynb ...]
 
 Without arguments: every notebook. A cell tagged ``volatile`` (it prints times) keeps its stored
 output while its source stays the same.

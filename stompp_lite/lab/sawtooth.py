@@ -1,6 +1,6 @@
 """The tooth of a training curve: how the loss goes up and down within a window.
 
-Taught in chapters 8 and 10.
+Taught in chapter 9.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each step has a module of its own. This one calls them in order and reports all problems at once.
 
-Taught in chapter 3 (conversion) and chapter 8 (stages).
+Taught in chapter 3 (conversion) and chapter 7 (stages).
 """
 
 from __future__ import annotations

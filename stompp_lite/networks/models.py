@@ -1,6 +1,6 @@
 """The course's own networks, as ordinary float torch models for ``binarize_model``.
 
-Taught in chapter 3 (the perceptron), chapter 4 (the lab's residual network) and chapter 9 (the same
+Taught in chapter 3 (the perceptron), chapter 4 (the lab's residual network) and chapter 8 (the same
 without convolutions).
 """
 

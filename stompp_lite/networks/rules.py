@@ -15,7 +15,7 @@ rule                 frozen entries                   gradient at a frozen entry
 ===================  ===============================  ======================================
 
 ``stompp-then-ste`` is an intervention rather than a method: it lets gradient through what is
-committed and changes nothing else (chapter 9).
+committed and changes nothing else (chapter 8).
 
 A free entry passes the gradient of clip, :math:`1[|u| \le 1]`.
 

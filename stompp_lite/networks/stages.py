@@ -9,7 +9,7 @@
   binary layer opens the next stage, and an activation belongs to the last stage opened.
 
 Sources: which layers stay float: StoMPP's recipe (arXiv 2601.22660), as in most work on binary
-networks. Taught in chapter 3 (conversion) and chapter 8 (stages).
+networks. Taught in chapter 3 (conversion) and chapter 7 (stages).
 """
 
 from __future__ import annotations

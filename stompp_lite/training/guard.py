@@ -1,6 +1,6 @@
 """Guard frozen weights: optimizers obey the masks, and whatever else moves them is named.
 
-Taught in chapter 8, *Layer by layer*.
+Taught in chapter 7, *Layer by layer*.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 step and called again: weights, masks, and history then come out bit for bit as if nothing had
 happened (same device, same number of threads).
 
-Taught in chapter 3 (the loop) and chapter 8 (the progression inside it).
+Taught in chapter 3 (the loop) and chapter 7 (the progression inside it).
 """
 
 from __future__ import annotations

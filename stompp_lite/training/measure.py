@@ -11,7 +11,7 @@ networks, whose gradients both change with depth, and says nothing of the weight
 :func:`gradient_reach` returns both parts beside the ratio, and the weights' gradients relative to
 the size of the weights: the share of itself by which a step of learning rate 1 moves a layer.
 
-Taught in chapter 3 (accuracy), chapter 4 (reach against depth) and chapter 8 (reach in a run).
+Taught in chapter 3 (accuracy), chapter 4 (reach against depth) and chapter 7 (reach in a run).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every choice of the method in one place: how a progression runs.
 
-Taught in chapter 8, *Layer by layer*.
+Taught in chapter 7, *Layer by layer*.
 """
 
 from __future__ import annotations

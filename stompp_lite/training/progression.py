@@ -3,7 +3,7 @@
 The walk itself is in :mod:`stompp_lite.method`. Here it meets a model, a plan, and all that can go
 wrong in a loop of the user's own.
 
-Taught in chapter 8, *Layer by layer*.
+Taught in chapter 7, *Layer by layer*.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def foresee(
     """What a plan will do to the weights of each stage. Nothing is trained: it follows from p.
 
     A weight is cut off once everything behind it is committed without a surrogate. (While that is
-    half frozen, gradient still comes, however little: see chapter 6.) Taught in chapter 9, *Order
+    half frozen, gradient still comes, however little: see chapter 6.) Taught in chapter 8, *Order
     matters*.
 
     Args:

@@ -59,7 +59,7 @@ def _measured(record: Record) -> list[list[float]]:
 
 
 def gradient_explorer(runs: Mapping[str, Record]) -> Component:
-    """How far the gradient gets, epoch by epoch, in recorded runs (chapter 9).
+    """How far the gradient gets, epoch by epoch, in recorded runs (chapter 8).
 
     Args:
         runs: label to a run that measured its gradients.
@@ -120,7 +120,7 @@ _FILMED = {  # what can vary among the runs, and what it is called
 
 
 def film(runs: Sequence[Record], start: Sequence[str] = ()) -> Component:
-    """Scrub recorded runs and compare two in step (chapters 4, 8, 9 and 10).
+    """Scrub recorded runs and compare two in step (chapters 4, 7, 8 and 9).
 
     What varies among the runs of method, arm, order, depth and seed can be chosen in the figure.
 

@@ -37,7 +37,7 @@ def schedule_explorer(
     order: str = "forward", shape: str = "cubic", rule: str = "threshold", rho: float = 0.01,
     stages: int = 9, window: int = 50, t: int = 0,
 ) -> Component:  # fmt: skip
-    """Curves p_l(t) of a plan, and masks that breathe (chapters 7, 8 and 11).
+    """Curves p_l(t) of a plan, and masks that breathe (chapters 7, 10 and 11).
 
     It offers all that :data:`~stompp_lite.method.ORDERS` and :data:`~stompp_lite.method.SHAPES`
     hold when it is made: an order or a shape of your own, too. It draws that from a table.

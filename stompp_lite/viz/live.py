@@ -1,6 +1,6 @@
 """A widget that trains a network on the spot, for which it needs a kernel.
 
-Training runs in a thread, so that the stop button is heard. Taught in chapter 8.
+Training runs in a thread, so that the stop button is heard. Taught in chapter 7.
 """
 
 from __future__ import annotations

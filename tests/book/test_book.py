@@ -92,7 +92,7 @@ def test_math_is_on_board(built):
     folder = HTML / "_static" / "offline" / "mathjax"
     assert (folder / "tex-mml-chtml.js").stat().st_size > 500_000
     assert list((folder / "output" / "chtml" / "fonts" / "woff-v2").glob("*.woff"))
-    assert "offline/mathjax" in (HTML / "notebooks" / "08_layer_by_layer.html").read_text(
+    assert "offline/mathjax" in (HTML / "notebooks" / "07_layer_by_layer.html").read_text(
         encoding="utf-8"
     )
 
@@ -132,9 +132,9 @@ def test_launch_buttons_are_hidden_while_the_address_is_a_placeholder(built):
 
 def test_api_pages_and_chapters_link_each_other(built):
     api = built["book/api/method.html"]
-    assert any("08_layer_by_layer.html" in link for link in api.links)
+    assert any("07_layer_by_layer.html" in link for link in api.links)
     assert "stompp_lite.functional.masked_binarize" in api.anchors
-    chapter = built["notebooks/08_layer_by_layer.html"]
+    chapter = built["notebooks/07_layer_by_layer.html"]
     assert any("api/method.html" in link for link in chapter.links)
 
 

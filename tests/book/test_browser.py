@@ -211,7 +211,7 @@ def test_what_pages_share_is_light(context):
     """Scripts, styles and fonts that a chapter loads, without MathJax."""
     page, loaded = context.new_page(), set()
     page.on("request", lambda request: loaded.add(request.url))
-    page.goto((HTML / "notebooks" / "09_order_matters.html").as_uri())
+    page.goto((HTML / "notebooks" / "08_order_matters.html").as_uri())
     page.wait_for_timeout(500)
     files = {Path(url2pathname(urlsplit(url).path)) for url in loaded if "mathjax" not in url}
     shared = {path: path.stat().st_size for path in files if path.suffix != ".html"}
@@ -253,7 +253,7 @@ def test_the_zip_to_hand_out_opens_from_a_disk_with_everything_alive(context, tm
     assert not watched.wrong, watched.wrong
 
 
-@pytest.mark.parametrize("name", ["09_order_matters", "12_a_fair_fight"])
+@pytest.mark.parametrize("name", ["08_order_matters", "12_a_fair_fight"])
 def test_figures_fit_a_phone_and_print_as_a_still(browser, name):
     context = browser.new_context(offline=True, viewport={"width": 360, "height": 740})
     page = context.new_page()
@@ -276,7 +276,7 @@ def test_panels_stand_below_one_another_on_a_phone(browser):
     context = browser.new_context(offline=True, viewport={"width": 360, "height": 740})
     watched = Watched(context)
     page = watched.page
-    page.goto((HTML / "notebooks" / "09_order_matters.html").as_uri())
+    page.goto((HTML / "notebooks" / "08_order_matters.html").as_uri())
     first = page.locator("figure.lbl-still").first
     panels = first.locator(".lbl-pile svg")
     expect(panels).to_have_count(4)
@@ -297,7 +297,7 @@ def test_panels_stand_below_one_another_on_a_phone(browser):
 def test_reduced_motion_has_no_film_but_steps(browser):
     context = browser.new_context(offline=True, reduced_motion="reduce")
     page = context.new_page()
-    page.goto((HTML / "notebooks" / "10_the_sawtooth.html").as_uri())
+    page.goto((HTML / "notebooks" / "09_the_sawtooth.html").as_uri())
     step = page.get_by_role("button", name="Next step").first
     before = page.locator(".lbl-says").first.text_content()
     step.click()
@@ -339,8 +339,8 @@ def test_a_slider_redraws_within_a_frame(context):
     """A move of a slider, script and painting commands, in loops of about a millisecond."""
     watched = Watched(context)
     for name, limit in (
-        ("02_the_missing_derivative", 16), ("08_layer_by_layer", 50), ("09_order_matters", 16),
-        ("10_the_sawtooth", 16),
+        ("02_the_missing_derivative", 16), ("07_layer_by_layer", 50), ("08_order_matters", 16),
+        ("09_the_sawtooth", 16),
     ):  # fmt: skip
         watched.page.goto((HTML / "notebooks" / f"{name}.html").as_uri())
         times = watched.page.evaluate(

@@ -15,14 +15,14 @@ pytestmark = pytest.mark.slow
 X = [4, 8, 16, 24, 36]
 RUNS = [[95, 97], [94, 96], [91, 93], [80, 82], [9, 11]]
 STORE = "layer-by-layer predictions"
-QUESTIONS = bank()["choices"]["9"]
+QUESTIONS = bank()["choices"]["8"]
 PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>A page</title>
 <style>body {{ background: {ground}; color: {ink}; margin: 8px; }}</style><body><main><article>
-<h1>9. Order matters<a href="#">#</a></h1>
+<h1>8. Order matters<a href="#">#</a></h1>
 <section id="one"><h2>Predict first</h2><div class="cell">{choice}</div><p>first</p></section>
 <section id="two"><h2>The answer</h2><p id="deep">second</p></section>
-<section id="three"><p>third</p><p><a id="revealed-9"></a></p><h2>Later</h2><p>open</p>
+<section id="three"><p>third</p><p><a id="revealed-8"></a></p><h2>Later</h2><p>open</p>
 <div class="cell">{curve}</div><p>fourth</p>
 <p><a id="revealed-4"></a></p><p>open again</p></section>
 <section id="four"><h2>What surprised us</h2><p>a surprise</p></section>
@@ -42,7 +42,7 @@ def file(tmp_path):
 
     def write(theme="light", choice=None):
         ground, ink = ("#fff", "#222") if theme == "light" else ("#11171d", "#ddd")
-        body = {"choice": (choice or predict("9")).html(), "curve": curve(note="Two seeds.").html()}
+        body = {"choice": (choice or predict("8")).html(), "curve": curve(note="Two seeds.").html()}
         path = tmp_path / "page.html"
         path.write_text(PAGE.format(theme=theme, ground=ground, ink=ink, **body), encoding="utf-8")
         return path.as_uri()
@@ -64,7 +64,7 @@ def seen(page):
 
 
 def choose(page, right=True):
-    """Answer the questions of chapter 9, all right or all wrong, and commit."""
+    """Answer the questions of chapter 8, all right or all wrong, and commit."""
     for fieldset, q in zip(page.locator(".lbl-predict fieldset").all(), QUESTIONS, strict=True):
         fieldset.locator("label").nth(q["right"] if right else q["right"] - 1).click()
     page.get_by_role("button", name="Commit").first.click()
@@ -120,7 +120,7 @@ def test_each_question_hides_its_own_part_and_what_surprised_us_waits_for_all(co
 def test_without_a_mark_what_is_left_of_the_section_waits_and_a_link_opens_it(context, tmp_path):
     path = tmp_path / "page.html"
     body = (
-        f"<section><div class=cell>{predict('9').html()}</div><p>first</p><p>second</p></section>"
+        f"<section><div class=cell>{predict('8').html()}</div><p>first</p><p>second</p></section>"
     )
     next_one = "<section id=later><p>third</p></section>"
     path.write_text(f"<!doctype html><article>{body}{next_one}</article>", encoding="utf-8")
@@ -138,7 +138,7 @@ def test_without_a_mark_what_is_left_of_the_section_waits_and_a_link_opens_it(co
 
 
 def test_the_book_waits_up_to_the_mark(context):
-    watched = opened(context, (HTML / "notebooks" / "09_order_matters.html").as_uri())
+    watched = opened(context, (HTML / "notebooks" / "08_order_matters.html").as_uri())
     page = watched.page
     sections = {"what-the-order-does": False, "whose-order": False, "who-goes-first": True,
                 "what-surprised-us": False, "exercises": True}  # fmt: skip
@@ -149,7 +149,7 @@ def test_the_book_waits_up_to_the_mark(context):
     assert all(page.locator(f"#{name}").is_visible() for name in sections)
     page.reload()
     assert page.locator("#whose-order").is_visible()
-    assert saved(page)[1]["answers"][0]["page"] == "9. Order matters"
+    assert saved(page)[1]["answers"][0]["page"] == "8. Order matters"
     page.goto((HTML / "notebooks" / "05_clip_then_freeze.html").as_uri() + "#what-surprised-us")
     page.locator("#what-surprised-us").wait_for(state="visible")
     assert not watched.wrong, watched.wrong
@@ -188,7 +188,7 @@ def test_the_focus_goes_to_the_answer_when_its_button_goes(context, name):
         ("predict", {"id": "99"}, "there is no question 99; there are 1, 2"),
         ("predict", {"id": "toString"}, "there is no question toString"),
         ("predict", {}, "there is no question undefined"),
-        ("predict_curve", {**curve().data, "id": "1"}, "there is no question 1; there are 4, 5, 8"),
+        ("predict_curve", {**curve().data, "id": "1"}, "there is no question 1; there are 4, 5, 9"),
         ("predict_curve", {"id": "4"}, "there are no two positions to draw at"),
         ("predict_curve", {"id": "4", "x": X}, "there is no recorded curve"),
         ("predict_curve", {**curve().data, "truth": "{}"}, "the recorded curve cannot be read"),
@@ -238,7 +238,7 @@ def test_the_file_has_all_answers_of_the_course_with_their_questions(context, fi
     assert [a["question"] for a in chosen] == [q["ask"] for q in QUESTIONS]
     assert [a["version"] for a in chosen] == [q["version"] for q in QUESTIONS]
     assert chosen[0] | {"when": 0, "version": 0} == {
-        "page": "9. Order matters", "id": "9", "kind": "choice", "state": "committed", "when": 0,
+        "page": "8. Order matters", "id": "8", "kind": "choice", "state": "committed", "when": 0,
         "question": "Which order ends last?", "version": 0, "answer": "reverse", "right": True,
         "wording": "current",
     }  # fmt: skip
@@ -263,7 +263,7 @@ def test_an_answer_to_an_earlier_wording_is_shown_kept_and_asked_anew(context, f
     page.evaluate(
         f"""() => {{ const all = JSON.parse(localStorage['{STORE}']);
         const earlier = {{ version: 'x', question: 'Who hears?', answer: 'all' }};
-        Object.assign(all['9'].answers[1], earlier);
+        Object.assign(all['8'].answers[1], earlier);
         localStorage['{STORE}'] = JSON.stringify(all); }}"""
     )
     page.reload()
@@ -286,20 +286,20 @@ def test_an_answer_to_an_earlier_wording_is_shown_kept_and_asked_anew(context, f
 def test_answers_of_the_first_edition_are_read(context, file):
     address = file()
     page = opened(context, address).page
-    old = {"9": [2, 2, 1], "5": [1, 0], "1": "junk", "7": [0, 9], "gone": [1]}
+    old = {"8": [2, 2, 1], "5": [1, 0], "1": "junk", "7": [0, 9], "gone": [1]}
     page.evaluate(f"old => localStorage['{STORE}'] = JSON.stringify(old)", old)
     page.reload()
     assert "3 of 3 as you predicted" in page.locator(".lbl-says").first.text_content()
     rows = saved(page)[1]["answers"]
     assert [(r["id"], r["right"]) for r in rows] == [
-        ("5", False), ("5", True), ("9", True), ("9", True), ("9", True)
+        ("5", False), ("5", True), ("8", True), ("8", True), ("8", True)
     ]  # fmt: skip
     page = opened(context, file(choice=predict("7"))).page
     assert "could not be read any more" in page.locator(".lbl-says").first.text_content()
     assert "7" not in page.evaluate(f"JSON.parse(localStorage['{STORE}'])")
 
 
-@pytest.mark.parametrize("junk", ["{", "[1]", "null", '"text"', '{"9": {"state": "odd"}}'])
+@pytest.mark.parametrize("junk", ["{", "[1]", "null", '"text"', '{"8": {"state": "odd"}}'])
 def test_what_is_stored_and_makes_no_sense_does_no_harm(context, file, junk):
     watched = opened(context, file())
     watched.page.evaluate(f"junk => localStorage['{STORE}'] = junk", junk)
@@ -310,7 +310,7 @@ def test_what_is_stored_and_makes_no_sense_does_no_harm(context, file, junk):
 
 
 def test_without_storage_answers_last_as_long_as_the_page(context):
-    watched = show(context, predict("9"))  # a page without an address has none
+    watched = show(context, predict("8"))  # a page without an address has none
     page = watched.page
     with pytest.raises(Exception, match="localStorage"):
         page.evaluate("localStorage.length")
@@ -474,7 +474,7 @@ def test_axe_finds_nothing_before_and_after_the_answer(context, file, theme):
 
 
 CELLS = (
-    "from stompp_lite.viz.questions import predict, predict_curve\npredict('9')",
+    "from stompp_lite.viz.questions import predict, predict_curve\npredict('8')",
     f"predict_curve('4', {X}, {RUNS})",
     "import sys\nsys.modules['anywidget'] = None\npredict('5')",
 )

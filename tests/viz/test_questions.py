@@ -82,8 +82,8 @@ def test_a_name_that_the_bank_lacks_is_told_with_the_names_that_there_are():
         predict("99")
     with pytest.raises(ConfigError, match="unknown question 9"):
         predict(9)
-    with pytest.raises(ConfigError, match=r"unknown curve '9'.*4, 5, 8"):
-        predict_curve("9", X, RUNS)
+    with pytest.raises(ConfigError, match=r"unknown curve '8'.*4, 5, 9"):
+        predict_curve("8", X, RUNS)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_the_recorded_curve_is_the_middle_of_the_runs():
 
 
 def test_no_answer_stands_in_plain_words_in_what_a_notebook_stores_or_a_page_brings():
-    stored = predict("9").html(script=False)
-    assert '{"id":"9"}' in stored and "reverse" not in stored
+    stored = predict("8").html(script=False)
+    assert '{"id":"8"}' in stored and "reverse" not in stored
     drawn = predict_curve("4", X, [[95.25], [90.5], [10.75]]).html(script=False)
     assert not any(number in drawn for number in ("95.25", "90.5", "10.75"))
     for script in (components.page_script(), components.esm("predict")):

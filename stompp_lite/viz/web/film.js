@@ -1,4 +1,4 @@
-// Training film (chapters 4, 8, 9, 10): scrub recorded runs; compare two in step.
+// Training film (chapters 4, 7, 8, 9): scrub recorded runs; compare two in step.
 import { canvas, color, legend, look, plot, timeLine, word } from "./draw.js";
 import { choice, controls, frame, h, need, numbers, player, signBits, tell } from "./kit.js";
 import { key, marks, place, row, strip } from "./strip.js";

@@ -1,4 +1,4 @@
-// Gradient reach (chapters 6 and 9): the network as layers; drag p or time; see where the gradient
+// Gradient reach (chapters 6 and 8): the network as layers; drag p or time; see where the gradient
 // stops.
 import { canvas, legend, plot } from "./draw.js";
 import { controls, frame, need, numbers, player, tell } from "./kit.js";

@@ -1,4 +1,4 @@
-// Schedule and refresh explorer (chapters 7, 8, 11): p over time, and masks that breathe.
+// Schedule and refresh explorer (chapters 7, 10, 11): p over time, and masks that breathe.
 import { canvas, color, legend, plot, timeLine } from "./draw.js";
 import { controls, frame, h, need, player, tell } from "./kit.js";
 import { advance, begin, fraction, RULES, shapeOf } from "./method.js";
