@@ -6,10 +6,11 @@ to collect compact data. What moves in chapters 1 to 4 is in :mod:`~stompp_lite.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stompp_lite import rng
-from stompp_lite.checks import count, one_of, share, whole, within
+from stompp_lite.checks import count, not_negative, one_of, share, whole, within
 from stompp_lite.errors import ConfigError
 from stompp_lite.method import MASK_RULES, ORDERS, SHAPES
 from stompp_lite.viz.components import Component
@@ -24,13 +25,39 @@ from stompp_lite.viz.questions import predict, predict_curve
 from stompp_lite.viz.results import results
 
 __all__ = [
-    "blockade_explorer", "commitment_explorer", "film", "freezing", "gradient_explorer", "plans",
-    "predict", "predict_curve", "results", "schedule_explorer",
+    "blockade_explorer", "commitment_explorer", "doors_explorer", "film", "freezing",
+    "gradient_explorer", "plans", "predict", "predict_curve", "results", "schedule_explorer",
 ]  # fmt: skip
 
 MOST_STAGES = 37  # of the schedule explorer: the lab's network with 36 binary convolutions
 REFRESH = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # the slider's values of rho
 _POINTS = 200  # of a shape's table
+CLIPPED_SQUARE = 0.516  # E[clip(z, -1, 1)^2] for a normal z
+
+
+def doors_explorer(measured: Mapping[float, Sequence[float]]) -> Component:
+    """What a share p of frozen activations leaves of a gradient, layer by layer (chapter 6).
+
+    The line is sqrt((1 - p) v / (p + (1 - p) v)) for each layer, with v = 0.516, the mean square of
+    a normal number that is clipped to [-1, 1].
+
+    Args:
+        measured: share p, between 0 and 1 -> the gradient that is left after 0, 1, ... layers of a
+            network without shortcuts, relative to the same network with nothing frozen.
+
+    Raises:
+        ConfigError: nothing measured, a share or a value out of range, or other numbers of layers.
+    """
+    lengths = {len(left) for left in measured.values()}
+    if len(lengths) != 1 or min(lengths) < 2:
+        raise ConfigError(f"measure two or more layers, as many at each p; got {sorted(lengths)}")
+    rows = []
+    for p, left in measured.items():
+        if not 0 < share(p, "p") < 1:
+            raise ConfigError(f"p must lie between 0 and 1, got {p}")
+        values = [not_negative(x, f"what is left at p = {p}") for x in left]
+        rows.append({"p": p, "left": [float(f"{x:.3g}") for x in values]})
+    return Component("doors", {"v": CLIPPED_SQUARE, "measured": rows})
 
 
 def schedule_explorer(

@@ -172,8 +172,8 @@ def test_every_question_is_in_the_bank_and_every_mark_has_its_question(chapter):
 @pytest.mark.parametrize("path", MARKED, ids=lambda p: p.stem)
 def test_the_end_of_the_answers_is_marked_below_the_question(path):
     cells = nbformat.read(path, as_version=4).cells
-    asks = next(k for k, c in enumerate(cells) if "predict(" in c.source)
-    name = re.search(r'predict\("(\d+)"\)', cells[asks].source)[1]
+    asks = next(k for k, c in enumerate(cells) if re.search(r"^predict(_curve)?\(", c.source, re.M))
+    name = re.search(r'^predict(?:_curve)?\("(\d+)"', cells[asks].source, re.M)[1]
     mark = f'<a id="revealed-{name}"></a>\n\n#'
     (ends,) = [k for k, c in enumerate(cells) if c.source.startswith(mark)]
     assert int(name) == int(path.stem[:2]) and ends > asks + 1

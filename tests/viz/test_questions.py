@@ -121,6 +121,6 @@ def test_no_answer_stands_in_plain_words_in_what_a_notebook_stores_or_a_page_bri
     drawn = predict_curve("4", X, [[95.25], [90.5], [10.75]]).html(script=False)
     assert not any(number in drawn for number in ("95.25", "90.5", "10.75"))
     for script in (components.page_script(), components.esm("predict")):
-        assert encoded() in script and "only the classifier learns" not in script
+        assert encoded() in script and "no gradient passes it" not in script
     assert encoded() not in components.esm("bits")
     assert json.loads(base64.b64decode(encoded())) == bank()
