@@ -42,7 +42,7 @@ def test_every_chapter_has_its_parts(chapter):
     prose = text(chapter)
     for part in (
         "You will learn", "## Predict first", "## What surprised us", "## Exercises",
-        "**1. Understand.**", "**2. Code.**", "**3. Explore.**", "## Sources", "**You can now**",
+        "**1. Understand.**", "**2. Code.**", ". Explore.**", "## Sources", "**You can now**",
         "Running time:", "In the package:",
     ):  # fmt: skip
         assert part in prose, part
