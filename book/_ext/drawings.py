@@ -64,7 +64,9 @@ def drawing(svg: str, name: str, alt: str, caption: str) -> str:
     )
     rules = "".join(_rules(look, said) for look, said in looks.items())
     svg = re.sub(r"(<svg[^>]*>)", rf"\1<style>{rules}</style>", svg, count=1)
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
+    wide = re.search(r'<svg [^>]*\bwidth="([\d.]+)pt"', svg)
+    narrow = 'class="lbl-narrow" ' if wide and float(wide[1]) <= 72 * style.NARROW + 1 else ""
+    svg = svg.replace("<svg ", f'<svg {narrow}role="img" aria-label="{html.escape(alt)}" ', 1)
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
     return f'<figure class="lbl-still">{svg}{below}</figure>'
 

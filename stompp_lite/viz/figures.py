@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
 
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab.arms import FIGHTERS
@@ -167,6 +168,49 @@ def differences(
     ax.set(xlabel="difference in test accuracy, points", ylim=(len(rows) - 0.4, -0.6))
     ax.grid(axis="y", visible=False)
     ax.set_yticks(range(len(rows)), list(rows))
+    return fig
+
+
+def forest(
+    rows: Sequence[tuple[str, str, Interval | None]],
+    xlabel: str = "difference in test accuracy, points", band: float = 3.0,
+) -> Figure:  # fmt: skip
+    """Differences with their intervals, one a row, under the names of their groups.
+
+    A dot is filled where the interval excludes zero, and hollow and pale where it does not. The
+    figure is so narrow that a phone shows it whole.
+
+    Args:
+        rows: group, name and difference; the difference is None where no mean describes the runs.
+        band: half the width of the shaded band around zero, in the unit of the differences.
+
+    Raises:
+        ConfigError: no rows, or a row that is not made of these three.
+    """
+    if not rows:
+        raise ConfigError("no differences to draw; give at least one (group, name, interval)")
+    (fig, ax), names, y = plt.subplots(), dict[float, str](), -1.0
+    left = blended_transform_factory(fig.transFigure, ax.transData)
+    ax.axvspan(-band, band, color=style.FAINT, alpha=0.4, lw=0)
+    ax.axvline(0, color=style.INK, lw=0.8)
+    for k, row in enumerate(rows):
+        if len(row) != 3 or not isinstance(row[2], Interval | None):
+            raise ConfigError(f"a row is (group, name, Interval or None), got {row!r}")
+        group, name, d = row
+        if group and (k == 0 or rows[k - 1][0] != group):
+            y += 1.4 if names else 1.0
+            ax.text(0.01, y, group, transform=left, va="center", weight="bold", in_layout=False)
+        y += 1
+        names[y] = name
+        if d is None:
+            ax.text(band, y, " runs split", va="center", fontsize=9)
+            continue
+        color, fill = (style.INK, None) if d.side else (style.look("float").color, "white")
+        ax.errorbar(d.mean, y, xerr=d.half, fmt="o", color=color, mfc=fill, ms=4.5, lw=1.4)
+    fig.set_size_inches(style.NARROW, 0.6 + 0.19 * (y + 1))
+    ax.set(xlabel=xlabel, ylim=(y + 0.7, -0.7))
+    ax.grid(axis="y", visible=False)
+    ax.set_yticks(list(names), list(names.values()))
     return fig
 
 

@@ -54,6 +54,21 @@ def test_names_and_colors_of_a_drawing_are_the_pages_own(svg):
     assert shown.count("<g") == shown.count("</g>")
 
 
+def test_a_narrow_drawing_is_not_made_wider_on_a_phone(svg):
+    assert "lbl-narrow" not in drawing(svg, "f1a", "what it shows", "")
+    with plt.rc_context():
+        style.use()
+        fig, _ = plt.subplots(figsize=(style.NARROW, 2))
+        out = io.StringIO()
+        fig.savefig(out, format="svg")
+        plt.close(fig)
+    assert '<svg class="lbl-narrow" role="img"' in drawing(
+        out.getvalue(), "f1a", "what it shows", ""
+    )
+    rules = (ROOT / "book" / "_static" / "layer.css").read_text(encoding="utf-8")
+    assert "svg:has(text):not(.lbl-narrow)" in rules
+
+
 def test_a_word_is_readable_on_whatever_it_stands_on():
     """White on a dark patch, ink on a light one, white on a map, and letters that are too faint."""
     with plt.rc_context():

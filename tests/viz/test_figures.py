@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from stompp_lite.errors import ConfigError
+from stompp_lite.lab.stats import Interval
 from stompp_lite.viz import figures
 from tests.records import made
 
@@ -47,3 +48,30 @@ def test_differences_are_paired_by_seed_and_have_no_mean_where_runs_split():
         figures.differences({})
     with pytest.raises(ConfigError, match="at least 2 seeds"):
         figures.differences({"lone": (less[:1], usual)})
+
+
+def test_a_forest_has_a_line_for_each_row_and_group_and_is_hollow_where_zero_is_inside():
+    rows = [
+        ("time", "15 epochs", Interval(-8.0, 2.0, 5)), ("time", "120", Interval(1.0, 2.0, 5)),
+        ("order", "reverse", None), ("", "alone", Interval(4.0, 3.0, 5)),
+    ]  # fmt: skip
+    fig = figures.forest(rows, xlabel="points")
+    (ax,) = fig.axes
+    ticks = dict(zip(ax.get_yticks(), (t.get_text() for t in ax.get_yticklabels()), strict=True))
+    assert ticks == {1: "15 epochs", 2: "120", 4.4: "reverse", 5.4: "alone"}
+    words = {t.get_text().strip(): t.get_position()[1] for t in ax.texts}
+    assert words == {"time": 0, "order": 3.4, "runs split": 4.4}
+    dots = {c[0].get_ydata()[0]: c[0] for c in ax.containers}
+    assert {y: d.get_markerfacecolor() == "white" for y, d in dots.items()} == {
+        1: False, 2: True, 5.4: False,
+    }  # fmt: skip
+    bar = ax.containers[0][2][0].get_segments()[0]
+    assert bar[:, 0] == pytest.approx([-10, -6])
+    assert ax.get_ylim()[0] > 5.4 > 0 > ax.get_ylim()[1] and ax.get_xlabel() == "points"
+    plt.close(fig)
+    with pytest.raises(ConfigError, match="no differences to draw"):
+        figures.forest([])
+    with pytest.raises(
+        ConfigError, match=r"\(group, name, Interval or None\), got \('a', 'b', 3\)"
+    ):
+        figures.forest([("a", "b", 3)])
