@@ -170,8 +170,10 @@ def forest(
         if d is None:
             ax.text(band, y, " runs split", va="center", fontsize=9)
             continue
-        color, fill = (style.INK, None) if d.side else (style.look("float").color, "white")
-        ax.errorbar(d.mean, y, xerr=d.half, fmt="o", color=color, mfc=fill, ms=4.5, lw=1.4)
+        color = style.INK if d.side else style.look("float").color
+        ax.errorbar(d.mean, y, xerr=d.half, fmt="o", color=color, ms=4.5, lw=1.4)
+        if not d.side:  # a hole in the color of the page, whose edge alone has that on dark pages
+            ax.plot(d.mean, y, "o", color="white", ms=1, mew=2)
     fig.set_size_inches(style.NARROW, 0.6 + 0.19 * (y + 1))
     ax.set(xlabel=xlabel, ylim=(y + 0.7, -0.7))
     ax.grid(axis="y", visible=False)

@@ -470,6 +470,7 @@ def test_series_of_results_have_looks_and_words_of_their_own(context):
             assert not names & set(words)
             offered = page.locator("select option").all_text_contents()
             assert not style.WORDS.keys() & set(offered)
+            assert value != "order" or {"order: random", "order: reverse"} <= set(words)
 
 
 def test_a_screen_reader_hears_at_most_a_sentence_a_second(context):

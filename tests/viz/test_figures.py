@@ -37,10 +37,9 @@ def test_a_forest_has_a_line_for_each_row_and_group_and_is_hollow_where_zero_is_
     assert ticks == {1: "15 epochs", 2: "120", 4.4: "reverse", 5.4: "alone"}
     words = {t.get_text().strip(): t.get_position()[1] for t in ax.texts}
     assert words == {"time": 0, "order": 3.4, "runs split": 4.4}
-    dots = {c[0].get_ydata()[0]: c[0] for c in ax.containers}
-    assert {y: d.get_markerfacecolor() == "white" for y, d in dots.items()} == {
-        1: False, 2: True, 5.4: False,
-    }  # fmt: skip
+    assert [c[0].get_ydata()[0] for c in ax.containers] == [1, 2, 5.4]
+    holes = [line.get_ydata()[0] for line in ax.lines if line.get_color() == "white"]
+    assert holes == [2]
     bar = ax.containers[0][2][0].get_segments()[0]
     assert bar[:, 0] == pytest.approx([-10, -6])
     assert ax.get_ylim()[0] > 5.4 > 0 > ax.get_ylim()[1] and ax.get_xlabel() == "points"
