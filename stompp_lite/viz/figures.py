@@ -173,7 +173,7 @@ def forest(
         color = style.INK if d.side else style.look("float").color
         ax.errorbar(d.mean, y, xerr=d.half, fmt="o", color=color, ms=4.5, lw=1.4)
         if not d.side:  # a hole in the color of the page, whose edge alone has that on dark pages
-            ax.plot(d.mean, y, "o", color="white", ms=1, mew=2)
+            ax.plot(d.mean, y, "o", color="white", ms=1, mew=1.8, zorder=3)
     fig.set_size_inches(style.NARROW, 0.6 + 0.19 * (y + 1))
     ax.set(xlabel=xlabel, ylim=(y + 0.7, -0.7))
     ax.grid(axis="y", visible=False)

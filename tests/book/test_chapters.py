@@ -60,7 +60,7 @@ def test_a_narrow_drawing_is_not_made_wider_on_a_phone(svg):
         style.use()
         fig, _ = plt.subplots(figsize=(style.NARROW, 2))
         out = io.StringIO()
-        fig.savefig(out, format="svg")
+        fig.savefig(out, format="svg", bbox_inches="tight")  # as a notebook does
         plt.close(fig)
     assert '<svg class="lbl-narrow" role="img"' in drawing(
         out.getvalue(), "f1a", "what it shows", ""
