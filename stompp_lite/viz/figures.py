@@ -9,12 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
 
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab.arms import FIGHTERS
 from stompp_lite.lab.record import Record, read_all
-from stompp_lite.lab.report import Depths, by_arm, common_seeds, splits
-from stompp_lite.lab.stats import Interval, accuracy_interval, paired_difference
+from stompp_lite.lab.report import Depths, by_arm, splits
+from stompp_lite.lab.stats import Interval, accuracy_interval
 from stompp_lite.schedule import Schedule
 from stompp_lite.viz import style
 
@@ -135,38 +136,48 @@ def dots(
     return fig
 
 
-def differences(
-    rows: Mapping[str, tuple[Sequence[Record], Sequence[Record]]], band: float = 3.0
-) -> Figure:
-    """First minus second, one pair of settings a row: every seed a dot, mean and 95 % interval.
+def forest(
+    rows: Sequence[tuple[str, str, Interval | None]],
+    xlabel: str = "difference in test accuracy, points", band: float = 3.0,
+) -> Figure:  # fmt: skip
+    """Differences with their intervals, one a row, under the names of their groups.
 
-    Where runs of a setting split or diverge there are dots only. The band is what the ledger calls
-    the same.
+    A dot is filled where the interval excludes zero, and hollow and pale where it does not. The
+    figure is so narrow that a phone shows it whole.
 
     Args:
-        rows: label to the two settings, which are paired by the seeds that both have.
-        band: half the width of the shaded band around zero, in percentage points.
+        rows: group, name and difference; the difference is None where no mean describes the runs.
+        band: half the width of the shaded band around zero, in the unit of the differences.
 
     Raises:
-        ConfigError: no settings to draw, or a pair with fewer than two common seeds.
+        ConfigError: no rows, or a row that is not made of these three.
     """
     if not rows:
-        raise ConfigError("no differences to draw; give at least one label and two settings")
-    fig, ax = plt.subplots(figsize=(6.4, 0.9 + 0.3 * len(rows)))
+        raise ConfigError("no differences to draw; give at least one (group, name, interval)")
+    (fig, ax), names, y = plt.subplots(), dict[float, str](), -1.0
+    left = blended_transform_factory(fig.transFigure, ax.transData)
     ax.axvspan(-band, band, color=style.FAINT, alpha=0.4, lw=0)
     ax.axvline(0, color=style.INK, lw=0.8)
-    for y, pair in enumerate(rows.values()):
-        first, second = common_seeds(*(list(runs) for runs in pair))
-        mean = paired_difference(first, second)
-        each = [
-            a.final["test_acc"] - b.final["test_acc"]
-            for a, b in zip(first, second, strict=True)
-            if not (a.diverged or b.diverged)
-        ]
-        _row(ax, y, each, mean if _mean(first) and _mean(second) else None, style.INK)
-    ax.set(xlabel="difference in test accuracy, points", ylim=(len(rows) - 0.4, -0.6))
+    for k, row in enumerate(rows):
+        if len(row) != 3 or not isinstance(row[2], Interval | None):
+            raise ConfigError(f"a row is (group, name, Interval or None), got {row!r}")
+        group, name, d = row
+        if group and (k == 0 or rows[k - 1][0] != group):
+            y += 1.4 if names else 1.0
+            ax.text(0.01, y, group, transform=left, va="center", weight="bold", in_layout=False)
+        y += 1
+        names[y] = name
+        if d is None:
+            ax.text(band, y, " runs split", va="center", fontsize=9)
+            continue
+        color = style.INK if d.side else style.look("float").color
+        ax.errorbar(d.mean, y, xerr=d.half, fmt="o", color=color, ms=4.5, lw=1.4)
+        if not d.side:  # a hole in the color of the page, whose edge alone has that on dark pages
+            ax.plot(d.mean, y, "o", color="white", ms=1, mew=1.8, zorder=3)
+    fig.set_size_inches(style.NARROW, 0.6 + 0.19 * (y + 1))
+    ax.set(xlabel=xlabel, ylim=(y + 0.7, -0.7))
     ax.grid(axis="y", visible=False)
-    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_yticks(list(names), list(names.values()))
     return fig
 
 

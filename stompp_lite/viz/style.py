@@ -41,6 +41,7 @@ METHODS = {
 }
 FROZEN, FREE = "#16324f", "#dbe7f3"
 INK, FAINT, GRID = "#1f2933", "#c8ced6", "#e6e9ed"
+NARROW = 4.4  # inches: a drawing of this width is read on a phone without scrolling
 #: What each name of a color stands for on a light page and on a dark one. The edge of what is
 #: frozen is a color of its own, because a dark patch needs a lighter edge on a dark page.
 COLORS = {
