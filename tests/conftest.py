@@ -12,7 +12,7 @@ from torch import nn
 from stompp_lite import Data, LabResNet, binarize_model
 
 ROOT = Path(__file__).resolve().parents[1]
-CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))  # last the pages without a number
 torch.set_num_threads(1)
 
 

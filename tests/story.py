@@ -66,12 +66,17 @@ def counts(notebook: Any) -> dict[str, int]:
     return prose_counts(text) | {"lines of a cell": max(lines), "columns": max(columns)}
 
 
+def called(path: Path) -> str:
+    """A chapter's number, or the name of a page without one."""
+    return path.stem[:2] if path.stem[:2].isdigit() else path.stem
+
+
 def main() -> None:
     """Print the table of all chapters."""
     print("| chapter | " + " | ".join(LIMITS) + " |\n| --- |" + " --- |" * len(LIMITS))
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         found = counts(nbformat.read(path, as_version=4))
-        print(f"| {path.stem[:2]} | " + " | ".join(str(found[name]) for name in LIMITS) + " |")
+        print(f"| {called(path)} | " + " | ".join(str(found[name]) for name in LIMITS) + " |")
 
 
 if __name__ == "__main__":

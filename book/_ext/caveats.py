@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from course import heading, numbered
+
 from stompp_lite.checks import one_of
 from stompp_lite.lab.claims import (
     Outcome,
@@ -100,16 +102,21 @@ def _link(name: str) -> str:
 
 
 def chapters_of(ledger: Mapping[str, Claim]) -> dict[str, str]:
-    """Claim -> links to the chapters that show or name it."""
-    found: dict[str, list[str]] = {}
+    """Claim -> where it is shown or named: in which chapters, and on which other page."""
+    found: dict[str, dict[str, list[str]]] = {}
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         text = path.read_text(encoding="utf-8")
         told = {m.upper() for m in re.findall(r"#claim-([cl]\d+)\b", text)}
         told |= set(re.findall(r'(?:claim\(\\"|\[claim )([CL]\d+)', text))
+        number, title = numbered(path.stem), heading(path)
+        kind, words = ("in", f"chapter {number}") if number else ("on the page", f"*{title}*")
         for name in sorted(told & ledger.keys()):
-            link = f"[chapter {int(path.name[:2])}](../notebooks/{path.name})"
-            found.setdefault(name, []).append(link)
-    return {name: ", ".join(links) for name, links in found.items()}
+            link = f"[{words}](../notebooks/{path.name})"
+            found.setdefault(name, {}).setdefault(kind, []).append(link)
+    return {
+        name: " and ".join(f"{kind} {', '.join(links)}" for kind, links in kinds.items())
+        for name, kinds in found.items()
+    }
 
 
 def _all(ledger: Mapping[str, Claim], found: Judged) -> str:
@@ -122,7 +129,7 @@ def _all(ledger: Mapping[str, Claim], found: Judged) -> str:
         rows.append([link, claim.says, *(said.get(arm, "") for arm in arms)])
         text = card(claim, found[name], fallen.get(name, {}))
         if name in where:
-            text += f"\n\nTold in {where[name]}."
+            text += f"\n\nTold {where[name]}."
         cards.append(f"(claim-{name.lower()})=\n## {name}\n\n{text}")
     return "\n\n".join([markdown(["", "claim", *arms], rows), *cards])
 

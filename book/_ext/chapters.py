@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from course import ROOT, lines, minutes, part, texts
+from course import ROOT, lines, minutes, numbered, part, texts
 from docutils import nodes
 from drawings import drawing
 from sphinx.errors import ExtensionError
@@ -27,22 +27,24 @@ def _html(output: dict[str, Any]) -> str:
     return lines(output.get("data", {}).get("text/html", ""))
 
 
-def byline(first: str, time: int, number: int) -> str:
-    """The first cell with a line on what the chapter takes, in place of its last sentence.
+def byline(first: str, time: int, number: int | None) -> str:
+    """The first cell with a line on what the page takes, in place of its last sentence.
 
     Args:
         first: source of the cell: a heading, the question, what is learned and needed.
-        time: minutes to read the chapter; number: of the chapter.
+        time: minutes to read the page; number: of the chapter, None for a page without one.
     """
     runs = _RUNS.search(first)
     if runs is None:
-        raise ValueError(f"chapter {number}: the first cell must end with 'Running time: ...'")
-    line = f"{part(number)} · {time} minutes to read · runs in {runs[1]} on one CPU core"
+        what = first.split("\n", 1)[0] if number is None else f"chapter {number}"
+        raise ValueError(f"{what}: the first cell must end with 'Running time: ...'")
+    place = "Optional reading" if number is None else part(number)
+    line = f"{place} · {time} minutes to read · runs in {runs[1]} on one CPU core"
     heading, rest = first[: runs.start()].split("\n", 1)
     return f"{heading}\n\n:::{{div}} lbl-byline\n{line}\n:::\n{rest}"
 
 
-def _figures(cell: dict[str, Any], number: int, count: int) -> int:
+def _figures(cell: dict[str, Any], number: int | None, count: int) -> int:
     """Put the drawings of a cell into the page; how many there are up to here."""
     shown = cell["metadata"].get("mystnb", {})
     for output in cell["outputs"]:
@@ -51,10 +53,11 @@ def _figures(cell: dict[str, Any], number: int, count: int) -> int:
             continue
         count += 1
         told = shown.get("caption", "")
-        caption = f"<strong>Figure {number}.{count}.</strong> {told}" if told else ""
+        own = f"{count}" if number is None else f"{number}.{count}"
+        caption = f"<strong>Figure {own}.</strong> {told}" if told else ""
         alt = shown.get("image", {}).get("alt", "")
         output["data"]["text/html"] = drawing(
-            lines(svg), f"f{number}{chr(96 + count)}", alt, caption
+            lines(svg), f"f{number or ''}{chr(96 + count)}", alt, caption
         ).replace("\n", " ")
         output["data"].pop("text/plain", None)
     return count
@@ -65,7 +68,7 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
     if not page.startswith("notebooks/"):
         return
     notebook = json.loads(source[0])
-    cells, number, count = notebook["cells"], int(Path(page).name[:2]), 0
+    cells, number, count = notebook["cells"], numbered(Path(page).name), 0
     said = texts(notebook)
     cells[0]["source"] = byline(said[0], minutes(said), number)
     for cell in cells:

@@ -1,4 +1,7 @@
-"""What the course consists of, read from the notebooks: titles, questions, needs, minutes."""
+"""What the course consists of, read from the notebooks: titles, questions, needs, minutes.
+
+Chapters have a number. A page without one is a notebook, too: optional, and part of no path.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +55,17 @@ def texts(notebook: dict[str, Any]) -> list[str]:
     return [lines(c["source"]) for c in notebook["cells"] if c["cell_type"] == "markdown"]
 
 
+def numbered(page: str) -> int | None:
+    """The number of a chapter, from its page's name; None for a page without one."""
+    return int(page[:2]) if re.match(r"\d\d_", page) else None
+
+
+def heading(path: Path) -> str:
+    """The title of a notebook, with its number if it has one."""
+    first = texts(json.loads(path.read_text(encoding="utf-8")))[0]
+    return first.split("\n", 1)[0].removeprefix("# ")
+
+
 def minutes(said: list[str]) -> int:
     """Time to read these texts without what is folded, in steps of five minutes."""
     words = sum(len(_FOLD.sub("", text).split()) for text in said)
@@ -69,7 +83,7 @@ def chapters() -> list[Chapter]:
     found = []
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         said = texts(json.loads(path.read_text(encoding="utf-8")))
-        heading, number = said[0].split("\n", 1)[0], int(path.name[:2])
+        number = int(path.name[:2])
         needs = _NEEDS.search(said[0])
         asked = re.search(r"\*\*(.+?)\*\*", said[0], re.DOTALL)
         if needs is None or asked is None:
@@ -78,7 +92,7 @@ def chapters() -> list[Chapter]:
             Chapter(
                 number,
                 path.stem,
-                heading.removeprefix(f"# {number}. "),
+                heading(path).removeprefix(f"{number}. "),
                 " ".join(asked[1].split()),
                 tuple(int(n) for n in re.findall(r"\[(?:chapter )?(\d+)\]", needs[1])),
                 minutes(said),

@@ -222,8 +222,8 @@ def foresee(
     """What a plan will do to the weights of each stage. Nothing is trained: it follows from p.
 
     A weight is cut off once everything behind it is committed without a surrogate. (While that is
-    half frozen, gradient still comes, however little: see chapter 6.) Taught in chapter 8, *Order
-    matters*.
+    half frozen, gradient still comes, however little: see chapter 6.) Taught after chapter 8, on
+    the page *Can a plan foresee it?*.
 
     Args:
         model: a converted model; its parameters are trainable again afterwards.

@@ -241,7 +241,7 @@ def test_the_zip_to_hand_out_opens_from_a_disk_with_everything_alive(context, tm
     with zipfile.ZipFile(pack(tmp_path / "out.zip", the_wheel)) as packed:
         packed.extractall(tmp_path)
     top = tmp_path / "layer-by-layer"
-    assert len(list(top.glob("notebooks/*.ipynb"))) == 16 and list(top.glob("stompp_lite-*.whl"))
+    assert len(list(top.glob("notebooks/*.ipynb"))) == 17 and list(top.glob("stompp_lite-*.whl"))
     rows = gzip.decompress((top / "data" / "digits.csv.gz").read_bytes()).decode().splitlines()
     assert len(rows) == 1797 and rows[0].count(",") == 64
     watched = Watched(context)
@@ -470,6 +470,7 @@ def test_series_of_results_have_looks_and_words_of_their_own(context):
             assert not names & set(words)
             offered = page.locator("select option").all_text_contents()
             assert not style.WORDS.keys() & set(offered)
+            assert value != "order" or {"order: random", "order: reverse"} <= set(words)
 
 
 def test_a_screen_reader_hears_at_most_a_sentence_a_second(context):

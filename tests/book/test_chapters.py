@@ -10,7 +10,7 @@ import pytest
 from sphinx.errors import ExtensionError
 
 from stompp_lite.viz import style
-from tests.conftest import ROOT
+from tests.conftest import CHAPTERS, ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import course
@@ -60,7 +60,7 @@ def test_a_narrow_drawing_is_not_made_wider_on_a_phone(svg):
         style.use()
         fig, _ = plt.subplots(figsize=(style.NARROW, 2))
         out = io.StringIO()
-        fig.savefig(out, format="svg")
+        fig.savefig(out, format="svg", bbox_inches="tight")  # as a notebook does
         plt.close(fig)
     assert '<svg class="lbl-narrow" role="img"' in drawing(
         out.getvalue(), "f1a", "what it shows", ""
@@ -122,3 +122,15 @@ def test_every_chapter_has_a_question_what_it_needs_and_minutes():
 def test_a_chapter_that_does_not_say_its_time_is_named():
     with pytest.raises(ValueError, match="chapter 7: the first cell must end with 'Running time"):
         byline("# 7. A title\n\n**Why?**", 1000, 7)
+
+
+def test_a_page_without_a_number_is_optional_reading_and_no_chapter():
+    said = byline("# A title\n\n**Why?** Running time: a minute.", 10, None)
+    assert "Optional reading · 10 minutes to read · runs in a minute" in said
+    with pytest.raises(ValueError, match="# A title: the first cell must end"):
+        byline("# A title\n\n**Why?**", 10, None)
+    pages = {path.stem: course.numbered(path.stem) for path in CHAPTERS}
+    assert pages["08_order_matters"] == 8 and pages["can_a_plan_foresee_it"] is None
+    assert not {name for name, n in pages.items() if n is None} & {
+        c.page for c in course.chapters()
+    }

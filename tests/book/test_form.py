@@ -113,7 +113,10 @@ def test_a_card_leads_to_the_ledger_and_the_ledger_back():
     told = caveats.chapters_of(ledger.read())
     assert "[chapter 5](../notebooks/05_clip_then_freeze.ipynb)" in told["C3"]
     assert "../notebooks/04_the_depth_problem.ipynb" in told["L1"]
-    assert f"Told in {told['C3']}." in caveats.page()
+    assert told["L3"].endswith(
+        "on the page [*Can a plan foresee it?*](../notebooks/can_a_plan_foresee_it.ipynb)"
+    )
+    assert all(f"Told {told[name]}." in caveats.page() for name in ("C3", "L3"))
 
 
 #: The moving figures that chapters 1 to 4 and the landing page brought, one a cell.
