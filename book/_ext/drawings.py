@@ -20,6 +20,7 @@ from stompp_lite.viz import style
 
 #: Grounds of a page that a figure may stand on: of each theme, the one that is hardest to write on.
 PAGE = ("#f4f7fa", "#1a232c")
+_PADDED = 0.21  # inches that a notebook puts around a drawing
 READABLE = 4.5  # WCAG 2.1, 1.4.3
 #: What matplotlib calls a part -> what panels.js calls it.
 _PARTS = (
@@ -65,7 +66,9 @@ def drawing(svg: str, name: str, alt: str, caption: str) -> str:
     rules = "".join(_rules(look, said) for look, said in looks.items())
     svg = re.sub(r"(<svg[^>]*>)", rf"\1<style>{rules}</style>", svg, count=1)
     wide = re.search(r'<svg [^>]*\bwidth="([\d.]+)pt"', svg)
-    narrow = 'class="lbl-narrow" ' if wide and float(wide[1]) <= 72 * style.NARROW + 1 else ""
+    narrow = (
+        'class="lbl-narrow" ' if wide and float(wide[1]) < 72 * (style.NARROW + _PADDED) else ""
+    )
     svg = svg.replace("<svg ", f'<svg {narrow}role="img" aria-label="{html.escape(alt)}" ', 1)
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
     return f'<figure class="lbl-still">{svg}{below}</figure>'

@@ -16,6 +16,7 @@ SIGNS = {
     "hint against": "◑", "shown against": "○",
 }  # fmt: skip
 _ROW, _WIDE, _LEFT, _RIGHT = 20, 700, 370, 24  # pixels: height of a row, width, margins
+_LONG = 60  # letters: a longer name is squeezed into its column
 _EDGE = 3.0  # at least so far does the axis reach to either side, in points
 
 
@@ -68,12 +69,14 @@ def plot(rows: Sequence[Row], label: str, unit: str = "points") -> str:
                 f"{html.escape(r.arm)}</text>"
             )
         y += _ROW
+        squeezed = f' textLength="{_LEFT - 12}"' if len(r.name) > _LONG else ""
         parts.append(
-            f'<text x="{_LEFT - 10}" y="{y + 4:.0f}" text-anchor="end" stroke="none">'
-            f"{html.escape(r.name)}</text>"
+            f'<text x="{_LEFT - 10}" y="{y + 4:.0f}" text-anchor="end" stroke="none"{squeezed} '
+            f'lengthAdjust="spacingAndGlyphs">{html.escape(r.name)}</text>'
         )
-        if r.mean is None or r.half is None:
-            parts.append(f'<text x="{x(0) + 6:.1f}" y="{y + 4:.0f}" stroke="none">{r.says}</text>')
+        if r.mean is None or r.half is None:  # the single pairs stand in the table
+            said = r.says.split(":")[0]
+            parts.append(f'<text x="{x(0) + 6:.1f}" y="{y + 4:.0f}" stroke="none">{said}</text>')
             continue
         pale = "" if r.holds or r.against else ' opacity="0.5"'
         fill = 'fill="none"' if r.against else ""

@@ -14,8 +14,8 @@ from matplotlib.transforms import blended_transform_factory
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab.arms import FIGHTERS
 from stompp_lite.lab.record import Record, read_all
-from stompp_lite.lab.report import Depths, by_arm, common_seeds, splits
-from stompp_lite.lab.stats import Interval, accuracy_interval, paired_difference
+from stompp_lite.lab.report import Depths, by_arm, splits
+from stompp_lite.lab.stats import Interval, accuracy_interval
 from stompp_lite.schedule import Schedule
 from stompp_lite.viz import style
 
@@ -136,41 +136,6 @@ def dots(
     return fig
 
 
-def differences(
-    rows: Mapping[str, tuple[Sequence[Record], Sequence[Record]]], band: float = 3.0
-) -> Figure:
-    """First minus second, one pair of settings a row: every seed a dot, mean and 95 % interval.
-
-    Where runs of a setting split or diverge there are dots only. The band is what the ledger calls
-    the same.
-
-    Args:
-        rows: label to the two settings, which are paired by the seeds that both have.
-        band: half the width of the shaded band around zero, in percentage points.
-
-    Raises:
-        ConfigError: no settings to draw, or a pair with fewer than two common seeds.
-    """
-    if not rows:
-        raise ConfigError("no differences to draw; give at least one label and two settings")
-    fig, ax = plt.subplots(figsize=(6.4, 0.9 + 0.3 * len(rows)))
-    ax.axvspan(-band, band, color=style.FAINT, alpha=0.4, lw=0)
-    ax.axvline(0, color=style.INK, lw=0.8)
-    for y, pair in enumerate(rows.values()):
-        first, second = common_seeds(*(list(runs) for runs in pair))
-        mean = paired_difference(first, second)
-        each = [
-            a.final["test_acc"] - b.final["test_acc"]
-            for a, b in zip(first, second, strict=True)
-            if not (a.diverged or b.diverged)
-        ]
-        _row(ax, y, each, mean if _mean(first) and _mean(second) else None, style.INK)
-    ax.set(xlabel="difference in test accuracy, points", ylim=(len(rows) - 0.4, -0.6))
-    ax.grid(axis="y", visible=False)
-    ax.set_yticks(range(len(rows)), list(rows))
-    return fig
-
-
 def forest(
     rows: Sequence[tuple[str, str, Interval | None]],
     xlabel: str = "difference in test accuracy, points", band: float = 3.0,
@@ -205,8 +170,10 @@ def forest(
         if d is None:
             ax.text(band, y, " runs split", va="center", fontsize=9)
             continue
-        color, fill = (style.INK, None) if d.side else (style.look("float").color, "white")
-        ax.errorbar(d.mean, y, xerr=d.half, fmt="o", color=color, mfc=fill, ms=4.5, lw=1.4)
+        color = style.INK if d.side else style.look("float").color
+        ax.errorbar(d.mean, y, xerr=d.half, fmt="o", color=color, ms=4.5, lw=1.4)
+        if not d.side:  # a hole in the color of the page, whose edge alone has that on dark pages
+            ax.plot(d.mean, y, "o", color="white", ms=1, mew=1.8, zorder=3)
     fig.set_size_inches(style.NARROW, 0.6 + 0.19 * (y + 1))
     ax.set(xlabel=xlabel, ylim=(y + 0.7, -0.7))
     ax.grid(axis="y", visible=False)

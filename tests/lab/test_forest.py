@@ -23,6 +23,13 @@ def test_dots_stand_in_the_order_of_their_means_and_tell_what_they_support():
     assert "open &lt;1&gt;" in drawn and ">not run<" in drawn
 
 
+def test_a_long_name_is_squeezed_and_single_pairs_are_left_to_the_table():
+    rows = [ROWS[0], Row("SGD", "n" * 80, "runs split: +21, +20: hint", True, False, None, None)]
+    short, long, _ = re.findall(r'<text [^>]*text-anchor="end"[^>]*>', plot(rows, "x"))
+    assert "textLength" in long and "textLength" not in short
+    assert ">runs split<" in plot(rows, "x") and "runs split: +21" in card("L1", "", [], rows, [])
+
+
 def test_a_loss_has_an_axis_of_its_own_size():
     assert "+0.03 units of the loss" in plot(
         [Row("a", "b", "c", True, False, 0.02, 0.01)], "x", "units of the loss"

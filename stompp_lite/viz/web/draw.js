@@ -162,5 +162,6 @@ export function look(name) {
   return LOOKS[name];
 }
 
-/** What a setting is called, in words. */
-export const word = (value) => LOOKS[value]?.label ?? WORDS[value] ?? String(value);
+/** What the value of a field is called, in words. Some orders are called like methods. */
+export const word = (value, key) =>
+  (key === "order" ? null : LOOKS[value]?.label) ?? WORDS[value] ?? String(value);

@@ -40,7 +40,8 @@ export function render({ model, el }) {
     const box = h("fieldset", { class: "lbl-slot" }, legend);
     f.controls.append(box);
     const choices = varying.map((key) => {
-      const on = (value) => take(slot, key, value), options = values(key).map((v) => [v, word(v)]);
+      const on = (value) => take(slot, key, value);
+      const options = values(key).map((v) => [v, word(v, key)]);
       return [key, choice(box, { label: fields[key], options, value: of(slot)[key], on })];
     });
     return { box, choices };

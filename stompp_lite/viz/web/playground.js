@@ -63,7 +63,7 @@ export function render({ model, el }) {
   }
   pick("set", "data", Object.entries(data).map(([name, set]) => [name, set.label]), String);
   pick("method", "method", METHODS.map((m) => [m, word(m)]), String);
-  pick("order", "order", Object.keys(orders).map((o) => [o, word(o)]), String);
+  pick("order", "order", Object.keys(orders).map((o) => [o, word(o, "order")]), String);
   pick("shape", "shape", Object.keys(shapes), String);
   pick("rho", "refresh ρ", [0, 0.01, 0.1, 1]);
   pick("blocks", "blocks (two binary layers each)", [1, 2, 4, 6, 8, 10, 12]);

@@ -50,7 +50,7 @@ export function render({ model, el }) {
       const options = values(key);
       choice(rest, {
         label: fields[key].label,
-        options: options.map((o) => [o, word(o)]),
+        options: options.map((o) => [o, word(o, key)]),
         value: s.fixed[key],
         on: (v) => {
           s.fixed[key] = options.find((o) => String(o) === v);
@@ -98,7 +98,7 @@ export function render({ model, el }) {
       x: {
         label: fields[s.along].label,
         range: [-0.6, ticks.length - 0.4],
-        ticks: ticks.map(word),
+        ticks: ticks.map((v) => word(v, s.along)),
       },
       y: { label: "test accuracy, %", range: [0, 101] },
       height: 300,
@@ -109,7 +109,7 @@ export function render({ model, el }) {
     chart.set([[0, Math.max(ticks.length - 1, 1)], [null, null]]);
     chart.holder.addEventListener("click", pick);
     marks.replaceChildren();
-    const title = (v) => (s.by === "method" ? "" : `${fields[s.by].label}: `) + word(v);
+    const title = (v) => (s.by === "method" ? "" : `${fields[s.by].label}: `) + word(v, s.by);
     if (apart) legend(marks, by.map((v) => ({ label: title(v), dot: true, ...paint.get(v) })));
     f.stage.append(marks, picked);
     picked.replaceChildren();
@@ -123,7 +123,7 @@ export function render({ model, el }) {
     f.data(() => [
       [...names.map(([, label]) => label), "runs, %", "mean", "± (95 %)", "records", "again"],
       ...shown.map((g) => [
-        ...keys.map((key) => word(g[key])),
+        ...keys.map((key) => word(g[key], key)),
         listed(g).join(" "),
         g.mean ?? "",
         g.half ?? "",
