@@ -297,7 +297,7 @@ def test_panels_stand_below_one_another_on_a_phone(browser):
 def test_reduced_motion_has_no_film_but_steps(browser):
     context = browser.new_context(offline=True, reduced_motion="reduce")
     page = context.new_page()
-    page.goto((HTML / "notebooks" / "09_the_sawtooth.html").as_uri())
+    page.goto((HTML / "notebooks" / "10_masks_that_breathe.html").as_uri())
     step = page.get_by_role("button", name="Next step").first
     before = page.locator(".lbl-says").first.text_content()
     step.click()
@@ -340,7 +340,7 @@ def test_a_slider_redraws_within_a_frame(context):
     watched = Watched(context)
     for name, limit in (
         ("02_the_missing_derivative", 16), ("07_layer_by_layer", 50), ("08_order_matters", 16),
-        ("09_the_sawtooth", 16),
+        ("10_masks_that_breathe", 50),
     ):  # fmt: skip
         watched.page.goto((HTML / "notebooks" / f"{name}.html").as_uri())
         times = watched.page.evaluate(
