@@ -1,5 +1,7 @@
 """Every page of the built book, each opened once with the network cut off: see tests/visit.py."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -75,7 +77,7 @@ FAULTS = [
     ("[moving figures are drawn]", "1 of 2"),
     ("[axe, light theme]", "color-contrast: <p style"),
     ("[axe, light theme]", 'label: <input type="text"'),
-    ("[axe, dark theme: contrast]", "color-contrast: <h1>"),
+    ("[axe, dark theme: contrast]", "color-contrast: <h1"),
     ("[controls of A dead figure]", "a dead slider"),
     ("[page, console and network]", "something broke"),
 ]
@@ -88,7 +90,7 @@ def test_each_check_finds_its_fault_and_hides_no_other(browser, known, tmp_path)
     for check, told in FAULTS:
         assert any(p.startswith(check) and told in p for p in problems), (check, told, problems)
     text = "\n".join(problems)
-    assert "a live slider" not in text and "broke:" not in text, text
+    assert not re.search("live slider.* does nothing|broke:", text), text
     assert "[1280 wide: what is cut]" not in text, text
     assert "h1" not in "".join(p for p in problems if p.startswith("[axe, light"))
 
