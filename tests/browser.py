@@ -24,14 +24,27 @@ import pytest
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "tools"))
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from moved import MOVED
+
 from build import HTML
 from look import FLAGS
 
 __all__ = [
-    "FIGURE", "HTML", "Watched", "axe_script", "changes", "executable", "jupyter_lab", "launch",
-    "move", "picture", "rows", "run_all_cells", "says", "show",
+    "FIGURE", "HTML", "MOVED", "Watched", "axe_script", "changes", "executable", "jupyter_lab",
+    "launch", "move", "pages", "picture", "rows", "run_all_cells", "says", "show",
 ]  # fmt: skip
 FIGURE = ".lbl-figure"
+
+
+def pages():
+    """Files of the built book that readers read: not those that lead from an old address."""
+    found = [
+        path for part in ("book", "notebooks") for path in sorted((HTML / part).rglob("*.html"))
+    ]
+    moved = {HTML / f"{old}.html" for old in MOVED}
+    return [path for path in found if path not in moved]
+
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -112,20 +125,53 @@ def picture(page, k):
     )
 
 
+#: Keep what a figure shows, on the page itself, and tell later whether it shows anything else.
+_LOOKS = """figure => {
+  const words = () => {
+    const copy = figure.cloneNode(true);
+    copy.querySelector('.lbl-spoken')?.remove();
+    return copy.textContent + [...figure.querySelectorAll('input')].map((i) => i.checked).join();
+  };
+  const canvases = () => [...figure.querySelectorAll('canvas')];
+  const paint = (canvas) => {
+    const copy = new OffscreenCanvas(canvas.width || 1, canvas.height || 1);
+    const pen = copy.getContext('2d', { willReadFrequently: true });
+    if (canvas.width && canvas.height) pen.drawImage(canvas, 0, 0);
+    return { copy, pixels: () => pen.getImageData(0, 0, copy.width, copy.height).data };
+  };
+  const said = words(), shown = canvases().map(paint);
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  window.looksOther = () => differs() || frame().then(frame).then(differs);
+  const differs = () => {
+    if (words() !== said) return true;
+    const now = canvases().map(paint);
+    if (now.length !== shown.length) return true;
+    return now.some((one, k) => {
+      const before = shown[k];
+      if (one.copy.width !== before.copy.width || one.copy.height !== before.copy.height)
+        return true;
+      const a = before.pixels(), b = one.pixels();
+      return a.some((value, i) => value !== b[i]);
+    });
+  };
+}"""
+
+
 def changes(page, k, control):
     """Whether figure k looks different once a control of it was moved, by keyboard."""
-    before = picture(page, k)
-    kind = control.evaluate("el => el.type")
+    page.locator(FIGURE).nth(k).evaluate(_LOOKS)
+    kind, choices = control.evaluate("el => [el.type, el.options?.length ?? 2]")
     if kind == "radio":
         control.check()
-        return picture(page, k) != before
-    if control.evaluate("el => el.options?.length ?? 2") == 1:
+        return page.evaluate("looksOther()")
+    if choices == 1:
         return True  # nothing else to choose
-    keys = ("ArrowUp", "ArrowDown") if kind == "range" else ("ArrowDown", "ArrowUp")
+    fine, coarse = ("ArrowUp", "ArrowDown"), ("PageUp", "PageDown")
     control.focus()
-    for key in keys:  # away from an end that it may be at
+    # away from an end that it may be at; what moves finer than it shows answers to a larger step
+    for key in (*fine, *coarse) if kind == "range" else ("ArrowDown", "ArrowUp"):
         page.keyboard.press(key)
-        if picture(page, k) != before:
+        if page.evaluate("looksOther()"):
             return True
     return False
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 from course import ROOT, lines, minutes, numbered, part, texts
 from docutils import nodes
 from drawings import drawing
+from pygments.formatters import HtmlFormatter
 from sphinx.errors import ExtensionError
 
 _SETUP = "# Installs the course package where it is missing; the notebook has the whole cell."
@@ -119,12 +122,43 @@ def box_question(app: Any, doctree: nodes.document) -> None:
         section.insert(first, nodes.container("", *asked, classes=["lbl-ask"]))
 
 
+class Lines(HtmlFormatter):
+    """Where ``hang`` is set, each line of code that a phone may wrap is an element.
+
+    So what wraps can hang. How far a line is indented, which no style sees, stands in ``--in``.
+    """
+
+    FITS = 34  # characters of a line beside one another on the narrowest phone
+
+    def wrap(self, source: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+        """Wrap each line, then the whole."""
+        return super().wrap(map(self._hung, source) if self.options.get("hang") else source)
+
+    def _hung(self, piece: tuple[int, str]) -> tuple[int, str]:
+        is_code, line = piece
+        said = unescape(re.sub(r"<[^>]*>", "", line)).rstrip("\n")
+        if not is_code or len(said) <= self.FITS:
+            return piece
+        deep = len(said) - len(said.lstrip(" "))
+        style = f' style="--in:{deep}ch"' if deep else ""
+        return 1, f'<span class="lbl-hang"{style}>{line}</span>'
+
+
+def hang_lines(app: Any) -> None:
+    """Pages are written with :class:`Lines`."""
+    if app.builder.format == "html":
+        app.builder.highlighter.formatter = Lines
+
+
 def mark_lines(app: Any, doctree: nodes.document) -> None:
-    """The decisive line of a cell stands out."""
+    """The decisive line of a cell stands out, and the rest of a line that wraps hangs."""
     for block in doctree.findall(nodes.literal_block):
-        lines_ = [k for k, line in enumerate(block.astext().splitlines(), 1) if MARK in line]
-        if lines_:
-            block["highlight_args"] = {**block.get("highlight_args", {}), "hl_lines": lines_}
+        marked = [k for k, line in enumerate(block.astext().splitlines(), 1) if MARK in line]
+        more: dict[str, Any] = {"hl_lines": marked} if marked else {}
+        if "cell_input" in block.parent.get("classes", ()):
+            more["hang"] = True
+        if more:
+            block["highlight_args"] = {**block.get("highlight_args", {}), **more}
 
 
 def evidence_first(app: Any, doctree: nodes.document, page: str) -> None:
@@ -193,6 +227,7 @@ def glossary(page: str) -> dict[str, str]:
 
 def setup(app: Any) -> dict[str, Any]:
     """Connect the pieces."""
+    app.connect("builder-inited", hang_lines)
     app.connect("source-read", read_notebook)
     app.connect("doctree-read", box_question)
     app.connect("doctree-read", mark_lines)

@@ -3,6 +3,7 @@
 import re
 import sys
 
+import nbformat
 import pytest
 from PIL import Image
 
@@ -63,6 +64,72 @@ def test_the_decisive_line_of_a_cell_stands_out(page):
     assert len(marked) == page.content().count("# &lt;-- ")
 
 
+#: For each block of code that is shown: its source, and its first line that wraps, if one does:
+#: how far the line is indented, and how far what follows of it, in characters.
+CODE = """() => [...document.querySelectorAll('.cell_input pre')].map((block) => {
+  const wraps = [];
+  for (const line of block.querySelectorAll('.lbl-hang')) {
+    const range = document.createRange(), rows = new Map();
+    const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      range.selectNodeContents(node);
+      for (const b of range.getClientRects())
+        if (b.width > 1) {
+          const top = Math.round(b.top);
+          rows.set(top, Math.min(rows.get(top) ?? Infinity, b.left));
+        }
+    }
+    const lefts = [...rows].sort((a, b) => a[0] - b[0]).map(([, left]) => left);
+    const left = block.getBoundingClientRect().left, look = getComputedStyle(block);
+    const start = left + parseFloat(look.paddingLeft) + parseFloat(look.borderLeftWidth);
+    const rule = document.createElement('span'), text = line.textContent;
+    rule.style = 'position: absolute; width: 100ch';
+    block.append(rule);
+    const ch = rule.getBoundingClientRect().width / 100;
+    rule.remove();
+    if (lefts.length > 1)
+      wraps.push([text.length - text.trimStart().length, (lefts[1] - start) / ch]);
+  }
+  return { text: block.textContent, wraps };
+})"""
+
+
+def pasted(page):
+    """What is on the clipboard, as it arrives in a field."""
+    page.evaluate(
+        "() => { const to = document.createElement('textarea'); to.id = 'to';"
+        " document.body.append(to); to.focus(); }"
+    )
+    page.keyboard.press("Control+V")
+    found = page.locator("#to").input_value()
+    page.evaluate("document.getElementById('to').remove()")
+    return found
+
+
+@pytest.mark.slow
+def test_code_that_wraps_on_a_phone_hangs_and_is_copied_as_it_was_written(page):
+    page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    page.set_viewport_size({"width": 390, "height": 844})
+    found = page.evaluate(CODE)
+    wraps = [pair for block in found for pair in block["wraps"]]
+    assert len(wraps) > 5 and len({indent for indent, _ in wraps}) > 1
+    assert [rest for _, rest in wraps] == [pytest.approx(4 + k, abs=0.2) for k, _ in wraps]
+    notebook = nbformat.read(ROOT / "notebooks" / f"{CHAPTER.stem}.ipynb", 4)
+    written = [cell.source.strip() for cell in notebook.cells if cell.cell_type == "code"]
+    blocks = page.locator(".cell_input pre")
+    whole = 0
+    for k, block in enumerate(found):
+        source = block["text"].removesuffix("\n")
+        whole += any(cell.endswith(source) for cell in written)
+        blocks.nth(k).evaluate("el => getSelection().selectAllChildren(el)")
+        page.keyboard.press("Control+C")
+        assert pasted(page).removesuffix("\n") == source
+        blocks.nth(k).hover()
+        blocks.nth(k).locator("xpath=..").locator("button.copybtn").click()
+        assert pasted(page) == source
+    assert whole >= len(found) - 1 > 3  # of the set-up only a part is shown
+
+
 @pytest.mark.slow
 def test_an_abbreviation_tells_its_meaning_each_time_and_a_word_once(page):
     told = page.locator(".bd-article abbr[title]").all_text_contents()
@@ -104,6 +171,7 @@ def test_the_way_into_the_book_needs_no_scrolling(browser, width, height):
     watched.page.goto((HTML / "book" / "index.html").as_uri())
     box = watched.page.get_by_role("link", name="Start chapter 1").bounding_box()
     assert box and box["y"] + box["height"] <= height, box
+    assert not watched.wrong, watched.wrong  # with the race that plays
     context.close()
 
 
