@@ -26,7 +26,7 @@ _LABELS = {
     "data": "data and network",
     "depth": "binary layers",
     "method": "method",
-    "arm": "arm",
+    "arm": "setting",
     "order": "order",
     "shape": "shape",
     "rule": "mask rule",

@@ -1,6 +1,6 @@
 // Doors (chapter 6): a plain network whose activations are frozen by a share p. How much of the
 // gradient is left after each layer, by the law and measured.
-import { legend, plot, timeLine } from "./draw.js";
+import { color, legend, plot, timeLine } from "./draw.js";
 import { controls, frame, need, numbers, tell } from "./kit.js";
 
 /** What one layer leaves of a gradient: a share 1 - p of the units passes it, and the batch norm
@@ -23,7 +23,7 @@ export function render({ model, el }) {
   const f = frame(el, label);
   const s = { p: measured[Math.floor(measured.length / 2)].p, depth: layers };
   const { slide } = controls(f.controls, s, draw);
-  slide("p", "share p of the activations that is frozen", 0, 0.95, {
+  slide("p", "share p of the activations that is frozen", 0, 0.9, {
     step: 0.05,
     show: (p) => Number(p).toFixed(2),
   });
@@ -31,7 +31,7 @@ export function render({ model, el }) {
   const x = Array.from({ length: layers + 1 }, (_, k) => k);
   const log = (list) => list.map((one) => (one > 0 ? Math.log10(one) : null));
   const line = (p) => x.map((k) => k * Math.log10(factor(p, v)));
-  const low = Math.floor(layers * Math.log10(factor(0.8, v)));
+  const low = Math.floor(layers * Math.log10(factor(0.6, v)));
   const curve = plot(f.stage, {
     x: { label: "layers passed on the way back", whole: true, range: () => [-0.5, layers + 0.5] },
     y: { label: "gradient left, power of ten", whole: true, range: [low, 0.3] },
@@ -41,7 +41,18 @@ export function render({ model, el }) {
       { label: "law", tone: "accent", width: 2.4 },
       ...measured.map(() => ({ label: "measured", tone: "ink", width: 0, points: 5 })),
     ],
-    over: timeLine(() => s.depth, 1),
+    over: (u, c, d) => {
+      timeLine(() => s.depth, 1)(u, c, d);
+      c.fillStyle = color("ink", u.root);
+      c.font = `${11 * d}px system-ui, sans-serif`;
+      c.textAlign = "right";
+      for (const m of measured) {
+        const at = Math.round(layers * 0.9), left = m.left[at];
+        if (!(left > 0)) continue;
+        const y = u.valToPos(Math.log10(left), "y", true) - 9 * d;
+        c.fillText(`p = ${m.p}`, u.valToPos(at, "x", true), y);
+      }
+    },
   });
   legend(f.stage, [
     { label: "the law at this p", tone: "accent" },

@@ -74,7 +74,8 @@ export function plot(parent, { x, y, series, height = 220, label, over = null })
       axes: [
         {
           ...axis(x.label),
-          size: 34,
+          size: 34 +
+            15 * Math.max(0, ...(x.ticks ?? []).map((t) => String(t).split("\n").length - 1)),
           labelSize: 18,
           ...(x.whole ? { incrs: WHOLE } : {}),
           ...(x.ticks ? { splits: () => x.ticks.map((_, k) => k), values: () => x.ticks } : {}),
