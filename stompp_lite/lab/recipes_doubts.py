@@ -35,7 +35,7 @@ DOUBTS = (
            f"about 12 core-minutes {XEON}", [
         # the same seeds of STE and of the hybrid are in fair-deep
         row(arm="adam", method=("stompp", "stompp+ste"), seed=range(5, 10)),
-    ], LAB | {"blocks": 9}, missing="what is not finished yet"),
+    ], LAB | {"blocks": 9}),
     Recipe("silence",
            "What costs accuracy at 36 convolutions: that activations are committed, or that "
            "committed ones pass nothing back? Five seeds.",

@@ -45,12 +45,12 @@ export function render({ model, el }) {
       timeLine(() => s.depth, 1)(u, c, d);
       c.fillStyle = color("ink", u.root);
       c.font = `${11 * d}px system-ui, sans-serif`;
-      c.textAlign = "right";
+      c.textAlign = "left";
       for (const m of measured) {
-        const at = Math.round(layers * 0.9), left = m.left[at];
+        const at = Math.round(layers / 2), left = m.left[at];
         if (!(left > 0)) continue;
-        const y = u.valToPos(Math.log10(left), "y", true) - 9 * d;
-        c.fillText(`p = ${m.p}`, u.valToPos(at, "x", true), y);
+        const y = u.valToPos(Math.log10(left), "y", true) - 4 * d;
+        c.fillText(`p = ${m.p}`, u.valToPos(at, "x", true) + 5 * d, y);
       }
     },
   });
