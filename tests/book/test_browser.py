@@ -152,7 +152,7 @@ def test_panels_stand_below_one_another_on_a_phone(browser):
     assert all(box["width"] > 200 for box in boxes)
     for panel in panels.all():
         numbers = [int(t) for t in panel.locator("text").all_text_contents() if t.isdigit()]
-        assert numbers.count(0) == 2 and 20 in numbers and 60 in numbers, numbers
+        assert 0 in numbers and 20 in numbers and 60 in numbers, numbers
     page.set_viewport_size({"width": 1200, "height": 800})
     expect(panels).to_have_count(0)
     assert first.locator("> svg").bounding_box()["width"] > 400
@@ -163,7 +163,7 @@ def test_panels_stand_below_one_another_on_a_phone(browser):
 def test_reduced_motion_has_no_film_but_steps(browser):
     context = browser.new_context(offline=True, reduced_motion="reduce")
     page = context.new_page()
-    page.goto((HTML / "notebooks" / "10_masks_that_breathe.html").as_uri())
+    page.goto((HTML / "notebooks" / "07_layer_by_layer.html").as_uri())
     step = page.get_by_role("button", name="Next step").first
     before = page.locator(".lbl-says").first.text_content()
     step.click()

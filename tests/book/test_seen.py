@@ -30,7 +30,7 @@ def test_explained_words_stand_in_prose_and_their_meaning_is_prose(browser):
             assert re.search(r"[.!]$", meaning) and "stompp_lite" not in meaning
         seen.update(words)
     context.close()
-    assert {"latent weight", "STE", "arm", "stages"} <= seen
+    assert {"latent weight", "STE", "surrogate gradient", "stages"} <= seen
     everyday = {"scale", "committed", "window", "interval"}  # had other meanings in some chapters
     assert not everyday & {word.removesuffix("s") for word in seen}
 
