@@ -1,7 +1,7 @@
 """What a sceptic asks of the fair fight: runs that were added after it.
 
-Each recipe answers one doubt about chapter 12. What decides stands in the ledger of claims (L18 to
-L23), and was committed before the recipe's first run. Unless a row says otherwise, a run is as in
+Each recipe answers one doubt about chapter 12. What decides stands in the ledger of claims (L18,
+L19, L20 and L22) and in the protocol of the fair fight. Unless a row says otherwise, a run is as in
 :mod:`stompp_lite.lab.recipes`.
 
 Used by chapter 12.
@@ -10,8 +10,8 @@ Used by chapter 12.
 from __future__ import annotations
 
 from stompp_lite.lab.experiment import LAB, Recipe, row
+from stompp_lite.lab.recipes_full import FIVE, THREE
 
-FIVE = range(5)
 FAIR_STEPS = ("scale", "adam")
 XEON = "on one Intel Xeon core"
 #: Learning rates below both grids of the fair fight, each half the one before.
@@ -27,7 +27,7 @@ DOUBTS = (
            "28 times as many epochs, three seeds.",
            f"about 2 core-hours {XEON}", [
         # 28: about 1 / alpha, the factor by which the scale lengthens a step
-        row(method="ste", epochs=1680, eval_every=40, label="epochs{epochs}", seed=range(3)),
+        row(method="ste", epochs=1680, eval_every=40, label="epochs{epochs}", seed=THREE),
     ], LAB | {"blocks": 9}, missing="what is not finished yet"),
     Recipe("adam-36",
            "Two hints of the fair fight at 36 convolutions with Adam: do they hold on five fresh "
@@ -58,7 +58,7 @@ DOUBTS = (
         row(arm=FAIR_STEPS, method="stompp", blocks=(6, 9), epochs=85, label="epochs{epochs}",
             seed=FIVE),
         row(arm=FAIR_STEPS, method=("ste", "stompp", "stompp+ste"), blocks=9, epochs=120,
-            label="epochs{epochs}", seed=range(3)),
+            label="epochs{epochs}", seed=THREE),
     ], missing="what is not finished yet"),
     Recipe("tuned-plan",
            "What if StoMPP's plan is tuned as its rate was? Windows, shape and tail at 36 "

@@ -1,7 +1,7 @@
 """The course's own networks, as ordinary float torch models for ``binarize_model``.
 
-Taught in chapter 3 (the perceptron), chapter 4 (the lab's residual network) and chapter 8 (the same
-without convolutions).
+Taught in chapter 3 (the perceptron), chapter 4 (the lab's residual network) and on the page after
+chapter 8 (the same without convolutions).
 """
 
 from __future__ import annotations

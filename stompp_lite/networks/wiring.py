@@ -1,7 +1,8 @@
 """A converted network as plain numbers: who depends on whom, its stages, what leads around them.
 
 Enough to tell, away from torch, whom gradient still reaches once some stages are committed: the
-figure of :func:`~stompp_lite.viz.drawn.commitment_explorer` does so.
+figure of :func:`~stompp_lite.viz.drawn.commitment_explorer` does so. Taught in
+chapter 6.
 """
 
 from __future__ import annotations

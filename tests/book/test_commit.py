@@ -14,9 +14,10 @@ from stompp_lite.networks.describe import leaks
 from stompp_lite.viz import components
 from stompp_lite.viz.components import Component
 from stompp_lite.viz.explore import commitment_explorer
-from tests.browser import Watched
+from tests.browser import Watched, show
 
 pytestmark = pytest.mark.slow
+WIDTH = 900  # of the pages
 IMAGE = torch.zeros(1, 3, 32, 32)
 FLOAT = {
     "lab": (lambda: LabResNet(1, 10, width=4, blocks=(2, 1)), torch.zeros(1, 1, 8, 8)),
@@ -37,16 +38,8 @@ def networks():
 
 
 @pytest.fixture
-def watched(browser):
-    context = browser.new_context(offline=True, viewport={"width": 900, "height": 844})
-    yield Watched(context)
-    context.close()
-
-
-def show(watched, component):
-    watched.page.set_content(f"<!doctype html><html><body>{component.html()}</body></html>")
-    watched.page.wait_for_selector(".lbl")
-    return watched.page
+def watched(context):
+    return Watched(context)
 
 
 def closed(model, committed):
@@ -102,9 +95,10 @@ def test_arcs_lead_around_what_the_shortcuts_lead_around(networks):
 
 
 def test_a_stage_is_committed_by_keyboard_or_in_the_picture_and_words_say_what_follows(
-    watched, networks
+    context, networks
 ):
-    page = show(watched, commitment_explorer({k: networks[k] for k in ("lab", "Bi-Real")}))
+    watched = show(context, commitment_explorer({k: networks[k] for k in ("lab", "Bi-Real")}))
+    page = watched.page
     says = page.locator(".lbl-says")
     assert says.text_content() == "Nothing is committed. Every free stage still hears."
     stage = page.locator(".lbl-stages button").nth(4)
@@ -142,10 +136,10 @@ def test_a_stage_is_committed_by_keyboard_or_in_the_picture_and_words_say_what_f
     assert not watched.wrong
 
 
-def test_what_cannot_be_shown_is_named(watched):
+def test_what_cannot_be_shown_is_named(context):
     with pytest.raises(ConfigError, match="no network to show"):
         commitment_explorer({})
     with pytest.raises(ConversionError, match="LabResNet is not binarized"):
         commitment_explorer({"lab": LabResNet(1, 10, width=4, blocks=(1, 1))})
-    page = show(watched, Component("commit", {"networks": {"x": {"stages": []}}}))
+    page = show(context, Component("commit", {"networks": {"x": {"stages": []}}})).page
     assert "x has no stages" in page.locator(".lbl-error").text_content()

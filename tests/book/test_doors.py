@@ -5,23 +5,11 @@ import pytest
 
 from stompp_lite.viz.components import Component
 from stompp_lite.viz.explore import CLIPPED_SQUARE, doors_explorer
-from tests.browser import Watched
+from tests.browser import show
 
 pytestmark = pytest.mark.slow
+WIDTH = 900  # of the pages
 LEFT = [1.0, 0.6, 0.36]
-
-
-@pytest.fixture
-def watched(browser):
-    context = browser.new_context(offline=True, viewport={"width": 900, "height": 844})
-    yield Watched(context)
-    context.close()
-
-
-def show(watched, component):
-    watched.page.set_content(f"<!doctype html><html><body>{component.html()}</body></html>")
-    watched.page.wait_for_selector(".lbl")
-    return watched.page
 
 
 def test_the_mean_square_of_a_clipped_normal_number():
@@ -29,8 +17,9 @@ def test_the_mean_square_of_a_clipped_normal_number():
     assert np.mean(np.clip(z, -1, 1) ** 2) == pytest.approx(CLIPPED_SQUARE, abs=0.002)
 
 
-def test_the_sliders_move_along_the_law(watched):
-    page = show(watched, doors_explorer({0.5: LEFT}))
+def test_the_sliders_move_along_the_law(context):
+    watched = show(context, doors_explorer({0.5: LEFT}))
+    page = watched.page
     says = page.locator(".lbl-says")
     assert "p = 0.50. Each layer leaves 0.583" in says.text_content()
     assert "Measured: 0.36." in says.text_content()
@@ -60,6 +49,6 @@ def test_the_sliders_move_along_the_law(watched):
         ),
     ],
 )  # fmt: skip
-def test_bad_data_draws_a_message(watched, data, said):
-    page = show(watched, Component("doors", data))
-    assert said in page.locator(".lbl-error").text_content() and not watched.wrong
+def test_bad_data_draws_a_message(context, data, said):
+    watched = show(context, Component("doors", data))
+    assert said in watched.page.locator(".lbl-error").text_content() and not watched.wrong
