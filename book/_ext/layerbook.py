@@ -16,6 +16,7 @@ from typing import Any
 
 import caveats
 import course
+import findings
 import preview
 import processors
 from docutils import nodes
@@ -255,6 +256,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         "minus": lambda sides: claims.difference(*sides.split(" - ")),
         "processors": lambda _: processors.table(),
         "films": lambda _: processors.films(),
+        "found": lambda what: f"```{{raw}} html\n{getattr(findings, what)()}\n```",
         "playground": lambda _: figure(playground.playground()),
         "freezing": lambda _: figure(explore.freezing(preview.race())),
         "depth": depth,
