@@ -50,6 +50,14 @@ DOUBTS = (
             validation=True, eval_every=10, seed=(100, 101))
         for arm in FAIR_STEPS
     ], missing="what is not finished yet"),
+    Recipe("identity-best",
+           "The identity surrogate on activations at its best rate (small-identity), 24 "
+           "convolutions, test images. Five seeds.",
+           f"about 10 core-minutes {XEON}", [
+        row(arm="adam", lr=0.0005, seed=FIVE),
+        row(arm="scale", lr=SMALL_RATES["scale"][-1], seed=FIVE),  # all larger ones diverge
+    ], LAB | {"method": "ste-identity", "label": "lr{lr:.7f}"},
+        missing="all of them so far"),
     Recipe("equal-cost",
            "StoMPP with as much computing as STE (85 epochs), and all with twice the epochs. "
            "Five and three seeds.",
