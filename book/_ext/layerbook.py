@@ -19,6 +19,7 @@ import course
 import findings
 import preview
 import processors
+import which
 from docutils import nodes
 from drawings import drawing
 from sphinx.errors import ExtensionError
@@ -263,6 +264,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         "course": lambda part: course.table(int(part)),
         "paths": lambda _: course.paths(),
         "map": lambda _: f"```{{raw}} html\n{course.course_map()}\n```",
+        "which": lambda what: getattr(which, what)(),
         "results": lambda _: figure(explore.results(EXPLORED)),
         "zoo": lambda _: zoo.table(zoo.read(ZOO)),
         "bench": lambda _: (
