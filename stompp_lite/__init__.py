@@ -1,4 +1,4 @@
-"""Binary neural networks by layerwise progressive freezing (StoMPP), small enough to read.
+"""Binary neural networks, and two ways to train them: STE, and freezing layer by layer (StoMPP).
 
 The method is one module, :mod:`stompp_lite.method`. Around it: :mod:`stompp_lite.networks` converts
 models (:func:`binarize_model`), :mod:`stompp_lite.training` trains them (:func:`fit`),
