@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--dry-run", action="store_true", help="one training step of each run; writes nothing"
     )
+    sweep.add_argument(
+        "--list", action="store_true", help="print the names of the runs; runs and writes nothing"
+    )
     sweep.add_argument("--backend", default="local", help="local or dask")
     sweep.add_argument("--address", help="of the cluster's scheduler; default: start one here")
 
@@ -125,6 +128,10 @@ def _dispatch(args: argparse.Namespace) -> int:
             accuracy = result.final.get("test_acc")
             shown = result.outcome if accuracy is None else f"test accuracy {accuracy:.1f} %"
             print(f"{args.out}: {shown} in {result.wall_s:.0f} s")
+    elif args.command == "sweep" and args.list:
+        names = [name for name, _ in sweep.runs_of(args.recipe, args.changes, args.only)]
+        cost = recipes.RECIPES[args.recipe].cost
+        print("\n".join([*names, f"{len(names)} runs; all of {args.recipe}: {cost}"]))
     elif args.command == "sweep":
         if args.changes and not args.out:
             raise ConfigError(

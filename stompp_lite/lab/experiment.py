@@ -110,6 +110,7 @@ class Recipe:
         arms, rates: settings of the arms, and each method's own rates in them.
         missing: which of the runs are not recorded, and why.
         full: of full size: for a GPU, and not recorded here.
+        expect: of one of full size: what to expect, and what would change our mind.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Recipe:
     rates: Rates = field(default_factory=lambda: RATES)
     missing: str = ""
     full: bool = False
+    expect: str = ""
 
     @cached_property
     def runs(self) -> dict[str, Run]:

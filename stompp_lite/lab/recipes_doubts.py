@@ -41,7 +41,7 @@ DOUBTS = (
            "committed ones pass nothing back? Five seeds.",
            f"about 12 core-minutes {XEON}", [
         row(arm=FAIR_STEPS, method="intervention", order="forward", label="{order}", seed=FIVE),
-    ], LAB | {"blocks": 9}, missing="what is not finished yet"),
+    ], LAB | {"blocks": 9}),
     Recipe("small-identity",
            "Is the identity surrogate on activations only too large a step? Eight rates below the "
            "grids at 24 convolutions, validation split, seeds 100 and 101.",

@@ -27,7 +27,16 @@ PAPERS: dict[str, Any] = {
 ADAM: dict[str, Any] = {"optimizer": "adam", "lr": 0.003}
 SCALE: dict[str, Any] = {"scale": "layer"}
 #: The default rate of 0.1 is reportedly the papers'.
-ARMS: dict[str, dict[str, Any]] = {"minimal": {}, "scale": SCALE, "adam": ADAM}
+ARMS: dict[str, dict[str, Any]] = {"minimal": {}, "minimal+scale": SCALE, "adam": ADAM}
+#: What others would ask for: a rate that decays, for all methods, without and with weight decay.
+COSINE: dict[str, Any] = {"lr_schedule": "cosine"}
+DECAYING: dict[str, dict[str, Any]] = {
+    "cosine": COSINE,
+    "cosine+scale": COSINE | SCALE,
+    "cosine+scale+decay": COSINE | SCALE | {"weight_decay": 0.0001},
+}
+#: Rates to choose from; the grid grows until no best rate is at its edge.
+SGD_RATES, ADAM_RATES = (0.025, 0.05, 0.1, 0.2, 0.4), (0.0003, 0.001, 0.003, 0.01)
 CIFARS = ("cifar10", "cifar100")
 EPYC = "on one AMD EPYC core"
 THREE, FIVE = range(3), range(5)
@@ -81,7 +90,7 @@ def _resnet(name: str) -> dict[str, Any]:
 #: follows a layer, a scale changes what it computes.
 BERT_ADAM: dict[str, Any] = {"optimizer": "adam", "lr": 0.00005}
 BERT_ARMS: dict[str, dict[str, Any]] = {
-    "minimal": {}, "scale": SCALE, "adam": BERT_ADAM, "adam+scale": BERT_ADAM | SCALE,
+    "minimal": {}, "minimal+scale": SCALE, "adam": BERT_ADAM, "adam+scale": BERT_ADAM | SCALE,
 }  # fmt: skip
 BERT: dict[str, Any] = {
     "model": "bert", "bert": "google-bert/bert-base-uncased", "width": 768, "blocks": [12],
@@ -185,7 +194,7 @@ FULL = (
         [
             row(arm=arm, method=method, **_resnet("resnet18"))
             for arm, method in (
-                ("minimal", "ste"), ("scale", "ste"), ("minimal", "stompp"),
+                ("minimal", "ste"), ("minimal+scale", "ste"), ("minimal", "stompp"),
                 ("minimal", "stompp+ste"), ("minimal", "float"), ("adam", "ste"),
             )
         ],
@@ -193,75 +202,123 @@ FULL = (
                   "eval_every": 6, "precision": "bf16", "seed": 0},
         ARMS,
         full=True,
+        expect="STE with weights of ±1 may learn or not: 17 binary layers are few, and six "
+               "epochs are short. If the scale lifts it by more than 3 points, the step was too "
+               "small here, too. If StoMPP + STE is above STE with the scale, that would be "
+               "news.",
     ),
     Recipe(
         "decide",
         "CIFAR-10, ResNet-18 and ResNet-50: does a scale, or Adam, close the gap between STE and "
         "StoMPP? One seed, 30 epochs (fewer with --set epochs=...).",
-        "not measured; by operations about two hours on one data-center GPU",
+        "not measured; its job card has an estimate",
         [
             given
             for net in ("resnet18", "resnet50")
             for given in (
-                *_rows(net, ("minimal", "scale"), THREE_METHODS, **_resnet(net)),
+                *_rows(net, ("minimal", "minimal+scale"), THREE_METHODS, **_resnet(net)),
                 *_rows(net, ("adam",), ("ste",), **_resnet(net)),
                 row(head=f"{{data}}-{net}-bnn-{{arm}}-{{order}}", arm="minimal", method="stompp",
                     order=("reverse", "global"), **_resnet(net)),
+                *_rows(net, tuple(DECAYING), THREE_METHODS, **_resnet(net)),
             )
         ],
         PAPERS | {"data": "cifar10", "epochs": 30, "eval_every": 5, "seed": 0},
-        ARMS,
+        ARMS | DECAYING,
         full=True,
+        expect="On digits and on small photographs the lead of StoMPP over STE with weights of "
+               "±1 goes away with the scale or with Adam. The same here would confirm it at full "
+               "resolution. A lead of StoMPP or StoMPP + STE over STE with the scale would "
+               "contradict us.",
+    ),
+    Recipe(
+        "decide-tune",
+        "A rate for each method, before decide: CIFAR-10, ResNet-18, ten epochs, held-out images, "
+        "two seeds of their own.",
+        "not measured; its job card has an estimate",
+        [
+            row(head="{data}-resnet18-bnn-{arm}-{method}", label="lr{lr}", arm=arm,
+                method=THREE_METHODS, lr=rates, **_resnet("resnet18"))
+            for arm, rates in (
+                ("minimal+scale", SGD_RATES), ("cosine+scale", SGD_RATES), ("adam", ADAM_RATES),
+            )
+        ],
+        PAPERS | {"data": "cifar10", "epochs": 10, "eval_every": 10, "seed": (100, 101),
+                  "validation": True},
+        ARMS | DECAYING,
+        full=True,
+        expect="On digits the best rate of STE with the scale moved with depth, from 0.05 to 0.4, "
+        "and StoMPP's moved the other way. Then run decide at each method's best rate with --only "
+        "and --set lr=...",
     ),
     Recipe(
         "cifar-full",
         "All methods, three arms, ResNet-18, -34 and -50 on CIFAR-10 and CIFAR-100. Three seeds.",
-        "not measured; weeks on one data-center GPU, so choose with --only",
-        [given for net in RESNETS for given in _all_rows(net, alone=True, **_resnet(net))],
+        "not measured; its job card has an estimate. Choose with --only",
+        [
+            given
+            for net in RESNETS
+            for given in (
+                *_all_rows(net, alone=True, **_resnet(net)),
+                *_rows(net, tuple(DECAYING), **_resnet(net)),
+            )
+        ],
         PAPERS | {"data": CIFARS, "seed": range(3)},
-        ARMS,
+        ARMS | DECAYING,
         full=True,
+        expect="The papers report 51.5 % for STE, 69.5 for StoMPP and 78.6 for StoMPP + STE with "
+               "ResNet-50 on CIFAR-10, by a digest of their text. We expect the first number to "
+               "rise with the scale.",
     ),
     Recipe(
         "imagenet-full",
         "All methods, three arms, ResNet-18, -34 and -50 on ImageNet. One seed; the papers' number "
         "of epochs is not known to us.",
-        "not measured; by operations half a day a run on one data-center GPU if it is fed fast "
-        "enough, so use torchrun with run --name",
+        "not measured; its job card has an estimate. Use torchrun with run --name",
         [given for net in RESNETS for given in _all_rows(net, **_resnet(net))],
         PAPERS | FAR | {"data": "imagenet", "stem": "imagenet", "seed": 0},
         ARMS,
         full=True,
+        expect="The papers report a lead of 17.7 points of StoMPP + STE over STE with ResNet-50. "
+               "We expect the scale to close most of it, and we may be wrong.",
     ),
     Recipe(
         "mobilenet-full",
         "MobileNetV2 on CIFAR-100, depthwise convolutions binary or float. Three seeds.",
-        "not measured; days on one data-center GPU, so choose with --only",
+        "not measured; its job card has an estimate. Choose with --only",
         [*_rows("mobile"), *_rows("mobile-dwfloat", float_depthwise=True)],
         PAPERS | {"data": "cifar100", "model": "mobilenet", "width": 32, "blocks": [],
                   "seed": range(3)},
         ARMS,
         full=True,
+        expect="At small size nothing was decided here: differences between methods were smaller "
+               "than those between runs. Expect the depthwise layers to be the hard part.",
     ),
     Recipe(
         "bireal-full",
         "Bi-Real ResNet-18 on CIFAR-10 and CIFAR-100, from scratch and from a float network. Three "
         "seeds.",
-        "not measured; days on one data-center GPU, so choose with --only",
+        "not measured; its job card has an estimate. Choose with --only",
         [*_all_rows("bireal18"), *_all_rows("bireal18-pretrained", pretrain=200)],
         PAPERS | {"data": CIFARS, "model": "bireal", "width": 64, "blocks": [4, 4, 4, 4],
                   "seed": range(3)},
         ARMS,
         full=True,
+        expect="Around every sign a real number travels. On digits STE does as well as float "
+               "there, and order hardly matters. We expect no large difference between the "
+               "methods.",
     ),
     Recipe(
         "bert-full",
         "Fine-tuning BERT-base on SST-2: two optimizers, with and without a scale. Three seeds.",
-        "not measured; by operations a day or two on one data-center GPU",
+        "not measured; its job card has an estimate",
         _rows("bert-base", tuple(BERT_ARMS)),
         PAPERS | BERT | {"data": "sst2", "epochs": 10, "batch_size": 32, "augment": "none",
                          "eval_every": 1, "seed": range(3)},
         BERT_ARMS,
         full=True,
+        expect="Where no norm follows a layer, weights of ±1 change what the network computes. A "
+               "small encoder stayed at the share of the larger class without a scale. Expect "
+               "the same for weights of ±1 here, for every method.",
     ),
 )  # fmt: skip

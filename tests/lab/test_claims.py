@@ -363,8 +363,3 @@ def test_an_interval_over_seeds_alone():
     assert found.mean == 2 and found.half == pytest.approx(4.303 / np.sqrt(3), abs=1e-3)
     with pytest.raises(ConfigError, match="at least 2"):
         seeds_interval([1.0])
-
-
-def test_what_we_found_names_every_claim():
-    page = (ROOT / "book" / "found.md").read_text(encoding="utf-8")
-    assert [name for name in LEDGER if f"(#claim-{name.lower()})" not in page] == []
