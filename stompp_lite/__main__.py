@@ -129,7 +129,7 @@ def _dispatch(args: argparse.Namespace) -> int:
             shown = result.outcome if accuracy is None else f"test accuracy {accuracy:.1f} %"
             print(f"{args.out}: {shown} in {result.wall_s:.0f} s")
     elif args.command == "sweep" and args.list:
-        names = [name for name, _ in sweep.runs_of(args.recipe, args.changes, args.only)]
+        names = [name for name, _ in recipes.runs_of(args.recipe, args.changes, args.only)]
         cost = recipes.RECIPES[args.recipe].cost
         print("\n".join([*names, f"{len(names)} runs; all of {args.recipe}: {cost}"]))
     elif args.command == "sweep":

@@ -19,11 +19,12 @@ from drawings import drawing
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
+from stompp_lite.lab import jobs
 from stompp_lite.lab.arms import FIGHTERS, NAMES
 from stompp_lite.lab.claims import Outcome, judge, judged, verdicts
 from stompp_lite.lab.ledger import EXPECTATIONS, Claim, read
 from stompp_lite.lab.record import read_all
-from stompp_lite.lab.report import by_arm
+from stompp_lite.lab.report import by_arm, markdown
 from stompp_lite.viz import figures, style
 
 PATH = Path(__file__).resolve().parents[1] / "found.yaml"
@@ -230,6 +231,23 @@ def _legend() -> str:
         for reading, says in WORDS.items()
     )
     return f'{keys}<span class="key">axis: −{FAR:.0f} to +{FAR:.0f} points of accuracy</span>'
+
+
+def runs() -> str:
+    """Runs that would change our mind, with their costs, as a table.
+
+    Raises:
+        ConfigError: a recipe or runs that are not there.
+    """
+    data = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+    lines = []
+    for recipe, only, what, news in data["runs"]:
+        card = jobs.job_card(recipe, only)
+        many = f"{card.runs} runs" if card.runs > 1 else "one run"
+        part = f" --only {only}" if only else ""
+        cost = f"{many}, about {jobs.told(card.hours[0])}"
+        lines.append([f"{what}: `sweep {recipe}{part}`", cost, news])
+    return markdown(["the run", "its cost on one GPU", "what would be news"], lines)
 
 
 ALT = (

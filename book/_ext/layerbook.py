@@ -258,6 +258,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         "processors": lambda _: processors.table(),
         "films": lambda _: processors.films(),
         "found": lambda what: f"```{{raw}} html\n{getattr(findings, what)()}\n```",
+        "news": lambda _: findings.runs(),
         "playground": lambda _: figure(playground.playground()),
         "freezing": lambda _: figure(explore.freezing(preview.race())),
         "depth": depth,

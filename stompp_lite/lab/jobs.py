@@ -133,7 +133,7 @@ class Job:
         name, (every, one) = self.recipe.name, self.hours
         return [
             ("Runs", f"{self.runs}"),
-            ("GPU-hours", f"about {_told(every)} in all, {_told(one)} for one run; estimated from "
+            ("GPU-hours", f"about {told(every)} in all, {told(one)} for one run; estimated from "
              f"operations, and not measured: by a factor of {FACTOR} either way"),
             ("Disk", f"about {self.disk:.1f} GB: the data, one checkpoint and the records"),
             ("What to expect", self.recipe.expect),
@@ -142,7 +142,7 @@ class Job:
 
     @property
     def commands(self) -> list[tuple[str, str]]:
-        """What to type: the list of runs, one run, all of them."""
+        """What to type for the list of runs, for one run, and for all of them."""
         name = self.recipe.name
         part = f" --only {self.only}" if self.only else ""
         return [
@@ -178,8 +178,8 @@ class Job:
         )
 
 
-def _told(number: float) -> str:
-    """Hours to two figures; days where they are many."""
+def told(number: float) -> str:
+    """Hours in words, to two figures: minutes where they are few, days where they are many."""
     if number >= 72:
         return f"{float(f'{number / 24:.2g}'):g} days"
     if number < 1:

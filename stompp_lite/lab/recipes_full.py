@@ -28,7 +28,7 @@ ADAM: dict[str, Any] = {"optimizer": "adam", "lr": 0.003}
 SCALE: dict[str, Any] = {"scale": "layer"}
 #: The default rate of 0.1 is reportedly the papers'.
 ARMS: dict[str, dict[str, Any]] = {"minimal": {}, "minimal+scale": SCALE, "adam": ADAM}
-#: What others would ask for: a rate that decays, for all methods, without and with weight decay.
+#: Beside the papers, a rate that decays for all methods, without and with weight decay.
 COSINE: dict[str, Any] = {"lr_schedule": "cosine"}
 DECAYING: dict[str, dict[str, Any]] = {
     "cosine": COSINE,

@@ -17,8 +17,10 @@ def test_every_run_has_a_valid_configuration_and_a_name_of_its_own(recipe):
     for name, config in runs:
         assert Config.from_dict(config.to_dict()) == config
         assert name.startswith(f"{config.data}-") and name.endswith(f"-s{config.seed}")
-        assert config.lr_schedule == "constant" and not config.validation
-        assert config.weight_decay == 0 and config.momentum == 0.9
+        tuned, decaying = "tune" in recipe, "-cosine" in name
+        assert (config.lr_schedule == "cosine") == decaying and config.validation == tuned
+        assert config.weight_decay == (0.0001 if "+decay" in name else 0)
+        assert config.momentum == 0.9
         images = config.data != "sst2"
         assert (config.batch_size, config.augment != "none") == (
             (256, True) if images else (32, False)
@@ -35,7 +37,12 @@ def test_the_arms_of_the_deciding_runs_differ_in_one_thing():
 
     for net in ("resnet18", "resnet50"):
         for method in ("ste", "stompp", "stompp+ste"):
-            assert differs(f"{net}-bnn-minimal-{method}", f"{net}-bnn-scale-{method}") == {"scale"}
+            assert differs(f"{net}-bnn-minimal-{method}", f"{net}-bnn-minimal+scale-{method}") == {
+                "scale"
+            }
+        decays = (f"{net}-bnn-cosine+scale-ste", f"{net}-bnn-cosine+scale+decay-ste")
+        assert differs(*decays) == {"weight_decay"}
+        assert differs(f"{net}-bnn-minimal-ste", f"{net}-bnn-cosine-ste") == {"lr_schedule"}
         assert differs(f"{net}-bnn-minimal-ste", f"{net}-bnn-adam-ste") == {"optimizer", "lr"}
         assert differs(f"{net}-bnn-minimal-stompp", f"{net}-bnn-minimal-reverse") == {"plan"}
         rules = {"weights", "activations"}
@@ -48,8 +55,8 @@ def test_the_whole_family_has_every_combination_once():
     names = RECIPES["cifar-full"].runs
     for part in ("cifar100-resnet34-bwn-minimal-global-s2", "cifar10-resnet50-bnn-adam-hybrid-s0"):
         assert part in names
-    assert not any("-scale-float-" in n or "-bwn-minimal-hybrid" in n for n in names)
-    weights_only = names["cifar10-resnet18-bwn-scale-ste-s1"].config
+    assert not any("scale-float-" in n or "-bwn-minimal-hybrid" in n for n in names)
+    weights_only = names["cifar10-resnet18-bwn-minimal+scale-ste-s1"].config
     assert (weights_only.activations, weights_only.scale) == ("float", "layer")
 
 
@@ -77,7 +84,7 @@ def test_changes_reach_every_run_and_a_misspelt_one_names_the_nearest():
 
 def test_an_unknown_run_of_hundreds_gets_a_message_that_can_be_read():
     with pytest.raises(
-        ConfigError, match=r"did you mean 'cifar10-resnet18-.* and 644 more"
+        ConfigError, match=r"did you mean 'cifar10-resnet18-.* and 878 more"
     ) as said:
         configure("cifar-full", "cifar10-resnet18-minimal-ste-s0", None, [])
     assert len(str(said.value)) < 2500
