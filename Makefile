@@ -54,6 +54,8 @@ notebooks: $(READY)  ## execute the notebooks again and store their outputs
 
 figures: $(READY)  ## draw the README's figures from the records
 	$(BIN)/python book/tools/figures.py
+	$(BIN)/python book/tools/build.py
+	$(BIN)/python book/tools/look.py --readme
 
 look: built  ## screenshots of every page, light, dark, phone and print, into build/look (needs Chromium)
 	$(BIN)/python book/tools/look.py

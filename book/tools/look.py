@@ -29,8 +29,8 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-#: What the README shows of the book: a section of a page, and where the picture is kept.
-README = ("notebooks/07_layer_by_layer", "where-the-gradient-goes-this-time")
+#: What the README shows of the book, a section of a page, and where the picture is kept.
+README = ("book/found", "what-we-found")
 PICTURE = ROOT / "book" / "_static" / "chapter.png"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 

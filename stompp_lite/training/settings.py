@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from stompp_lite.checks import checked, count, flag, not_negative, one_of, whole
+from stompp_lite.checks import checked, count, flag, not_negative, one_of
 from stompp_lite.errors import ConfigError
 from stompp_lite.training.augment import AUGMENTATIONS
 from stompp_lite.training.plan import Plan
@@ -84,8 +84,8 @@ class Settings:
         one_of(self.history, ("epoch", "step"), "history")
         checked(
             self, epochs=count, batch_size=count, accumulate=count, lr=not_negative,
-            momentum=not_negative, weight_decay=not_negative, seed=whole, eval_every=count,
-            diagnose=flag, sign_sample=partial(count, least=0),
+            momentum=not_negative, weight_decay=not_negative, eval_every=count, diagnose=flag,
+            seed=partial(count, least=0), sign_sample=partial(count, least=0),
         )  # fmt: skip
 
 
