@@ -68,7 +68,7 @@ def test_a_run_can_be_stopped_and_gone_on_with(tmp_path):
         (["report", "tooth", "--runs", "/nowhere"], "no records of recipe 'tooth'"),
         (["bench", "--repeats", "0"], "repeats must be"),
         (["run", "--set", "validation=False"], "validation must be of type bool, got 'False'"),
-        (["run", "--set", "seed=1.5"], "seed must be of type int, got 1.5"),
+        (["run", "--set", "seed=1.5"], "seed must be an integer of at least 0, got 1.5"),
         (["run", "--set", "lr=abc"], "lr must be of type float, got 'abc'"),
         (["run", "--set", "blocks=3"], "a list such as [2,2], got 3"),
         (
