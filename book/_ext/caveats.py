@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import cards
 from course import heading, numbered
 
 from stompp_lite.checks import one_of
 from stompp_lite.lab.claims import (
     Outcome,
-    card,
     files,
     judge,
     judged,
@@ -25,7 +25,6 @@ from stompp_lite.lab.claims import (
     verdicts,
 )
 from stompp_lite.lab.ledger import Claim, parts, read
-from stompp_lite.lab.report import markdown
 from stompp_lite.lab.stats import discoveries, p_values
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,19 +118,22 @@ def chapters_of(ledger: Mapping[str, Claim]) -> dict[str, str]:
     }
 
 
+def _natural(name: str) -> tuple[str, int]:
+    return name[0], int(name[1:])
+
+
 def _all(ledger: Mapping[str, Claim], found: Judged) -> str:
-    """A table of verdicts, then every card."""
-    arms = list(dict.fromkeys(arm for claim in ledger.values() for arm in claim.arms))
-    rows, cards, fallen, where = [], [], falls(found), chapters_of(ledger)
-    for name, claim in ledger.items():
-        said = verdicts(claim, found[name])
-        link = f'<a href="#{name.lower()}">{name}</a>'
-        rows.append([link, claim.says, *(said.get(arm, "") for arm in arms)])
-        text = card(claim, found[name], fallen.get(name, {}))
-        if name in where:
-            text += f"\n\nTold {where[name]}."
-        cards.append(f"(claim-{name.lower()})=\n## {name}\n\n{text}")
-    return "\n\n".join([markdown(["", "claim", *arms], rows), *cards])
+    """Every card, the papers' claims first."""
+    fallen, where = falls(found), chapters_of(ledger)
+    return "\n\n".join(
+        cards.whole(ledger[name], found[name], fallen.get(name, {}), where.get(name, ""))
+        for name in sorted(ledger, key=_natural)
+    )
+
+
+def _filters(ledger: Mapping[str, Claim], found: Judged) -> str:
+    """The buttons that choose among the cards."""
+    return f"```{{raw}} html\n{cards.filters(len(ledger))}\n```"
 
 
 def _counts(ledger: Mapping[str, Claim], found: Judged) -> str:
@@ -150,7 +152,7 @@ def _counts(ledger: Mapping[str, Claim], found: Judged) -> str:
         elif used:
             small.append(name)
     lone = [
-        f"{name} ({arm})"
+        f"{_link(name)} ({cards.setting(arm, short=True)})"
         for name, claim in ledger.items()
         for arm, said in verdicts(claim, found[name]).items()
         if said in ("shown", "shown against") and len(found[name][arm]) == 1
@@ -159,8 +161,8 @@ def _counts(ledger: Mapping[str, Claim], found: Judged) -> str:
         f"The ledger has {len(theirs)} claims of the two StoMPP papers (names with C) and "
         f"{len(ours)} of this course (names with L). The runs of {len(small)} claims are of one "
         f"small residual network on 8 × 8 digits. The others use another network or other data: "
-        f"{', '.join(other)}. In {len(lone)} arms *shown* rests on a single comparison, and so on "
-        f"a single interval: {', '.join(lone)}."
+        f"{', '.join(other)}. In {len(lone)} settings *shown* rests on a single comparison, and so "
+        f"on a single interval: {', '.join(lone)}."
     )
 
 
@@ -192,7 +194,7 @@ def _chance(ledger: Mapping[str, Claim], found: Judged) -> str:
     fallen = falls(found)
     findings = [o for o in intervals if survival(o, False)]
     names = [
-        f"{_link(name)}, {arm}: {row}"
+        f"{_link(name)}, {cards.setting(arm, short=True)}: {cards.worded(row)}"
         for name, arms in fallen.items()
         for arm, rows in arms.items()
         for row in rows
@@ -214,13 +216,15 @@ def _choice(ledger: Mapping[str, Claim], found: Judged) -> str:
                 like = [o for o in found[name][arm] if o.comparison.first == row.first]
                 if like:  # the same method against the other one's untuned rate
                     lines.append(
-                        f"- {_link(name)}, {arm}. By the rule, {like[0].comparison.name}: "
-                        f"{like[0]}. Beside it, {row.name}: {judge(row, claim.measure)}."
+                        f"- {_link(name)}, {cards.setting(arm, short=True)}. By the rule, "
+                        f"{like[0].comparison.name}: {like[0]}. Beside it, {row.name}: "
+                        f"{judge(row, claim.measure)}."
                     )
     return "\n".join(lines)
 
 
 #: What the ledger's page can be asked for.
 PARTS = {
-    "all": _all, "counts": _counts, "older": _older, "chance": _chance, "choice": _choice,
+    "all": _all, "filters": _filters, "counts": _counts, "older": _older, "chance": _chance,
+    "choice": _choice,
 }  # fmt: skip

@@ -85,6 +85,7 @@ def end_the_way(app: Any, page: str, template: str, context: dict, doctree: Any)
     """Next and previous lead through the chapters to the ledger, and not into the reference."""
     if page == "book/ledger":
         context["next"] = None
+        app.add_js_file("ledger.js")  # on this page alone
     elif page.startswith("book/api/") or page in REFERENCE:
         context["next"] = context["prev"] = None
 

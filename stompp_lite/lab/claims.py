@@ -210,9 +210,15 @@ def verdicts(claim: Claim, found: Mapping[str, Sequence[Outcome]]) -> dict[str, 
 
 # ---- showing -------------------------------------------------------------------------------------
 class Card(str):
-    """A claim with its evidence as Markdown; a notebook shows its line and its plot."""
+    """A claim with its evidence as Markdown; a notebook shows its line and its plot.
+
+    Attributes:
+        rows: its comparisons, ready to be drawn. notes: sentences below them, the source first.
+    """
 
     html: str = ""
+    rows: Sequence[forest.Row] = ()
+    notes: Sequence[str] = ()
 
     def _repr_html_(self) -> str:
         return self.html
@@ -273,6 +279,7 @@ def _shown(
     notes: Sequence[str],
 ) -> Card:  # fmt: skip
     found = Card("\n".join(lines))
+    found.rows, found.notes = rows, notes
     verdicts = [(NAMES.get(arm, arm), word) for arm, word in said.items()]
     unit = "points" if claim.measure == "accuracy" else "units of the loss"
     found.html = forest.card(claim.id, claim.says, verdicts, rows, notes, unit)

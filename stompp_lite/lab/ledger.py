@@ -25,6 +25,14 @@ EXPECTATIONS = ("above", "same", "apart")
 MEASURES = ("accuracy", "tooth")
 #: What the runs of an arm can say of a claim.
 VERDICTS = (*STRENGTHS, "hint against", "shown against")
+#: What a claim can be about, as a key in the ledger and as a question in words.
+QUESTIONS = {
+    "ste": "Why does STE fail?",
+    "freezing": "What does freezing buy?",
+    "order": "Does order matter?",
+    "knobs": "Which knobs matter?",
+    "larger": "Towards full scale",
+}
 _MARKUP = set("<>|`*[]$\\#{}")
 
 
@@ -56,6 +64,7 @@ class Claim:
     """A statement, where it is from, and the comparisons that decide it in each arm.
 
     Attributes:
+        question: what it is about, keys of :data:`QUESTIONS`.
         written: when its comparisons, as they stand, were first committed (ISO 8601).
         instead: what was run in place of the claim's own experiment, which was not run.
         beside: comparisons of an arm that decide nothing, and are shown with the others.
@@ -67,6 +76,7 @@ class Claim:
     id: str
     says: str
     source: str
+    question: Sequence[str] = ()
     certainty: str = ""
     theirs: str = ""
     recipe: str = ""
@@ -187,6 +197,12 @@ def _claim(entry: Any) -> Claim:
     claim = replace(claim, seeds=seeds.removesuffix(".0"))
     for name in ("id", "says", "source", "certainty", "theirs", "recipe", "seeds", "instead"):
         _words(getattr(claim, name), name, empty=name not in ("id", "says", "source"))
+    asked = [claim.question] if isinstance(claim.question, str) else claim.question
+    if not isinstance(asked, list) or not asked:
+        raise ConfigError(f"'question' must be one or more of {', '.join(QUESTIONS)}")
+    for name in asked:
+        one_of(name, QUESTIONS, "question")
+    claim = replace(claim, question=tuple(asked))
     one_of(claim.measure, MEASURES, "measure")
     written: Any = claim.written
     if isinstance(written, datetime.datetime) and written.tzinfo is not None:

@@ -151,11 +151,10 @@ def test_the_ledger_is_a_page_with_every_card(built):
     source = (HTML / "book" / "ledger.html").read_text(encoding="utf-8")
     assert "% table" not in source
     for claim in claims.read().values():
-        assert f"Claim {claim.id}." in source
-        row = re.search(
-            rf'<a href="#{claim.id.lower()}">{claim.id}</a>(.*?)</tr>', source, re.DOTALL
-        )
-        assert row and all(f"<p>{said}</p>" in row[1] for said in claim.verdict.values())
+        name = claim.id.lower()
+        card = re.search(rf'<section id="{name}">(.*?)</section>', source, re.DOTALL)
+        assert card and f'id="claim-{name}"' in card[1]
+        assert all(f"{said}</b></li>" in card[1] for said in claim.verdict.values())
 
 
 def test_a_release_refuses_the_placeholder_address():

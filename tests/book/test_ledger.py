@@ -1,15 +1,19 @@
 """The ledger's page: what verdicts leave out, computed from the ledger and our records."""
 
+import re
 import sys
 
 import pytest
 
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab import claims, ledger
+from stompp_lite.lab.arms import NAMES
 from stompp_lite.lab.claims import judge
+from tests.browser import HTML, Watched
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import cards
 import caveats
 
 LEDGER = ledger.read()
@@ -38,7 +42,10 @@ def test_the_page_counts_what_it_speaks_of(judged):
     counts = caveats.page("counts")
     theirs = sum(name.startswith("C") for name in LEDGER)
     assert f"has {theirs} claims of the two StoMPP papers" in counts
-    assert "C8 (minimal)" in counts and "[C9](#claim-c9) (MobileNetV2 on digits)" in counts
+    assert (
+        "[C8](#claim-c8) (small steps)" in counts
+        and "[C9](#claim-c9) (MobileNetV2 on digits)" in counts
+    )
     chance = caveats.page("chance")
     outcomes = [o for arms in judged.values() for rows in arms.values() for o in rows]
     assert f"Of the {sum(o.interval is not None for o in outcomes)} differences" in chance
@@ -56,7 +63,117 @@ def test_what_a_chosen_rate_is_worth_is_told_from_the_records():
 
 def test_the_page_holds_every_card():
     page = caveats.page()
-    assert all(f"## {name}\n" in page and c.says in page for name, c in LEDGER.items())
-    assert all(claims.claim(name) in page for name in ("C1", "C2", "C4", "C6", "C12", "L10"))
+    for name, claim in LEDGER.items():
+        assert f"(claim-{name.lower()})=\n### {name}\n\n:::{{div}} lbl-says\n{claim.says}\n" in page
+        assert all(f"<b>{cards.forest.SIGNS[v]} {v}</b>" in page for v in claim.verdict.values())
+    assert page.index("### C2\n") < page.index("### C12\n") < page.index("### L1\n")
+    assert page.count("How we know") == len(LEDGER)
     with pytest.raises(ConfigError, match="part of the ledger's page"):
         caveats.page("nothing")
+
+
+def test_a_card_keeps_all_that_the_claim_tells():
+    """Each comparison with its numbers, what decides nothing, the source, and the command."""
+    page = cards.html.unescape(caveats.page())
+    for name, claim in LEDGER.items():
+        found = claims.claim(name)
+        for row in found.rows:
+            assert f"<td>{cards.worded(row.name)}</td><td>{row.says}</td>" in page, name
+        assert all(f"<p>{cards.worded(note)}</p>" in page for note in found.notes[1:])
+        assert f"From {claim.source} (" in page and cards.worded(claim.theirs) in page
+
+
+def test_no_short_key_of_a_setting_stands_in_the_open():
+    """In prose, chips and figures settings have names."""
+    text = re.sub(r"<details.*?</details>", "", caveats.page(), flags=re.DOTALL)
+    assert not re.findall(r"\b(?:minimal|sgd|adam)\b", text)
+    assert all(f"{cards.html.escape(cards.setting(a))}: <b>" in text for a in ("minimal", "adam"))
+    assert cards.worded("STE here minus STE in minimal, in minimal+scale") == (
+        f"STE here minus STE with small steps, with {NAMES['minimal+scale']}"
+    )
+    assert cards.worded("10 in minimal, 5 in the others") == "10 with small steps, 5 in the others"
+
+
+def test_every_question_and_every_word_of_strength_has_claims():
+    asked = {name for claim in LEDGER.values() for name in claim.question}
+    assert asked == set(ledger.QUESTIONS)
+    buttons = cards.filters(3)
+    assert all(f">{words}</button>" in buttons for words in ledger.QUESTIONS.values())
+    assert all(f">{words}</button>" in buttons for words in cards.STRENGTHS)
+    assert set(ledger.VERDICTS) == {v for meant in cards.STRENGTHS.values() for v in meant}
+    assert 'class="lbl-filters" hidden' in buttons  # until a script can use them
+
+
+# ---- in a browser --------------------------------------------------------------------------------
+@pytest.fixture
+def page(context):
+    watched = Watched(context)
+    watched.page.goto((HTML / "book" / "ledger.html").as_uri())
+    yield watched.page
+    assert not watched.wrong
+
+
+def shown(page):
+    """Names of the cards that can be seen."""
+    found = page.locator("section:has(> .lbl-says):visible").all()
+    return [section.get_attribute("id").upper() for section in found]
+
+
+@pytest.mark.slow
+def test_filters_work_by_keyboard(page):
+    assert len(shown(page)) == len(LEDGER)
+    order = page.get_by_role("button", name="Does order matter?")
+    order.focus()
+    page.keyboard.press("Enter")
+    want = {name for name, claim in LEDGER.items() if "order" in claim.question}
+    assert set(shown(page)) == want and order.get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="speaks against the claim").focus()
+    page.keyboard.press("Space")
+    against = {n for n in want if any("against" in v for v in LEDGER[n].verdict.values())}
+    assert set(shown(page)) == against
+    said = page.locator(".lbl-filters [role=status]")
+    assert said.text_content() == f"{len(against)} of {len(LEDGER)} claims."
+    assert page.locator(".lbl-filters [aria-pressed=true]").count() == 2
+    for row in (0, 1):
+        page.get_by_role("button", name="all", exact=True).nth(row).press("Enter")
+    assert len(shown(page)) == len(LEDGER)
+
+
+@pytest.mark.slow
+def test_a_link_to_a_card_that_a_filter_hides_shows_it(page):
+    for _ in range(2):  # the second time the address does not change
+        page.get_by_role("button", name="Does order matter?").click()
+        assert "C1" not in shown(page)
+        page.evaluate(
+            """() => { const a = document.createElement("a"); a.href = "#claim-c1";
+            document.querySelector(".bd-article").append(a); a.click(); a.remove(); }"""
+        )
+        page.wait_for_function("!document.getElementById('c1').hidden")
+        assert len(shown(page)) == len(LEDGER)
+        assert "for C1" in page.locator(".lbl-filters [role=status]").text_content()
+        page.wait_for_function(
+            "Math.abs(document.getElementById('claim-c1').getBoundingClientRect().top) < 200"
+        )
+
+
+@pytest.mark.slow
+def test_a_claim_has_room_for_its_words(page):
+    for words in page.locator(".lbl-says > p").all():
+        assert words.bounding_box()["width"] >= 0.45 * 1280
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert all(
+        box["x"] + box["width"] <= 390
+        for box in (svg.bounding_box() for svg in page.locator(".lbl-differences svg").all())
+    )
+
+
+@pytest.mark.slow
+def test_without_a_script_every_card_is_there(browser):
+    context = browser.new_context(offline=True, java_script_enabled=False)
+    page = context.new_page()
+    page.goto((HTML / "book" / "ledger.html").as_uri())
+    assert page.locator(".lbl-says").count() == len(LEDGER)
+    assert page.locator("#c1").is_visible() and page.locator("#l22").is_visible()
+    assert not page.locator(".lbl-filters").is_visible()
+    context.close()

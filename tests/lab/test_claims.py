@@ -182,6 +182,7 @@ ENTRY = """
 - id: X1
   says: a
   source: b
+  question: order
   recipe: fair
   arms:
     minimal: [{name: c, first: fair/n06-ARM-ste, second: fair/n06-ARM-stompp, expect: above}]
@@ -214,6 +215,10 @@ def test_a_ledger_is_read_and_arms_are_filled_in():
         ("expect: above", "expect: above, by: much", "'by' must be of type float, got 'much'"),
         ("expect: above", "expect: same, by: 3", "'by' belongs to the expectation 'above'"),
         ("expect: above", "expect: above, minus_first: fair/n06-ARM-ste", "go together"),
+        ("  question: order\n", "", "claim X1: 'question' must be one or more of ste, freezing"),
+        ("question: order", "question: []", "claim X1: 'question' must be one or more of"),
+        ("question: order", "question: oder", "claim X1: .*question 'oder'; did you mean 'order'"),
+        ("question: order", "question: [order, 3]", "claim X1: unknown question 3"),
         ("- id", "- [id", "not YAML"),
         ("  says: a", "  measure: size\n  says: a", "unknown measure 'size'"),
         ("  says: a", "  says: <b>a</b>", "'says' is '<b>a</b>'; .*are not allowed"),
