@@ -12,7 +12,8 @@ from stompp_lite.viz.attention import attention_explorer
 from stompp_lite.viz.components import Component
 from tests.browser import show
 
-WORDS, WIDTH = 12, 16
+WIDTH = 900  # of the pages
+WORDS, UNITS = 12, 16
 IDS = torch.randint(2, 100, (1, WORDS), generator=torch.Generator().manual_seed(0))
 SIDE = {"sums": [[1, -1], [1, 1]], "bias": [0, 0]}
 GOOD = {"query": SIDE, "key": SIDE, "width": 2, "own": 0.5}
@@ -20,7 +21,7 @@ GOOD = {"query": SIDE, "key": SIDE, "width": 2, "own": 0.5}
 
 def encoder(scale=None):
     torch.manual_seed(0)
-    net = Transformer(100, WORDS, 2, width=WIDTH, depth=1)
+    net = Transformer(100, WORDS, 2, width=UNITS, depth=1)
     return binarize_model(net, IDS, weights="ste", activations="ste", scale=scale)
 
 
@@ -36,7 +37,7 @@ def attention(net, alpha):
         )
     net(IDS)
     q, k = (seen[part].unflatten(-1, (4, -1))[:, 1] for part in ("query", "key"))
-    return torch.softmax(q @ k.T / math.sqrt(WIDTH // 4), -1)
+    return torch.softmax(q @ k.T / math.sqrt(UNITS // 4), -1)
 
 
 @pytest.mark.slow
@@ -78,7 +79,7 @@ def test_the_keyboard_and_a_click_move_it(context):
     assert says.text_content().startswith("α = 0.063")
     page.locator("canvas").click(position={"x": 20, "y": 25})
     assert word.input_value() == "1"
-    page.locator("canvas").click(position={"x": 20, "y": 240})
+    page.locator("canvas").click(position={"x": 20, "y": 262})
     assert word.input_value() == str(WORDS) and f"Word {WORDS} " in says.text_content()
     assert not watched.wrong
 
@@ -90,7 +91,7 @@ def test_the_keyboard_and_a_click_move_it(context):
         ({}, "two words or more"),
         (GOOD | {"width": 2.5}, "a whole number, got 2.5"),
         (GOOD | {"own": 2}, "between 0 and 1, got 2"),
-        (GOOD | {"key": None}, "key"),
+        (GOOD | {"key": None}, "key has undefined words, not 2"),
         (GOOD | {"key": SIDE | {"sums": [[1, 1]]}}, "key has 1 words, not 2"),
         (GOOD | {"query": SIDE | {"sums": [[9, 1], [1, 1]]}}, "holds 9, outside"),
         (GOOD | {"query": SIDE | {"bias": [0, "x"]}}, "holds x, which is no number"),

@@ -32,7 +32,8 @@ export function render({ model, el }) {
   need(words > 1, "attention needs two words or more");
   need(Number.isInteger(width) && width > 1, `the width must be a whole number, got ${width}`);
   need(own > 0 && own < 1, `the network's own alpha must lie between 0 and 1, got ${own}`);
-  for (const [name, { sums, bias } = {}] of [["query", query], ["key", key]]) {
+  for (const [name, side] of [["query", query], ["key", key]]) {
+    const { sums, bias } = side ?? {};
     need(sums?.length === words, `${name} has ${sums?.length} words, not ${words}`);
     numbers(bias, `the biases of the ${name}`);
     for (const row of sums) {
