@@ -137,9 +137,9 @@ def whole(
     if claim.seeds:
         notes.append(f"Seeds: {claim.seeds}.")
     unit = "points" if claim.measure == "accuracy" else "units of the loss"
-    source = f"From {claim.source} ({claim.certainty or 'ours'})."
+    source = f"From {claim.source}{f' ({claim.certainty})' if claim.certainty else ''}."
     source += f" Theirs: {worded(claim.theirs)}." if claim.theirs else ""
-    source += f" Question: *{' '.join(QUESTIONS[name] for name in claim.question)}*"
+    source += f" Question: *{' · '.join(QUESTIONS[name] for name in claim.question)}*"
     parts = [
         f"(claim-{claim.id.lower()})=\n### {claim.id}",
         f":::{{div}} lbl-says\n{claim.says}\n:::",
