@@ -137,15 +137,15 @@ def whole(
     if claim.seeds:
         notes.append(f"Seeds: {claim.seeds}.")
     unit = "points" if claim.measure == "accuracy" else "units of the loss"
-    source = f"From {claim.source} ({claim.certainty or 'ours'})."
+    source = f"From {claim.source}{f' ({claim.certainty})' if claim.certainty else ''}."
     source += f" Theirs: {worded(claim.theirs)}." if claim.theirs else ""
-    asked = " ".join(QUESTIONS[name] for name in claim.question)
+    source += f" Question: *{' · '.join(QUESTIONS[name] for name in claim.question)}*"
     parts = [
         f"(claim-{claim.id.lower()})=\n### {claim.id}",
         f":::{{div}} lbl-says\n{claim.says}\n:::",
         f'```{{raw}} html\n<ul class="lbl-chips" {data} aria-label="Verdict by setting">{chips}'
         f"</ul>\n{differences(claim.id, made.rows, unit)}\n```",
-        f":::{{div}} lbl-from\n{f'Told {where}. ' if where else ''}{source} Question: *{asked}*\n:::",
+        f":::{{div}} lbl-from\n{f'Told {where}. ' if where else ''}{source}\n:::",
         f"```{{raw}} html\n{_fold(made.rows, notes)}\n```",
     ]
     return "\n\n".join(parts)

@@ -100,13 +100,18 @@ def _link(name: str) -> str:
     return f"[{name}](#claim-{name.lower()})"
 
 
+def told_in(notebook: str) -> set[str]:
+    """The claims that a notebook shows or names, from its file's text."""
+    linked = {m.upper() for m in re.findall(r"#claim-([cl]\d+)\b", notebook)}
+    return linked | set(re.findall(r'(?:claim\(\\"|\[claim )([CL]\d+)', notebook))
+
+
 def chapters_of(ledger: Mapping[str, Claim]) -> dict[str, str]:
     """Claim -> where it is shown or named: in which chapters, and on which other page."""
     found: dict[str, dict[str, list[str]]] = {}
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         text = path.read_text(encoding="utf-8")
-        told = {m.upper() for m in re.findall(r"#claim-([cl]\d+)\b", text)}
-        told |= set(re.findall(r'(?:claim\(\\"|\[claim )([CL]\d+)', text))
+        told = told_in(text)
         number, title = numbered(path.stem), heading(path)
         kind, words = ("in", f"chapter {number}") if number else ("on the page", f"*{title}*")
         for name in sorted(told & ledger.keys()):

@@ -19,6 +19,7 @@ import course
 import findings
 import preview
 import processors
+import recorded
 import which
 from docutils import nodes
 from drawings import drawing
@@ -233,9 +234,8 @@ def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines:
 def recorded_tables(app: Any, page: str, source: list[str]) -> None:
     """Replace each line "% table KIND RECIPE" by a table computed from the records."""
     from stompp_lite.lab import claims
-    from stompp_lite.lab.recipes import RECIPES
     from stompp_lite.tools import bench, zoo
-    from stompp_lite.viz import explore, figures, playground, style, tables
+    from stompp_lite.viz import explore, figures, playground, style
 
     def figure(component: Any) -> str:
         return f"```{{raw}} html\n{component.html(script=False)}\n```"
@@ -246,14 +246,9 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         figures.fight().savefig(svg, format="svg", bbox_inches="tight")
         return f"```{{raw}} html\n{drawing(svg.getvalue(), 'lead', DEPTH, '')}\n```"
 
-    def summary(recipe: str) -> str:
-        if not claims.files(recipe):
-            return f"*{recipe}: not run yet.*"
-        table, missing = tables.matrix(recipe), RECIPES[recipe].missing
-        return f"{table}\n\n*Not complete: {missing}.*" if missing else table
-
     make = {
-        "summary": summary,
+        "summary": recorded.summary,
+        "recorded": lambda what: getattr(recorded, what)(),
         "ledger": caveats.page,
         "minus": lambda sides: claims.difference(*sides.split(" - ")),
         "processors": lambda _: processors.table(),

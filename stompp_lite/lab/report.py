@@ -130,6 +130,11 @@ def difference_table(methods: Depths, reference: str = "ste") -> str:
                 cells.append("")
             elif splits(first) or splits(second):
                 cells.append("split")
+            elif len(first) == 2:  # too few for an interval
+                apart = zip(first, second, strict=True)
+                cells.append(
+                    ", ".join(f"{a.final['test_acc'] - b.final['test_acc']:+.1f}" for a, b in apart)
+                )
             else:
                 cells.append(paired_difference(first, second).signed)
         rows.append(cells)

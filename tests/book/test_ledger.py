@@ -80,7 +80,11 @@ def test_a_card_keeps_all_that_the_claim_tells():
         for row in found.rows:
             assert f"<td>{cards.worded(row.name)}</td><td>{row.says}</td>" in page, name
         assert all(f"<p>{cards.worded(note)}</p>" in page for note in found.notes[1:])
-        assert f"From {claim.source} (" in page and cards.worded(claim.theirs) in page
+        assert (
+            f"From {claim.source}" in page
+            and claim.certainty in page
+            and cards.worded(claim.theirs) in page
+        )
 
 
 def test_no_short_key_of_a_setting_stands_in_the_open():

@@ -5,7 +5,6 @@ import sys
 import pytest
 
 from stompp_lite.errors import NoRecordsError
-from stompp_lite.lab.recipes import RECIPES
 from tests.conftest import ROOT
 from tests.records import made
 
@@ -58,13 +57,3 @@ def test_what_is_missing_is_said(monkeypatch):
 def test_the_films_repeat_recorded_runs():
     text = processors.films()
     assert text.startswith("Of the 48 runs, 32 have a counterpart") and "; 32 of these" in text
-
-
-def test_every_recipe_stands_on_the_page_of_recorded_runs():
-    page = (ROOT / "book" / "recorded_runs.md").read_text(encoding="utf-8")
-    for name, recipe in RECIPES.items():
-        if recipe.full:
-            assert f"`{name}`" in page, name
-        elif name not in ("quick", "processors"):
-            assert f"% table summary {name}\n" in page, name
-    assert "% table processors -" in page

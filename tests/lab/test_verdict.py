@@ -249,3 +249,10 @@ def test_names_tell_arm_method_and_depth(recipe):
         for field, value in ARMS[arm].items():
             assert value is None or getattr(config, field) == value
         assert method.startswith(tuple(METHODS))
+
+
+def test_two_common_runs_get_their_differences_and_no_interval():
+    ste = [made("n06-adam-ste", s, a) for s, a in enumerate((90, 91, 92))]
+    two = [made("n06-adam-stompp", s, a) for s, a in enumerate((93, 90))]
+    table = report.difference_table(report.by_arm([*ste, *two])["adam"])
+    assert "+3.0, -1.0" in table and "±" not in table
