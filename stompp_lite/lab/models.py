@@ -1,6 +1,6 @@
 """Networks by the name that a configuration gives them.
 
-Used by chapter 13, *ResNets on CIFAR*, and by every recorded run.
+Used by chapter 13, *From digits to photographs*, and by every recorded run.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ classifier).
 Weights come from a folder or from the hub. Without them the network is small and random: that
 shows that the code runs, but says nothing about fine-tuning.
 
-Taught in chapter 15, *MobileNet and BERT*.
+Taught in chapter 15, *Where no norm follows*.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ the others sums stay real numbers, and a float path leads around every sign (Bi-
 or around the signs of a group of blocks (MobileNetV2).
 :func:`~stompp_lite.networks.describe.leaks` names the parameters that gradient reaches along it.
 
-Taught in chapter 13, *ResNets on CIFAR*.
+Taught in chapter 13, *From digits to photographs*.
 """
 
 from __future__ import annotations

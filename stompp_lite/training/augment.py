@@ -2,7 +2,7 @@
 
 The draws are keyed by (seed, step), so a resumed run sees the same images, and so does every rank.
 
-Taught in chapter 13, *ResNets on CIFAR*.
+Taught in chapter 13, *From digits to photographs*.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ random crop draws is keyed by (seed, epoch, image), so neither the number of wor
 changes what a network sees. A class may also be a tar archive, as in the file that ImageNet comes
 in (``train/n01440764.tar``): a thousand files in place of a million, read in place.
 
-Taught in chapter 14, *ImageNet on many GPUs*.
+Taught in chapter 14, *One run on many machines*.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ process, so masks are neither sent nor stored. Process r of W takes entries r, r
 batch. Batch norm sees a process's own part (or all of it, with torch's ``SyncBatchNorm``, on GPUs);
 before anything is judged or stored, all take over the running statistics of the first.
 
-Taught in chapter 14, *ImageNet on many GPUs*.
+Taught in chapter 14, *One run on many machines*.
 """
 
 from __future__ import annotations

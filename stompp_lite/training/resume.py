@@ -3,7 +3,7 @@
 A checkpoint holds what cannot be computed again from the step: weights, the optimizer's memory,
 the history, and the state of torch's own random numbers. Masks and batches follow from the step.
 
-Taught in chapter 14, *ImageNet on many GPUs*.
+Taught in chapter 14, *One run on many machines*.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Texts as token ids: sentences with a label, and running text for a model of the next character.
 
-Taught in chapter 15, *MobileNet and BERT*.
+Taught in chapter 15, *Where no norm follows*.
 """
 
 from __future__ import annotations
