@@ -26,7 +26,8 @@ from stompp_lite.viz.bank import encoded
 #: Components that there are, in the order in which the book meets them.
 NAMES = (
     "freezing", "predict", "predict_curve", "twin", "bits", "smoothing", "arrows", "latents",
-    "step", "schedule", "doors", "reach", "commit", "film", "results", "attention", "playground",
+    "step", "schedule", "doors", "reach", "commit", "film", "results", "attention", "alpha",
+    "playground",
 )  # fmt: skip
 _SHARED = (
     "kit",

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import nn
+
 from stompp_lite import rng
 from stompp_lite.checks import count, not_negative, one_of, share, whole, within
 from stompp_lite.errors import ConfigError
 from stompp_lite.method import MASK_RULES, ORDERS, SHAPES
+from stompp_lite.networks.layers import binary_layers
 from stompp_lite.viz.components import Component
 from stompp_lite.viz.drawn import (
     blockade_explorer,
@@ -25,8 +28,9 @@ from stompp_lite.viz.questions import predict, predict_curve
 from stompp_lite.viz.results import results
 
 __all__ = [
-    "blockade_explorer", "commitment_explorer", "doors_explorer", "film", "freezing",
-    "gradient_explorer", "plans", "predict", "predict_curve", "results", "schedule_explorer",
+    "alpha_calculator", "blockade_explorer", "commitment_explorer", "doors_explorer", "film",
+    "freezing", "gradient_explorer", "plans", "predict", "predict_curve", "results",
+    "schedule_explorer",
 ]  # fmt: skip
 
 MOST_STAGES = 37  # of the schedule explorer: the lab's network with 36 binary convolutions
@@ -125,3 +129,44 @@ def plans(most: int) -> dict[str, Any]:
                 f"from {values[0]:g} to {values[-1]:g}"
             )
     return {"orders": orders, "shapes": shapes}
+
+
+def alpha_calculator(
+    networks: Mapping[str, nn.Module], measured: Mapping[str, Sequence[float]] | None = None
+) -> Component:
+    """1/alpha of the binary layers of networks, beside a calculator for any layer (chapter 13).
+
+    alpha is the mean size of a layer's latent weights: what ``scale="layer"`` takes. Of weights
+    that are drawn as in torchvision's ResNets it is 2/sqrt(pi n), with n = kernel area times output
+    channels; of torch's default 1/(2 sqrt(n)), with input channels.
+
+    Args:
+        networks: label to a network from ``binarize_model``, as it was drawn.
+        measured: label to what a scale does to the step of each of its binary layers, where known.
+
+    Raises:
+        ConfigError: no network, one without binary layers, a layer that is no square convolution
+            in one group, or another number of measured layers.
+    """
+    if not networks:
+        raise ConfigError("no network to show; give at least one label and a converted network")
+    shown = {}
+    for label, net in networks.items():
+        layers = binary_layers(net)
+        ratios = list((measured or {}).get(label, [None] * len(layers)))
+        if not layers or len(ratios) != len(layers):
+            raise ConfigError(f"{label} has {len(layers)} binary layers and {len(ratios)} measured")
+        shown[label] = [
+            _first_weights(f"{name} of {label}", layer)
+            | {"name": name, "measured": r and float(f"{not_negative(r, 'a measured ratio'):.4g}")}
+            for (name, layer), r in zip(layers.items(), ratios, strict=True)
+        ]
+    return Component("alpha", {"networks": shown})
+
+
+def _first_weights(what: str, layer: nn.Module) -> dict[str, Any]:
+    if not (isinstance(layer, nn.Conv2d) and layer.groups == 1 and len({*layer.kernel_size}) == 1):
+        raise ConfigError(f"the calculator knows square convolutions in one group; {what} is none")
+    size = float(f"{float(layer.weight.detach().abs().mean()):.4g}")
+    channels = {"inputs": layer.in_channels, "outputs": layer.out_channels}
+    return {"kernel": layer.kernel_size[0], **channels, "alpha": size}

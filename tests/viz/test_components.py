@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
-from stompp_lite import fit, method
+from stompp_lite import binarize_model, fit, method
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.arms import ARMS, configuration
 from stompp_lite.lab.config import METHODS, config_of
@@ -234,6 +235,8 @@ def test_what_cannot_be_shown_is_named(call, error, message):
 
 
 SIGNS = [1, -1] * 8
+DENSE = [part for _ in range(2) for part in (nn.Linear(4, 4), nn.BatchNorm1d(4), nn.ReLU())]
+LINEAR = binarize_model(nn.Sequential(*DENSE, nn.Linear(4, 2)), torch.zeros(1, 4))
 SHOWN = {"at": 0.5, "p": [0.5, 0.5], "gradient": [1.0, None]}
 
 
@@ -253,6 +256,9 @@ SHOWN = {"at": 0.5, "p": [0.5, 0.5], "gradient": [1.0, None]}
         (lambda: explore.doors_explorer({0.5: [1, 1], 0.6: [1]}), r"got \[1, 2\]"),
         (lambda: explore.doors_explorer({1: [1, 0.5]}), "p must lie between 0 and 1, got 1"),
         (lambda: explore.doors_explorer({0.5: [1, -1]}), "what is left at p = 0.5"),
+        (lambda: explore.alpha_calculator({}), "no network to show"),
+        (lambda: explore.alpha_calculator({"a": nn.ReLU()}), "a has 0 binary layers"),
+        (lambda: explore.alpha_calculator({"a": LINEAR}), "square convolutions.*of a is none"),
         (lambda: explore.blockade_explorer({}), "no frame to show"),
         (lambda: explore.blockade_explorer({"a": [{"at": 0}]}), "'a' lacks gradient, p"),
         (lambda: explore.blockade_explorer({"a": [{**SHOWN, "p": [0, 2]}]}), "'a' must lie in .0"),
