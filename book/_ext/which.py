@@ -96,7 +96,8 @@ def _advice(name: str, one: Mapping[str, Any]) -> list[str]:
     }  # fmt: skip
     lines += [f"- *{head}:* {text}" for head, text in facts.items() if text != "-"]
     if one["run"]:
-        lines += ["", "The full run, or its recipe:", "", "```sh", one["run"], "```"]
+        lines += ["", "A recipe that runs it, or something close to it:"]
+        lines += ["", "```sh", one["run"], "```"]
     return [*lines, "", "</div>", ""]
 
 

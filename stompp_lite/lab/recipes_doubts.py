@@ -49,7 +49,7 @@ DOUBTS = (
         row(arm=arm, method="ste-identity", lr=SMALL_RATES[arm], label="lr{lr:.7f}",
             validation=True, eval_every=10, seed=(100, 101))
         for arm in FAIR_STEPS
-    ], missing="what is not finished yet"),
+    ]),
     Recipe("identity-best",
            "The identity surrogate on activations at its best rate (small-identity), 24 "
            "convolutions, test images. Five seeds.",
@@ -75,6 +75,6 @@ DOUBTS = (
         row(arm=FAIR_STEPS, method="stompp", order=("forward", "forward-5", "forward-2"),
             shape=("cubic", "flipped-quadratic"), tail=(0.1, 0.3),
             label="{order}-{shape}-tail{tail}", validation=True, eval_every=10, seed=(100, 101)),
-    ], LAB | {"blocks": 9}, missing="all of them so far"),
+    ], LAB | {"blocks": 9}, missing="what is not finished yet"),
 )
 # fmt: on
