@@ -39,7 +39,7 @@ def attention_explorer(
     so is a key. The browser makes softmax(query key / sqrt(d)) of them at every alpha.
 
     Args:
-        net: a converted :class:`~stompp_lite.Transformer` with weights of +1 and -1.
+        net: a converted :class:`~stompp_lite.networks.families.Transformer`, its weights +1 and -1.
         ids: one text [1, T], 2 to 64 token ids. block, head: counted from 0.
 
     Raises:
