@@ -210,15 +210,11 @@ def verdicts(claim: Claim, found: Mapping[str, Sequence[Outcome]]) -> dict[str, 
 
 # ---- showing -------------------------------------------------------------------------------------
 class Card(str):
-    """A claim with its evidence as Markdown; a notebook shows its line and its plot.
-
-    Attributes:
-        rows: its comparisons, ready to be drawn. notes: sentences below them, the source first.
-    """
+    """A claim with its evidence as Markdown; a notebook shows its line and its plot."""
 
     html: str = ""
-    rows: Sequence[forest.Row] = ()
-    notes: Sequence[str] = ()
+    rows: Sequence[forest.Row] = ()  # its comparisons, ready to be drawn
+    notes: Sequence[str] = ()  # sentences below them, the source first
 
     def _repr_html_(self) -> str:
         return self.html

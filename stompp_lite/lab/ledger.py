@@ -27,12 +27,9 @@ MEASURES = ("accuracy", "tooth")
 VERDICTS = (*STRENGTHS, "hint against", "shown against")
 #: What a claim can be about, as a key in the ledger and as a question in words.
 QUESTIONS = {
-    "ste": "Why does STE fail?",
-    "freezing": "What does freezing buy?",
-    "order": "Does order matter?",
-    "knobs": "Which knobs matter?",
-    "larger": "Towards full scale",
-}
+    "ste": "Why does STE fail?", "freezing": "What does freezing buy?",
+    "order": "Does order matter?", "knobs": "Which knobs matter?", "larger": "Towards full scale",
+}  # fmt: skip
 _MARKUP = set("<>|`*[]$\\#{}")
 
 
@@ -200,9 +197,7 @@ def _claim(entry: Any) -> Claim:
     asked = [claim.question] if isinstance(claim.question, str) else claim.question
     if not isinstance(asked, list) or not asked:
         raise ConfigError(f"'question' must be one or more of {', '.join(QUESTIONS)}")
-    for name in asked:
-        one_of(name, QUESTIONS, "question")
-    claim = replace(claim, question=tuple(asked))
+    claim = replace(claim, question=tuple(one_of(n, QUESTIONS, "question") for n in asked))
     one_of(claim.measure, MEASURES, "measure")
     written: Any = claim.written
     if isinstance(written, datetime.datetime) and written.tzinfo is not None:
