@@ -125,6 +125,7 @@ def test_a_stage_is_committed_by_keyboard_or_in_the_picture_and_words_say_what_f
         page.get_by_role("button", name="Next from the input").click()
     assert "Committed: stages 0 and 1. Every free stage still hears. A path" in says.text_content()
     page.locator(".lbl-data > summary").click()
+    page.locator(".lbl-table tbody tr").first.wait_for()
     rows = [r.split("\t") for r in page.locator(".lbl-table tbody tr").all_inner_texts()]
     assert [row[2] for row in rows] == ["yes", "yes", "no", "no", "no"]
     assert [row[4] for row in rows] == ["no", "no", "yes", "yes", "yes"]
