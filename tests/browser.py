@@ -184,9 +184,10 @@ def move(page, label, value):
 
 
 def rows(page):
-    """The table behind a figure, without its header."""
+    """The table behind a figure, opened, without its header (it is filled when it opens)."""
     page.locator(".lbl-data > summary").click()
-    return [row.split("\t") for row in page.locator(".lbl-table tbody").inner_text().split("\n")]
+    page.locator(".lbl-table tbody tr").first.wait_for()
+    return [row.split("\t") for row in page.locator(".lbl-table tbody tr").all_inner_texts()]
 
 
 def says(page):

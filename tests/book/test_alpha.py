@@ -12,7 +12,7 @@ from stompp_lite.networks.layers import binary_layers
 from stompp_lite.viz import components
 from stompp_lite.viz.components import Component
 from stompp_lite.viz.explore import alpha_calculator
-from tests.browser import Watched, show
+from tests.browser import Watched, rows, show
 
 pytestmark = pytest.mark.slow
 WIDTH = 900  # of the pages
@@ -61,9 +61,7 @@ def test_networks_start_as_the_calculator_says_and_alpha_is_the_package_s(contex
     shown = alpha_calculator({"net": net}).data["networks"]["net"]
     assert [one["name"] for one in shown] == list(layers)
     page = show(context, alpha_calculator({"net": net})).page
-    page.locator(".lbl-data > summary").click()
-    rows = [r.split("\t") for r in page.locator(".lbl-table tbody tr").all_inner_texts()]
-    for one, (layer, row) in zip(shown, zip(layers.values(), rows, strict=True), strict=True):
+    for one, (layer, row) in zip(shown, zip(layers.values(), rows(page), strict=True), strict=True):
         assert one["alpha"] == pytest.approx(float(layer.alpha()), rel=1e-3)
         assert float(row[5]) == pytest.approx(1 / one["alpha"], abs=0.06)
         if start == "fan-out":

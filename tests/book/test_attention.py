@@ -46,6 +46,7 @@ def test_the_browser_computes_what_torch_computes(context):
     page = watched.page
     says = page.locator(".lbl-says")
     page.locator("summary").click()
+    page.locator("td").first.wait_for()
     size, word = page.locator("input[type=range]").all()
     assert "about the network's own scale" in says.text_content()
     for power, row in ((-4, 1), (-2.5, 7), (0, 12), (0, 3)):

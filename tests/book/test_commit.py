@@ -14,7 +14,7 @@ from stompp_lite.networks.describe import leaks
 from stompp_lite.viz import components
 from stompp_lite.viz.components import Component
 from stompp_lite.viz.explore import commitment_explorer
-from tests.browser import Watched, show
+from tests.browser import Watched, rows, show
 
 pytestmark = pytest.mark.slow
 WIDTH = 900  # of the pages
@@ -124,11 +124,9 @@ def test_a_stage_is_committed_by_keyboard_or_in_the_picture_and_words_say_what_f
     for _ in range(2):
         page.get_by_role("button", name="Next from the input").click()
     assert "Committed: stages 0 and 1. Every free stage still hears. A path" in says.text_content()
-    page.locator(".lbl-data > summary").click()
-    page.locator(".lbl-table tbody tr").first.wait_for()
-    rows = [r.split("\t") for r in page.locator(".lbl-table tbody tr").all_inner_texts()]
-    assert [row[2] for row in rows] == ["yes", "yes", "no", "no", "no"]
-    assert [row[4] for row in rows] == ["no", "no", "yes", "yes", "yes"]
+    table = rows(page)
+    assert [row[2] for row in table] == ["yes", "yes", "no", "no", "no"]
+    assert [row[4] for row in table] == ["no", "no", "yes", "yes", "yes"]
     for _ in range(3):
         page.get_by_role("button", name="Next from the input").click()
     assert "No stage is free." in says.text_content()

@@ -32,6 +32,7 @@ def test_the_sliders_move_along_the_law(context):
         assert f"After {layers} of them {factor**layers:.2f} is left" in says.text_content()
         assert "Measured" not in says.text_content()
     page.locator("summary").click()
+    page.locator("td").first.wait_for()
     cells = page.locator("tr").last.locator("td").all_text_contents()
     assert cells == ["2", f"{factor**2:.2f}", "0.36"] and not watched.wrong
 

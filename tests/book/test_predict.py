@@ -207,6 +207,7 @@ def test_a_note_is_text_and_never_markup(context):
     page = show(context, predict_curve("4", [bad, "b"], RUNS[:2], note=bad)).page
     page.get_by_role("button", name="Show me without").click()
     page.locator("summary").last.click()
+    page.wait_for_selector("td")
     assert bad in page.locator("td").first.text_content()
     assert bad in page.locator(".lbl-answer").text_content()
     assert page.evaluate("window.hurt") is None and not page.locator("img").count()

@@ -14,7 +14,7 @@ from stompp_lite.viz.components import Component
 from stompp_lite.viz.drawn import freezing
 from stompp_lite.viz.explore import blockade_explorer, schedule_explorer
 from stompp_lite.viz.playground import playground
-from tests.browser import Watched
+from tests.browser import Watched, rows
 from tests.records import race
 
 pytestmark = pytest.mark.slow
@@ -94,8 +94,8 @@ def test_frozen_is_a_dark_square_free_a_light_dot_and_minus_one_has_a_bar(open_p
     for frozen, plain in ((True, square), (False, dot)):
         assert np.array_equal(light(frozen, True), plain)
         changed = abs(light(frozen, False) - plain).max(axis=1) > 60
-        rows = np.flatnonzero(changed)
-        assert 1 <= len(rows) <= side / 3 and abs(rows.mean() - (side - 1) / 2) <= 0.5, rows
+        lines = np.flatnonzero(changed)
+        assert 1 <= len(lines) <= side / 3 and abs(lines.mean() - (side - 1) / 2) <= 0.5, lines
 
 
 # ---- the legend ----------------------------------------------------------------------------------
@@ -201,9 +201,8 @@ def test_both_networks_run_in_step_and_wrong_answers_have_a_cross(open_page):
     move(page, 1)
     assert numbers.all_text_contents() == ["100 %", "0 %"] and wrong.count() == 12
     assert "100 % from the input, 0 % from the output" in says(page)
-    page.locator(".lbl-data > summary").click()
-    rows = page.locator(".lbl-table tbody tr").all_inner_texts()
-    assert len(rows) == 12 and rows[-1].split("\t") == ["from the output", "6", "0", "0", "4"]
+    table = rows(page)
+    assert len(table) == 12 and table[-1] == ["from the output", "6", "0", "0", "4"]
 
 
 def test_a_race_plays_once_when_it_is_seen_but_not_for_those_who_want_less_motion(open_page):
