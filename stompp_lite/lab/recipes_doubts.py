@@ -1,7 +1,7 @@
 """What a sceptic asks of the fair fight: runs that were added after it.
 
-Each recipe answers one doubt about chapter 12. What decides stands in the ledger of claims (L18,
-L19, L20, L21 and L22) and in the protocol of the fair fight. Unless a row says otherwise, a run is as in
+Each recipe answers one doubt about chapter 12. What decides stands in the ledger of claims (L18 to
+L22) and in the protocol of the fair fight. Unless a row says otherwise, a run is as in
 :mod:`stompp_lite.lab.recipes`.
 
 Used by chapter 12.
