@@ -156,6 +156,8 @@ WORDS = {
     "weight-surrogate": "StoMPP + STE weights, StoMPP activations",
     "activation-surrogate": "StoMPP weights, StoMPP + STE activations",
     "intervention": "StoMPP, activations end with STE",
+    "local": "local signals",
+    "bep": "BEP",
     "forward-2": "forward, in two groups",
     "forward-5": "forward, in five groups",
 }
