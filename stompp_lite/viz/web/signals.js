@@ -83,7 +83,7 @@ export function render({ model, el }) {
           h(
             "tr",
             k === moves ? { class: "lbl-moves" } : {},
-            h("th", { scope: "row" }, `neuron ${k + 1}`),
+            h("th", { scope: "row" }, h("span", { class: "lbl-long" }, "neuron "), String(k + 1)),
             ...row.map((v) => cell(shown(v), sign(v) > 0 ? "lbl-plus" : "lbl-minus")),
             cell(shown(z[k])),
             cell(shown(sign(z[k]))),
