@@ -46,7 +46,7 @@ WITHOUT_GRADIENTS = (
            "BEP in deep networks, with smaller groups: digits, groups of 25, five seeds.",
            f"about 8 core-minutes {EPYC_CORE}", [
         row(method="bep", group=25, label="group{group}", blocks=(1, 4, 10), seed=FIVE),
-    ], SIGNALS, missing="all of them so far"),
+    ], SIGNALS),
     Recipe("signals-rows",
            "A network with a memory: digits read row by row, five seeds.",
            f"about 5 core-minutes {EPYC_CORE}", [
