@@ -86,7 +86,8 @@ class Report:
                 lines += _wrapped("         Hint: ", one.hint)
                 lines.append("  What comes after this property is checked once it holds.")
         if self.passed:
-            lines.append(f"  All {len(self.found)} properties hold.")
+            count = len(self.found)
+            lines.append(f"  All {count} properties hold." if count > 1 else "  That is all.")
         return "\n".join(lines)
 
 
