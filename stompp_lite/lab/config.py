@@ -35,6 +35,19 @@ METHODS = {
     "weight-surrogate": ("stompp+ste:identity", "stompp"),
     "activation-surrogate": ("stompp", "stompp+ste:clip"),
     "intervention": ("stompp", "stompp-then-ste:clip"),
+    # the relatives of chapter 17; where one is for weights only, activations are STE's
+    "xnor-net": ("xnor", "ste:clip"),
+    "bi-real": ("ste:identity", "ste:polynomial"),
+    "react-net": ("ste:identity", "shift"),
+    "ir-net": ("ede", "ede"),
+    "bop": ("bop", "ste:clip"),
+    "self-binarizing": ("tanh", "tanh"),
+    "binary-relax": ("relax", "ste:clip"),
+    "prox-quant": ("prox", "ste:clip"),
+    "inq": ("inq", "ste:clip"),
+    "rpr": ("rpr", "ste:clip"),
+    "stochastic": ("filters", "ste:clip"),
+    "iterative": ("layers", "ste:clip"),
 }
 
 
