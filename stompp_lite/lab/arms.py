@@ -27,7 +27,8 @@ from typing import Any
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab.config import METHODS, Config, binary_layers_of
-from stompp_lite.lab.models import MODELS
+from stompp_lite.lab.models import MODELS, SIGNALS
+from stompp_lite.local.signals import Signals
 from stompp_lite.training.plan import Plan
 
 PAPER_RATE = 0.1  # reportedly the papers' learning rate, for every method
@@ -47,6 +48,7 @@ NAMES = {
     "scale": "fitted steps (scale)",
     "adam": "Adam",
     "adam+scale": "Adam, with a scale",
+    "signals": "local signals",
 }
 #: The methods that every arm compares.
 FIGHTERS = ("float", "ste", "stompp", "stompp+ste", "hybrid")
@@ -110,6 +112,7 @@ BORROWED = {
     "intervention": "stompp",
 }
 _OF_PLAN = {f.name for f in fields(Plan)}
+_OF_SIGNALS = {f.name for f in fields(Signals)} - {"rule"}
 
 
 def own_rate(
@@ -148,8 +151,9 @@ def configuration(
 
     Args:
         factors: ``arm``, ``method`` (a key of :data:`~stompp_lite.lab.config.METHODS`), ``blocks``
-            (one number stands for all groups), fields of :class:`~stompp_lite.lab.config.Config`
-            and of :class:`~stompp_lite.training.plan.Plan`, and ``tuned``: the number of binary
+            (one number stands for all groups), fields of :class:`~stompp_lite.lab.config.Config`,
+            of :class:`~stompp_lite.training.plan.Plan` and, for a model of local signals, of
+            :class:`~stompp_lite.local.signals.Signals`, and ``tuned``: the number of binary
             layers whose own rate is meant, if not the network's own.
         arms: arm -> settings. rates: own rates, for an ``lr`` of None.
 
@@ -166,6 +170,9 @@ def configuration(
     if method == "float":
         given["scale"] = None  # nothing is binary that could have one
     plan = Plan(**{name: given.pop(name) for name in _OF_PLAN & given.keys()})
+    if given.get("model") in SIGNALS:
+        own = {name: given.pop(name) for name in _OF_SIGNALS & given.keys()}
+        given["signals"] = Signals(rule=weights, **own)
     for name in given:
         one_of(name, [f.name for f in fields(Config)], "factor")
     blocks = given.get("blocks")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
 from stompp_lite.checks import checked, count, flag, one_of, text
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab.models import MODELS
+from stompp_lite.lab.models import MODELS, SIGNALS
 from stompp_lite.lab.record import Record
+from stompp_lite.local.signals import RULES, Signals
 from stompp_lite.networks.families import STEMS
 from stompp_lite.networks.rules import SCALES
 from stompp_lite.training.plan import Plan
@@ -48,6 +49,8 @@ METHODS = {
     "rpr": ("rpr", "ste:clip"),
     "stochastic": ("filters", "ste:clip"),
     "iterative": ("layers", "ste:clip"),
+    "local": ("local", "sign"),
+    "bep": ("bep", "sign"),
 }
 
 
@@ -73,6 +76,9 @@ class Config(Settings):
         sync_batch_norm: on several GPUs, batch norm over the whole batch.
         pretrain: epochs of training as a clipped float network, with the same settings, before the
             run itself; it starts from those weights.
+        signals: of the models that learn from local signals (:data:`SIGNALS`), how they learn; None
+            for all others. Such a run uses the numbers of epochs, samples in a batch and layers,
+            the width and the seed, and no other setting of the training.
     """
 
     data: str = "digits"
@@ -88,6 +94,7 @@ class Config(Settings):
     scale: str | None = None
     sync_batch_norm: bool = False
     pretrain: int = 0
+    signals: Signals | None = None
     eval_every: int = 2
     history: str = "step"
 
@@ -123,6 +130,24 @@ class Config(Settings):
             raise ConfigError(f"bert names weights for the model 'bert', not {self.model!r}")
         if self.scale is not None:
             one_of(self.scale, SCALES, "scale")
+        self._check_signals()
+
+    def _check_signals(self) -> None:
+        """A model of local signals has a rule of local signals, and no other model has one."""
+        if (self.model in SIGNALS) != (self.weights in RULES):
+            raise ConfigError(
+                f"model {self.model!r} and weights {self.weights!r} do not go together: the rules "
+                f"{', '.join(RULES)} are for the models {', '.join(SIGNALS)}, and for them only"
+            )
+        if self.model not in SIGNALS:
+            if self.signals is not None:
+                raise ConfigError(f"signals are for the models {', '.join(SIGNALS)}")
+            return
+        if self.signals is not None and not isinstance(self.signals, Signals):
+            raise ConfigError(f"signals must be a Signals, got {self.signals!r}")
+        signals = replace(self.signals or Signals(), rule=self.weights)
+        signals.check_groups(self.width)
+        object.__setattr__(self, "signals", signals)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Config:
@@ -141,12 +166,18 @@ class Config(Settings):
             for name in plan:
                 one_of(name, [f.name for f in fields(Plan)], "plan field")
             content["plan"] = Plan(**plan)
+        if isinstance(content.get("signals"), dict):
+            for name in content["signals"]:
+                one_of(name, [f.name for f in fields(Signals)], "setting of local signals")
+            content["signals"] = Signals(**content["signals"])
         return cls(**content)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored in a record."""
         out = asdict(self)
         out["blocks"] = list(self.blocks)
+        if self.signals is None:
+            del out["signals"]
         return out
 
 

@@ -33,7 +33,9 @@ WORDS = {
     "activation_mask_rule": "{} masks",
     "data": "{}",
     "epochs": "{} epochs",
+    "clip": "clip {}",
     "frozen_momentum": "momentum moves what is frozen",
+    "group": "groups of {}",
     "lead": "lead {:+d}",
     "lr": "rate {:g}",
     "lr_schedule": "{} learning rate",
@@ -41,6 +43,7 @@ WORDS = {
     "order": "{}",
     "pretrain": "from a float network",
     "refresh": "refresh {:g}",
+    "robustness": "robustness {:g}",
     "shape": "{}",
     "tail": "tail {:g}",
 }

@@ -29,6 +29,7 @@ VERDICTS = (*STRENGTHS, "hint against", "shown against")
 QUESTIONS = {
     "ste": "Why does STE fail?", "freezing": "What does freezing buy?",
     "order": "Does order matter?", "knobs": "Which knobs matter?", "larger": "Towards full scale",
+    "signals": "Without gradients",
 }  # fmt: skip
 _MARKUP = set("<>|`*[]$\\#{}")
 

@@ -72,6 +72,17 @@ def _bert(c: Sizes, d: Data) -> nn.Module:
     return Bert(d.classes, d.tokens, d.train_x.shape[1], c.bert, c.width, c.blocks[0])
 
 
+#: Models that learn from local signals: layers in a row, and a layer that reads an image row by
+#: row. They are no torch modules: see :mod:`stompp_lite.lab.local`.
+SIGNALS = ("signals", "signals-rows")
+
+
+def _no_module(c: Sizes, d: Data) -> nn.Module:
+    raise ConfigError(
+        "a network of local signals is no torch module; stompp_lite.local.fit_local trains one"
+    )
+
+
 #: Models by name.
 MODELS: dict[str, Model] = {
     "lab": Model(
@@ -99,4 +110,5 @@ MODELS: dict[str, Model] = {
     ),
     "transformer": Model(_transformer, lambda blocks: 6 * blocks[0], groups=1, texts=True),
     "bert": Model(_bert, lambda blocks: 6 * blocks[0], groups=1, texts=True, keep=POOLER),
+    **{name: Model(_no_module, lambda blocks: blocks[0], groups=1) for name in SIGNALS},
 }

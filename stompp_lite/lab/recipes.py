@@ -22,6 +22,7 @@ from stompp_lite.lab.config import METHODS, Config, config_of
 from stompp_lite.lab.experiment import LAB, Factors, Recipe, Run, row
 from stompp_lite.lab.recipes_doubts import DOUBTS
 from stompp_lite.lab.recipes_full import EPYC, FIVE, FULL, THREE, THREE_METHODS, TOWARDS_FULL_SCALE
+from stompp_lite.lab.recipes_signals import WITHOUT_GRADIENTS
 from stompp_lite.lab.record import Record
 from stompp_lite.training.plan import Plan
 
@@ -277,8 +278,11 @@ ABLATIONS = (
 
 #: All recipes by name.
 RECIPES = {
-    recipe.name: recipe for recipe in (*FIGHT, *DOUBTS, *ABLATIONS, *TOWARDS_FULL_SCALE, *FULL)
-}
+    recipe.name: recipe
+    for recipe in (
+        *FIGHT, *DOUBTS, *ABLATIONS, *TOWARDS_FULL_SCALE, *WITHOUT_GRADIENTS, *FULL
+    )
+}  # fmt: skip
 
 
 def run_of(record: Record) -> Run:
@@ -357,8 +361,9 @@ def _changed(config: Config, changes: list[str]) -> Config:
             value = json.loads(text)
         except json.JSONDecodeError:
             value = text
-        if key.startswith("plan.") and isinstance(content["plan"], dict):
-            content["plan"][key.removeprefix("plan.")] = value
+        part, dot, name = key.partition(".")
+        if dot and isinstance(content.get(part), dict):  # plan.order, signals.group
+            content[part][name] = value
         else:
             content[key] = value
     return Config.from_dict(content) if changes else config

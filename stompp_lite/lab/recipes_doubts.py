@@ -1,7 +1,7 @@
 """What a sceptic asks of the fair fight: runs that were added after it.
 
-Each recipe answers one doubt about chapter 12. What decides stands in the ledger of claims (L18,
-L19, L20 and L22) and in the protocol of the fair fight. Unless a row says otherwise, a run is as in
+Each recipe answers one doubt about chapter 12. What decides stands in the ledger of claims (L18 to
+L22) and in the protocol of the fair fight. Unless a row says otherwise, a run is as in
 :mod:`stompp_lite.lab.recipes`.
 
 Used by chapter 12.
@@ -13,6 +13,8 @@ from stompp_lite.lab.experiment import LAB, Recipe, row
 from stompp_lite.lab.recipes_full import FIVE, THREE
 
 FAIR_STEPS = ("scale", "adam")
+#: Seeds that no setting was chosen on and no other run has.
+FRESH = range(10, 15)
 XEON = "on one Intel Xeon core"
 #: Learning rates below both grids of the fair fight, each half the one before.
 SMALL_RATES = {
@@ -56,8 +58,7 @@ DOUBTS = (
            f"about 10 core-minutes {XEON}", [
         row(arm="adam", lr=0.0005, seed=FIVE),
         row(arm="scale", lr=SMALL_RATES["scale"][-1], seed=FIVE),  # all larger ones diverge
-    ], LAB | {"method": "ste-identity", "label": "lr{lr:.7f}"},
-        missing="all of them so far"),
+    ], LAB | {"method": "ste-identity", "label": "lr{lr:.7f}"}),
     Recipe("equal-cost",
            "StoMPP with as much computing as STE (85 epochs), and all with twice the epochs. "
            "Five and three seeds.",
@@ -67,7 +68,7 @@ DOUBTS = (
             seed=FIVE),
         row(arm=FAIR_STEPS, method=("ste", "stompp", "stompp+ste"), blocks=9, epochs=120,
             label="epochs{epochs}", seed=THREE),
-    ], missing="what is not finished yet"),
+    ]),
     Recipe("tuned-plan",
            "What if StoMPP's plan is tuned as its rate was? Windows, shape and tail at 36 "
            "convolutions, validation split, seeds 100 and 101.",
@@ -75,6 +76,16 @@ DOUBTS = (
         row(arm=FAIR_STEPS, method="stompp", order=("forward", "forward-5", "forward-2"),
             shape=("cubic", "flipped-quadratic"), tail=(0.1, 0.3),
             label="{order}-{shape}-tail{tail}", validation=True, eval_every=10, seed=(100, 101)),
-    ], LAB | {"blocks": 9}, missing="what is not finished yet"),
+    ], LAB | {"blocks": 9}),
+    Recipe("tuned-best",
+           "StoMPP at 36 convolutions with the plan that won tuned-plan, beside STE, test images. "
+           "Five fresh seeds.",
+           f"about 25 core-minutes {XEON}", [
+        row(arm=FAIR_STEPS, method="ste", seed=FRESH),
+        row(arm="scale", method="stompp", shape="flipped-quadratic", label="{order}-{shape}",
+            order="forward", seed=FRESH),
+        row(arm="adam", method="stompp", order="forward-5", shape="cubic", label="{order}-{shape}",
+            seed=FRESH),
+    ], LAB | {"blocks": 9}, missing="all of them so far"),
 )
 # fmt: on

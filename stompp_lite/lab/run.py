@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from stompp_lite.errors import ConfigError, NonFiniteError, RecordError
+from stompp_lite.lab import local
 from stompp_lite.lab import record as records
 from stompp_lite.lab.config import Config, config_of
 from stompp_lite.lab.models import MODELS
@@ -82,6 +83,10 @@ def run(
     Raises:
         StomppError: whatever is wrong with the configuration, the data or the run.
     """
+    if config.signals is not None:
+        return local.run(
+            config, recipe=recipe, name=name, root=root, checkpoint=checkpoint, progress=progress
+        )
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     check_device(device)
     data = load(

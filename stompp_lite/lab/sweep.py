@@ -11,7 +11,7 @@ import torch
 
 from stompp_lite.checks import count, one_of
 from stompp_lite.errors import ConfigError, RecordError, StomppError
-from stompp_lite.lab import arguments, speed
+from stompp_lite.lab import arguments, local, speed
 from stompp_lite.lab import record as records
 from stompp_lite.lab.config import Config
 from stompp_lite.lab.recipes import runs_of
@@ -49,6 +49,8 @@ def one_step(config: Config, root: str = "data", device: str = "cpu") -> str:
         StomppError: what would stop the run at once.
     """
     check_device(device)
+    if config.signals is not None:
+        return local.one_step(config, root)
     data = load(config.data, root, validation=config.validation, tokenizer=config.bert).to(device)
     start = time.perf_counter()
     fit(build(config, data).to(device), data, config, stop_at=1, progress=False)

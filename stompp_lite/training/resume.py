@@ -125,7 +125,8 @@ def _digest(tensors: Iterable[Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _data_digest(data: Data) -> str:
+def data_digest(data: Data) -> str:
+    """Digest of all samples and labels."""
     parts = (data.train_x, data.train_y, data.test_x, data.test_y)
     tensors = _digest(part for part in parts if isinstance(part, Tensor))
     return " ".join([tensors, *(part.digest() for part in parts if isinstance(part, Images))])
@@ -154,7 +155,7 @@ def fingerprint_of(run: Any) -> dict[str, Any]:
         "weights": str(done.weights),
         "activations": str(done.activations),
         "model": hashlib.sha256("\n".join(shapes).encode()).hexdigest()[:16],
-        "data": f"{data.name} {_data_digest(data)}",
+        "data": f"{data.name} {data_digest(data)}",
         "optimizer": f"{type(run.optimizer).__name__} {options}",
         "optimizer's parameters": hashlib.sha256(str(moved).encode()).hexdigest()[:16],
         "initial weights": weights_digest(model.state_dict()),

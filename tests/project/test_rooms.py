@@ -9,7 +9,8 @@ PACKAGE = ROOT / "stompp_lite"
 #: From the cellar to the roof. A module may import from its own room and from those before it.
 ROOMS = (
     ("errors",), ("checks",), ("rng",), ("method",), ("functional", "schedule"), ("networks",),
-    ("training",), ("relatives",), ("",), ("lab",), ("viz", "tools"), ("chapter", "__main__"),
+    ("training",), ("relatives",), ("",), ("local",), ("lab",), ("viz", "tools"),
+    ("chapter", "__main__"),
 )  # fmt: skip
 
 
@@ -103,7 +104,8 @@ def test_tests_stand_in_rooms_and_no_test_module_imports_another():
 
 #: Lines of Python that a room may have: a room that grows has to give something up.
 BUDGETS = {
-    "networks": 2480, "training": 3000, "relatives": 560, "lab": 4150, "viz": 2350, "tools": 420,
+    "networks": 2480, "training": 3000, "relatives": 560, "local": 1200, "lab": 4350, "viz": 2350,
+    "tools": 420,
 }  # fmt: skip
 
 
