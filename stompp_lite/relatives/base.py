@@ -121,6 +121,29 @@ def geometric(tau: float, first: float, last: float) -> float:
     return float(first * (last / first) ** tau)
 
 
+class _Sloped(torch.autograd.Function):
+    """``value`` going forward, ``slope`` times the gradient going back to ``u``."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, u: Tensor, value: Tensor,
+                slope: Tensor) -> Tensor:  # fmt: skip
+        ctx.save_for_backward(slope)
+        return value
+
+    @staticmethod
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, grad: Tensor
+    ) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        return grad * slope, None, None
+
+
+def sloped(u: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+    """``value``, with ``slope`` as its derivative with respect to ``u``; all of one shape."""
+    out: Tensor = _Sloped.apply(u, value, slope)  # type: ignore[no-untyped-call]
+    return out
+
+
 def straight(value: Tensor, u: Tensor) -> Tensor:
-    """``value`` going forward; the gradient goes to ``u`` as if both were the same."""
-    return u + (value - u).detach()
+    """``value``, to the bit, going forward; the gradient goes to ``u`` as if both were the same."""
+    return sloped(u, value, torch.ones_like(u))

@@ -10,30 +10,7 @@ from torch import Tensor, nn
 
 from stompp_lite.method import hard_sign
 from stompp_lite.networks.rules import Rule
-from stompp_lite.relatives.base import Relative, geometric
-
-
-class _Sloped(torch.autograd.Function):
-    """``value`` going forward, ``slope`` times the gradient going back to ``u``."""
-
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, u: Tensor, value: Tensor,
-                slope: Tensor) -> Tensor:  # fmt: skip
-        ctx.save_for_backward(slope)
-        return value
-
-    @staticmethod
-    def backward(
-        ctx: torch.autograd.function.FunctionCtx, grad: Tensor
-    ) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        return grad * slope, None, None
-
-
-def sloped(u: Tensor, value: Tensor, slope: Tensor) -> Tensor:
-    """``value``, with ``slope`` as its derivative with respect to ``u``; all of one shape."""
-    out: Tensor = _Sloped.apply(u, value, slope)  # type: ignore[no-untyped-call]
-    return out
+from stompp_lite.relatives.base import Relative, geometric, sloped, straight
 
 
 class Scaled(Relative):
@@ -147,7 +124,7 @@ class Flipped(Relative):
 
     def value(self, u: Tensor) -> Tensor:
         """Signs, like ``u``; the gradient is that of the signs."""
-        return sloped(u, hard_sign(u), torch.ones_like(u))
+        return straight(hard_sign(u), u)
 
     def settle(self, weight: Tensor) -> None:
         """Follow the gradient's average, and flip."""
