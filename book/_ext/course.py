@@ -19,15 +19,16 @@ PARTS = {
     "Part I, one bit": range(1, 5),
     "Part II, freeze instead of fake": range(5, 13),
     "Part III, towards full scale": range(13, 17),
+    "Part IV, other ways": range(17, 18),
 }
 #: Ways through the course: who it is for, and the chapters.
 PATHS = {
     "An evening": ("the question, the method and the answer", (1, 2, 4, 7, 12)),
     "A weekend": ("the mechanism, too", (1, 2, 3, 4, 5, 6, 7, 8, 12)),
-    "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 17))),
+    "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 18))),
 }
 #: Columns of the map, so that no arrow crosses a box.
-_LANES = {7: 1, 8: 1, 9: 2, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 3, 16: 1}
+_LANES = {7: 1, 8: 1, 9: 2, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 3, 16: 1, 17: 2}
 _SHORT = {13: "To photographs", 14: "Many machines"}  # what does not fit into a box of the map
 _FOLD = re.compile(r"<details.*?</details>", re.DOTALL)
 _NEEDS = re.compile(r"\nYou need: (.+?)(?:;|\. )")
