@@ -19,17 +19,18 @@ PARTS = {
     "Part I, one bit": range(1, 5),
     "Part II, freeze instead of fake": range(5, 13),
     "Part III, towards full scale": range(13, 17),
-    "Part IV, other ways": range(17, 18),
+    "Part IV, beyond": range(17, 20),
 }
 #: Ways through the course: who it is for, and the chapters.
 PATHS = {
     "An evening": ("the question, the method and the answer", (1, 2, 4, 7, 12)),
     "A weekend": ("the mechanism, too", (1, 2, 3, 4, 5, 6, 7, 8, 12)),
-    "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 18))),
+    "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 19))),
 }
 #: Columns of the map, so that no arrow crosses a box.
-_LANES = {7: 1, 8: 1, 9: 2, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 3, 16: 1, 17: 2}
-_SHORT = {13: "To photographs", 14: "Many machines"}  # what does not fit into a box of the map
+_LANES = {7: 1, 8: 1, 18: 2, 9: 2, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 3, 16: 1, 17: 2}
+#: What does not fit into a box of the map.
+_SHORT = {13: "To photographs", 14: "Many machines", 18: "Without gradients"}
 _FOLD = re.compile(r"<details.*?</details>", re.DOTALL)
 _NEEDS = re.compile(r"\nYou need: (.+?)(?:;|\. )")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -42,7 +43,7 @@ def read(config: Config, root: str | Path = "data") -> Data:
 
 def build(config: Config, data: Data) -> LocalNet:
     """The network of a configuration, with the hidden integers of its seed."""
-    options = {"signals": config.signals, "seed": config.seed}
+    options: dict[str, Any] = {"signals": config.signals, "seed": config.seed}
     if config.model == "signals-rows":
         return RecurrentNet(data.train_x.shape[2], config.width, data.classes, **options)
     widths = (data.train_x[0].numel(), *[config.width] * config.blocks[0])

@@ -1,6 +1,6 @@
 """Learning without gradients: runs of local signals and of BEP.
 
-What decides stands in the ledger of claims (S1 to S5), written before the first run. The papers'
+What decides stands in the ledger of claims (S1 to S6), written before the first run. The papers'
 settings are kept: batches of 100, 50 epochs, groups of 75, robustness 0.25. Nothing is tuned.
 
 Used by chapter 18, *Learning without gradients*.
@@ -41,6 +41,11 @@ WITHOUT_GRADIENTS = (
         row(clip=(16, 32, 64, 128), label="clip{clip}", seed=FIVE),
         row(group=(1, 25, 525), label="group{group}", seed=FIVE),
         row(robustness=(0.0, 0.5, 0.75, 1.0), label="robustness{robustness}", seed=FIVE),
+    ], SIGNALS),
+    Recipe("signals-deep",
+           "BEP in deep networks, with smaller groups: digits, groups of 25, five seeds.",
+           f"about 8 core-minutes {EPYC_CORE}", [
+        row(method="bep", group=25, label="group{group}", blocks=(1, 4, 10), seed=FIVE),
     ], SIGNALS),
     Recipe("signals-rows",
            "A network with a memory: digits read row by row, five seeds.",

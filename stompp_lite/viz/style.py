@@ -168,6 +168,8 @@ WORDS = {
     "rpr": "random partition relaxation",
     "stochastic": "stochastic quantization",
     "iterative": "iterative training",
+    "local": "local signals",
+    "bep": "BEP",
     "forward-2": "forward, in two groups",
     "forward-5": "forward, in five groups",
 }

@@ -26,6 +26,7 @@ from stompp_lite.local import (
     slow,
 )
 from stompp_lite.local.signals import DRAWS, chance
+from stompp_lite.local.speed import measure
 from stompp_lite.training.data import Data
 
 DIGITS = as_bits(load("digits"))
@@ -374,3 +375,14 @@ def test_without_numba_the_slow_engine_computes(monkeypatch):
     assert LocalNet((64, 75), 10).engine == "numpy"
     with pytest.raises(ConfigError, match="pip install numba, or use engine='numpy'"):
         LocalNet((64, 75), 10, engine="packed")
+
+
+def test_speed_is_measured_in_turns_and_says_what_it_compares():
+    found = measure(prototypes(samples=400, test=100, size=128), width=75, rounds=2)
+    assert {len(rounds) for rounds in found["seconds"].values()} == {2}
+    low, high = found["spread"]
+    assert 0 < low <= found["ratio"] <= high
+    assert found["products"] == 128 * 75 + 75 * 75
+    assert found["bytes"] == {"float32": 4 * found["products"], "packed": 8 * (2 * 75 + 2 * 75)}
+    with pytest.raises(ConfigError, match="rounds must be"):
+        measure(FEW, rounds=0)
