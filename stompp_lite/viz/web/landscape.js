@@ -1,4 +1,4 @@
-// The landscape (chapter 17): methods and their answers as a table. A header sorts, a choice compares.
+// The landscape (chapter 17): methods and their answers as a table that sorts and compares.
 import { choice, frame, h, need, tell } from "./kit.js";
 
 /** Rows in the order of an axis' answers, of their names, or of how far they are from a row. */
