@@ -64,6 +64,25 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("recipe")
     report.add_argument("--runs", type=Path, help="folder of the records; default data/runs")
 
+    school = commands.add_parser("class", help="a class as a lab: a worksheet, and what it found")
+    tasks = school.add_subparsers(dest="task", required=True)
+    sheet = tasks.add_parser("new", help="write a worksheet: everybody runs one seed")
+    sheet.add_argument("lesson", help="fair-36, fair-24 or fair-16")
+    sheet.add_argument("--students", type=int, default=30)
+    sheet.add_argument("--out", type=Path, default=Path(), help="folder of the worksheet")
+    collect = tasks.add_parser("collect", help="the class's own figure, table and verdict")
+    collect.add_argument("folder", type=Path, help="records side by side, as they were handed in")
+    collect.add_argument("--lesson", default="fair-36")
+    collect.add_argument(
+        "--out", type=Path, default=Path("class"), help="folder of what is written"
+    )
+
+    answers = commands.add_parser("answers", help="what a class predicted, before the lecture")
+    answers.add_argument("folder", type=Path, help="files of Save my answers, side by side")
+    answers.add_argument(
+        "--out", type=Path, default=Path("answers.csv"), help="every answer, as CSV"
+    )
+
     bench = commands.add_parser("bench", help="time per stage, and the whole run against STE")
     bench.add_argument("--blocks", type=int, default=6)
     bench.add_argument("--width", type=int, default=16)
@@ -108,7 +127,7 @@ def _terminate(*_: object) -> None:
 def _dispatch(args: argparse.Namespace) -> int:
     # imported here: `--help` should not wait for torch
     from stompp_lite.lab import arguments, recipes, record, report, run, sweep
-    from stompp_lite.tools import bench, doctor, zoo
+    from stompp_lite.tools import bench, doctor, predictions, school, zoo
     from stompp_lite.training.files import check_writable, write_atomically
 
     arguments.check_texts({f"--{name}": value for name, value in vars(args).items()})
@@ -148,6 +167,14 @@ def _dispatch(args: argparse.Namespace) -> int:
         print(", ".join(f"{v} {k}" for k, v in counts.items()))
     elif args.command == "report":
         print(report.table(args.recipe, args.runs))
+    elif args.command == "class" and args.task == "new":
+        print(school.new(args.lesson, args.out, args.students))
+    elif args.command == "class":
+        arguments.check_apart(args.out, args.folder)
+        print(school.keep(school.collect(args.folder, args.lesson), args.out))
+    elif args.command == "answers":
+        arguments.check_apart(args.out.parent, args.folder)
+        print(predictions.keep(predictions.read(args.folder), args.out))
     elif args.command == "bench":
         if args.out:
             check_writable(args.out)

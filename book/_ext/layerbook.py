@@ -17,6 +17,7 @@ from typing import Any
 import caveats
 import course
 import findings
+import lessons
 import preview
 import processors
 import recorded
@@ -260,6 +261,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         "depth": depth,
         "course": lambda part: course.table(int(part)),
         "paths": lambda _: course.paths(),
+        "lessons": lessons.plan,
         "map": lambda _: f"```{{raw}} html\n{course.course_map()}\n```",
         "which": lambda what: getattr(which, what)(),
         "results": lambda _: figure(explore.results(EXPLORED)),

@@ -26,8 +26,8 @@ addEventListener("load", () => {
   }
 });
 
-// On paper a fold that says how we know is open.
-const KNOW = "details.know, .tag_know > details";
+// On paper a fold that says how we know is open, and so are commands and advice.
+const KNOW = "details.know, details.more, .tag_know > details, .lbl-job details, .lbl-tree details";
 let unfolded = [];
 addEventListener("beforeprint", () => {
   unfolded = [...document.querySelectorAll(KNOW)].filter((fold) => !fold.open);

@@ -1,5 +1,6 @@
-// On a phone the panels of a drawing stand one below the other, each as wide as the page. The
-// drawing itself stays for those who listen, and comes back when there is room.
+// On a phone the panels of a drawing stand one below the other, each as wide as the page, and many
+// small ones in rows. The drawing itself stays for those who listen, and comes back when there is
+// room.
 const narrow = matchMedia("screen and (max-width: 600px)");
 
 // What an element covers, in the units of its drawing.
@@ -16,12 +17,20 @@ function extent(svg, nodes) {
   };
 }
 const near = (a, b) => Math.abs(a - b) < 1;
+const LARGER = 1.25; // the words of a panel that was drawn for a wide page and shrinks
+
+// What says how large some axes are: their frame, or all that is drawn where they have none.
+const framed = (axes) => axes.querySelector("[data-axis]");
+const frameOf = (axes) =>
+  framed(axes)
+    ? [axes.querySelector("path, image")]
+    : axes.querySelectorAll("path, image, use, text");
 
 // The panels of a drawing: its axes with their frames, a bar of colors with its panel.
 function panelsOf(svg) {
   const wide = svg.viewBox.baseVal.width, panels = [], bars = [];
   for (const axes of svg.querySelectorAll(":scope > [data-axes], :scope > g > [data-axes]")) {
-    const frame = extent(svg, [axes.querySelector("path, image")]);
+    const frame = extent(svg, frameOf(axes));
     (frame.right - frame.left < 0.06 * wide ? bars : panels).push({ axes: [axes], frame });
   }
   for (const bar of bars) {
@@ -30,6 +39,24 @@ function panelsOf(svg) {
     left.reduce((a, b) => (b.frame.right > a.frame.right ? b : a)).axes.push(...bar.axes);
   }
   return panels;
+}
+
+// In a grid only the first panel of a column has a title; alone, each needs it.
+function withTitle(panel, panels) {
+  const titles = (p) =>
+    [...p.axes[0].children].filter((n) =>
+      n.querySelector("text") && !n.matches("[data-axis], [data-legend]") &&
+      n.getBoundingClientRect().bottom <= frameOf(p.axes[0])[0].getBoundingClientRect().top
+    );
+  if (!framed(panel.axes[0]) || titles(panel).length) return [];
+  const above = panels.find((p) =>
+    near(p.frame.left, panel.frame.left) && p.frame.top < panel.frame.top && framed(p.axes[0])
+  );
+  return (above ? titles(above) : []).map((title) => {
+    const copy = title.cloneNode(true);
+    copy.setAttribute("transform", `translate(0 ${panel.frame.top - above.frame.top})`);
+    return copy;
+  });
 }
 
 // Of panels that share an axis only the first has its numbers; alone, each needs them.
@@ -65,28 +92,36 @@ function stack(figure) {
   const row = panels.filter((p) =>
     p.frame.top < first.frame.bottom && p.frame.bottom > first.frame.top
   );
-  if (row.length < 2 || row.length > 5) return;
+  const alone = row.length < 2, many = row.length > 5;
+  // a drawing without axes scrolls: its words stand in boxes
+  const fits = svg.classList.contains("lbl-narrow") || !svg.querySelector("text");
+  if (alone && (fits || !framed(first.axes[0]))) return;
   const parts = partsOf(svg);
   const legends = parts.filter((part) => "legend" in part.dataset).map((legend) => ({
     axes: [legend],
   }));
   const pile = document.createElement("div");
-  pile.className = "lbl-pile";
+  pile.className = many ? "lbl-pile lbl-many" : "lbl-pile";
   pile.setAttribute("aria-hidden", "true");
   figure.prepend(pile); // before the drawing: its names lead here while it is hidden
   for (const panel of [...panels, ...legends]) {
-    const numbers = panel.frame ? withNumbers(panel, panels) : [];
+    const told = panel.frame ? [...withNumbers(panel, panels), ...withTitle(panel, panels)] : [];
     const copy = svg.cloneNode(true), copies = partsOf(copy);
     const kept = copies.filter((_, i) => panel.axes.includes(parts[i]));
     copies.forEach((part) => kept.includes(part) || part.remove());
-    kept[0].append(...numbers);
-    for (const told of ["role", "aria-label", "width", "height"]) copy.removeAttribute(told);
+    kept[0].append(...told);
+    for (const name of ["role", "aria-label", "width", "height"]) copy.removeAttribute(name);
     pile.append(copy);
+    if (alone) {
+      const texts = [...copy.querySelectorAll("text:not([data-legend] *)")];
+      const sizes = texts.map((text) => LARGER * parseFloat(getComputedStyle(text).fontSize));
+      texts.forEach((text, i) => text.style.fontSize = `${sizes[i].toFixed(1)}px`);
+    }
     // as large as its frame and its words (what is drawn may reach beyond the frame, cut off)
     const shown = kept.flatMap((
       part,
     ) => (panel.frame
-      ? [part.querySelector("path, image"), ...part.querySelectorAll("text")]
+      ? [...frameOf(part), ...part.querySelectorAll("text")]
       : [...part.querySelectorAll("*")])
     );
     const box = extent(copy, shown), pad = 4, width = box.right - box.left + 2 * pad;

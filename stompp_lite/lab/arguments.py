@@ -96,6 +96,16 @@ def _flat(config: Config) -> dict[str, Any]:
     return content | plan
 
 
+def check_apart(out: Path, handed_in: Path) -> None:
+    """What is written must not lie among the files that were handed in.
+
+    Raises:
+        ConfigError: it would.
+    """
+    if out.resolve() == handed_in.resolve():
+        raise ConfigError(f"--out would write among the files in {handed_in}; name another place")
+
+
 def check_folder(folder: str | Path | None, what: str) -> None:
     """A folder must be one that files can be written to, before hours of work.
 

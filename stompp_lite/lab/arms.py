@@ -20,6 +20,7 @@ Taught in chapter 12, *A fair fight*.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -50,6 +51,7 @@ NAMES = {
     "adam+scale": "Adam, with a scale",
     "signals": "local signals",
 }
+_KEYS = re.compile(rf"\b[Ii]n ({'|'.join(map(re.escape, sorted(NAMES, key=len)[::-1]))})(?![\w+])")
 #: The methods that every arm compares.
 FIGHTERS = ("float", "ste", "stompp", "stompp+ste", "hybrid")
 DEPTHS = (4, 8, 16, 24, 36)  # binary convolutions of the networks of the fair fight
@@ -185,3 +187,14 @@ def configuration(
         layers = binary_layers_of(config) if tuned is None else tuned
         lr = own_rate(arm, method, layers, plan.order, rates)
     return replace(config, lr=lr)
+
+
+def setting(arm: str, short: bool = False) -> str:
+    """What an arm is called in prose; ``short`` leaves out what stands in parentheses."""
+    name = NAMES.get(arm, arm)
+    return name.split(" (")[0] if short else name
+
+
+def worded(text: str) -> str:
+    """A text of the ledger with names in place of the short keys of arms."""
+    return _KEYS.sub(lambda m: f"with {setting(m[1], short=True)}", text)

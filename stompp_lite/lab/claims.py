@@ -17,7 +17,7 @@ import numpy as np
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError, NoRecordsError
 from stompp_lite.lab import forest
-from stompp_lite.lab.arms import NAMES
+from stompp_lite.lab.arms import setting, worded
 from stompp_lite.lab.ledger import Claim, Comparison, parts, planned, read
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import Record, default_folder, read_all
@@ -256,7 +256,7 @@ def card(
             kept = {"yes": " (survives the correction)", "no": " (falls by the correction)"}
             says, d = str(outcome) + kept.get(survives, ""), outcome.interval
             numbers = (d.mean, d.half) if d else (None, None)
-            told = NAMES.get(arm, arm), c.name + asked, says, outcome.holds, outcome.against
+            told = setting(arm), worded(c.name) + asked, says, outcome.holds, outcome.against
             drawn.append(forest.Row(*told, *numbers))
     header = ["arm", "verdict", "comparison", "ours", "survives BH"]
     lines += [markdown(header, rows), ""]
@@ -275,10 +275,10 @@ def _shown(
     notes: Sequence[str],
 ) -> Card:  # fmt: skip
     found = Card("\n".join(lines))
-    found.rows, found.notes = rows, notes
-    verdicts = [(NAMES.get(arm, arm), word) for arm, word in said.items()]
+    found.rows, found.notes = rows, [worded(note) for note in notes]
+    verdicts = [(setting(arm), word) for arm, word in said.items()]
     unit = "points" if claim.measure == "accuracy" else "units of the loss"
-    found.html = forest.card(claim.id, claim.says, verdicts, rows, notes, unit)
+    found.html = forest.card(claim.id, claim.says, verdicts, rows, found.notes, unit)
     return found
 
 

@@ -183,7 +183,8 @@ def told(number: float) -> str:
     if number >= 72:
         return f"{float(f'{number / 24:.2g}'):g} days"
     if number < 1:
-        return f"{max(float(f'{60 * number:.1g}'), 1):g} minutes"
+        minutes = max(float(f"{60 * number:.1g}"), 1)
+        return f"{minutes:g} minute{'' if minutes == 1 else 's'}"
     return f"{float(f'{number:.2g}'):g} hours"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from stompp_lite.checks import not_negative, one_of, share
+from stompp_lite.checks import flag, not_negative, one_of, share
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.config import config_of
 from stompp_lite.lab.recipes import run_of
@@ -253,7 +253,7 @@ def _reel(record: Record) -> dict[str, Any]:
 
 
 # ---- who still hears -----------------------------------------------------------------------------
-def commitment_explorer(networks: Mapping[str, nn.Module]) -> Component:
+def commitment_explorer(networks: Mapping[str, nn.Module], *, together: bool = False) -> Component:
     """Commit stages of drawn networks, and see where gradient still arrives.
 
     The browser follows the graph that conversion wrote down, for any set of stages, as
@@ -261,10 +261,21 @@ def commitment_explorer(networks: Mapping[str, nn.Module]) -> Component:
 
     Args:
         networks: label to a network from ``binarize_model``.
+        together: show all networks at once, and commit the same stages in each; without it the
+            reader picks one. All must have the same number of stages.
 
     Raises:
-        ConfigError: no network. ConversionError: one that is not converted.
+        ConfigError: no network, or ``together`` of networks with other numbers of stages.
+        ConversionError: one that is not converted.
     """
     if not networks:
         raise ConfigError("no network to show; give at least one label and a converted network")
-    return Component("commit", {"networks": {k: wiring(m) for k, m in networks.items()}})
+    drawn = {label: wiring(model) for label, model in networks.items()}
+    counts = {label: len(net["stages"]) for label, net in drawn.items()}
+    if flag(together, "together") and len(set(counts.values())) > 1:
+        told = ", ".join(f"{label}: {count}" for label, count in counts.items())
+        raise ConfigError(
+            f"networks that are committed together need equal numbers of stages, got {told}; "
+            "show them without together=True, or one by one"
+        )
+    return Component("commit", {"networks": drawn, "together": together})

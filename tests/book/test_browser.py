@@ -160,6 +160,44 @@ def test_panels_stand_below_one_another_on_a_phone(browser):
     context.close()
 
 
+def test_a_panel_that_stands_alone_has_the_title_of_its_column_and_a_single_one_fits(browser):
+    context = browser.new_context(offline=True, viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    page.goto((HTML / "notebooks" / "08_order_matters.html").as_uri())
+    page.get_by_role("button", name="Show me without").first.click()
+    grid = page.locator("figure.lbl-still", has_text="Nine combinations").locator(".lbl-pile svg")
+    grid.nth(8).wait_for(state="visible")
+    titles = [grid.nth(k).locator("text", has_text="activations ") for k in range(9)]
+    told = [title.all_text_contents() for title in titles]
+    assert all(len(title) == 1 for title in told) and len({title[0] for title in told}) == 3
+    for name, said in (
+        ("05_clip_then_freeze", "Signs as large as"),
+        ("14_imagenet_on_many_gpus", ""),
+    ):
+        page.goto((HTML / "notebooks" / f"{name}.html").as_uri())
+        page.get_by_role("button", name="Show me without").first.click()
+        for figure in page.locator("figure.lbl-still", has_text=said).all():
+            figure.locator(".lbl-pile svg").first.wait_for(state="visible")
+            wide, room = figure.evaluate("el => [el.scrollWidth, el.clientWidth]")
+            assert wide <= room + 1, (name, wide, room)
+    context.close()
+
+
+def test_what_waits_for_an_answer_has_its_size_on_paper(browser):
+    context = browser.new_context(offline=True, viewport={"width": 1000, "height": 740})
+    page = context.new_page()
+    page.goto((HTML / "notebooks" / "13_resnets_on_cifar.html").as_uri())
+    plot = page.locator(".lbl-plot").first
+    assert not plot.is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert plot.locator("canvas").bounding_box()["width"] > 400
+    assert page.locator(".lbl-job details").first.evaluate("fold => fold.open")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not plot.is_visible()
+    assert not page.locator(".lbl-job details").first.evaluate("fold => fold.open")
+    context.close()
+
+
 def test_reduced_motion_has_no_film_but_steps(browser):
     context = browser.new_context(offline=True, reduced_motion="reduce")
     page = context.new_page()

@@ -5,6 +5,7 @@ import re
 import sys
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from sphinx.errors import ExtensionError
@@ -14,6 +15,7 @@ from tests.conftest import CHAPTERS, ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import course
+import lessons
 from chapters import byline, glossary
 from drawings import drawing
 
@@ -134,3 +136,25 @@ def test_a_page_without_a_number_is_optional_reading_and_no_chapter():
     assert not {name for name, n in pages.items() if n is None} & {
         c.page for c in course.chapters()
     }
+
+
+def test_plans_of_teaching_name_what_is_there():
+    every = {c.number: c for c in course.chapters()}
+    assert set(lessons.LIVE) == set(every)
+    for number, (cell, _) in lessons.LIVE.items():
+        notebook = nbformat.read(ROOT / "notebooks" / f"{every[number].page}.ipynb", as_version=4)
+        (shown,) = [c for c in notebook.cells if c.id == cell]
+        assert shown.outputs or "fit(" in shown.source or "kill()" in shown.source, cell
+    for name, sessions in lessons.PLANS.items():
+        table = lessons.plan(name)
+        assert table.count("\n") == len(sessions) + 1
+        for numbers in sessions.values():
+            assert all(f"[{n}. {every[n].title}](../../notebooks/" in table for n in numbers)
+    assert "| 1.1, 1.2 |" in lessons.plan("six") and "7.2" in lessons.plan("term")
+    page = (ROOT / "book" / "teaching" / "plans.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"% table lessons (\w+)", page)) == set(lessons.PLANS)
+    minutes = [int(m) for m in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)]
+    assert minutes == sorted(set(minutes)) and minutes[0] == 0 and minutes[-1] < 90
+    assert all(
+        (ROOT / "book" / "teaching" / x).exists() for x in re.findall(r"\]\(([^)#]+)\)", page)
+    )

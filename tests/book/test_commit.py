@@ -135,10 +135,48 @@ def test_a_stage_is_committed_by_keyboard_or_in_the_picture_and_words_say_what_f
     assert not watched.wrong
 
 
-def test_what_cannot_be_shown_is_named(context):
+def test_the_same_stages_are_committed_in_networks_that_are_shown_together(context):
+    nets = {
+        "lab": LabResNet(1, 10, width=4, blocks=(1, 1)),
+        "Bi-Real": families.BiRealNet(10, channels=1, width=4, blocks=(2, 2)),
+    }
+    nets = {name: binarize_model(net, torch.zeros(1, 1, 8, 8)) for name, net in nets.items()}
+    watched = show(context, commitment_explorer(nets, together=True))
+    page = watched.page
+    pictures, says = page.locator("canvas[role=img]"), page.locator(".lbl-says")
+    assert pictures.count() == 2 and not page.get_by_label("network").count()
+    page.get_by_role("button", name="Next from the output").click()
+    page.locator(".lbl-stages button").nth(2).press("Enter")
+    silent = "Stages 0, 1 and 3 hear nothing: their weights cannot learn any more, although"
+    assert says.text_content() == (
+        f"Committed: stages 2 and 4. lab: {silent} they are free. "
+        "Bi-Real: Every free stage still hears."
+    )
+    assert pictures.nth(0).get_attribute("aria-label").startswith("lab: 5 stages from input")
+    assert "still hears" in pictures.nth(1).get_attribute("aria-label")
+    table = rows(page)
+    for at, (name, model) in enumerate(nets.items()):
+        done = conversion(model)
+        heard = done.graphs[-1].reached(closed(model, [2, 4]))
+        own = table[5 * at : 5 * at + 5]
+        assert [row[0] for row in own] == [name] * 5
+        for k, row in enumerate(own[1:], start=1):
+            learns = k not in (2, 4) and f"{done.stages[k].weights[0]}.weight" in heard
+            assert row[5] == ("yes" if learns else "no"), (name, k)
+    box = pictures.nth(1).bounding_box()
+    page.mouse.click(box["x"] + 22 + 4.4 * (box["width"] - 66) / 5, box["y"] + 60)
+    assert says.text_content().startswith("Committed: stage 2. lab: Stages 0 and 1 hear nothing")
+    assert not watched.wrong
+
+
+def test_what_cannot_be_shown_is_named(context, networks):
     with pytest.raises(ConfigError, match="no network to show"):
         commitment_explorer({})
     with pytest.raises(ConversionError, match="LabResNet is not binarized"):
         commitment_explorer({"lab": LabResNet(1, 10, width=4, blocks=(1, 1))})
+    with pytest.raises(ConfigError, match="equal numbers of stages, got lab: 7, Bi-Real: 5"):
+        commitment_explorer({k: networks[k] for k in ("lab", "Bi-Real")}, together=True)
+    with pytest.raises(ConfigError, match="together"):
+        commitment_explorer({"lab": networks["lab"]}, together="yes")
     page = show(context, Component("commit", {"networks": {"x": {"stages": []}}})).page
     assert "x has no stages" in page.locator(".lbl-error").text_content()

@@ -20,7 +20,7 @@ export function above(sources, start, closed = []) {
 
 /** What gradient from the loss reaches once the stages `committed` pass none: all nodes, the names
  * of parameters, which stages it arrives at, which free ones it does not teach (deaf), and the
- * parameters in front of what is committed that it still reaches (leaks). With a surrogate,
+ * parameters before what is committed that it still reaches (leaks). With a surrogate,
  * committed stages pass gradient. */
 export function hears(net, committed, surrogate = false) {
   const done = new Set(committed);
@@ -49,16 +49,47 @@ export function listed(stages) {
   return `stage${stages.length > 1 ? "s" : ""} ${before}${last}`;
 }
 
+/** What follows for one network, in sentences. */
+function consequences(net, committed, surrogate) {
+  const found = hears(net, committed, surrogate), stages = net.stages.map((_, l) => l), told = [];
+  const deaf = stages.filter((l) => found.deaf[l]), many = deaf.length > 1;
+  if (deaf.length) {
+    const [first, ...rest] = listed(deaf);
+    told.push(
+      `${first.toUpperCase()}${rest.join("")} hear${many ? "" : "s"} nothing: ` +
+        `${many ? "their" : "its"} weights cannot learn any more, although they are free.`,
+    );
+  } else if (committed.length < stages.length) told.push("Every free stage still hears.");
+  else told.push("No stage is free.");
+  if (committed.length && surrogate) {
+    told.push("Committed stages pass a surrogate gradient, so it gets through to the input.");
+  } else if (committed.length && committed.every((l, k) => l === k)) { // all before something
+    const { length } = found.leaks;
+    told.push(
+      length
+        ? `A path of real numbers leads around what is committed: ${length} float parameters ` +
+          `there still learn, such as ${found.leaks[0]}.`
+        : "Nothing before it learns any more.",
+    );
+  }
+  return told;
+}
+
 export function render({ model, el }) {
-  const { networks } = model.get("data"), names = Object.keys(networks ?? {});
+  const { networks, together = false } = model.get("data"), names = Object.keys(networks ?? {});
   need(names.length > 0, "there is no network to show");
   for (const name of names) need(networks[name].stages?.length > 0, `${name} has no stages`);
   const f = frame(el, "Who still hears");
   const s = { name: names[0], committed: [], surrogate: false };
-  const net = () => networks[s.name], stages = () => net().stages.map((_, l) => l);
+  const shown = () => together ? names : [s.name];
+  const stages = () => networks[s.name].stages.map((_, l) => l);
+  const inside = (name, l) => {
+    const { weights, activations } = networks[name].stages[l];
+    return [...weights, ...activations].join(", ");
+  };
 
   const { pick } = controls(f.controls, s, make);
-  if (names.length > 1) pick("name", "network", names);
+  if (names.length > 1 && !together) pick("name", "network", names);
   const commit = (list) => {
     s.committed = list.toSorted((a, b) => a - b);
     draw();
@@ -73,7 +104,20 @@ export function render({ model, el }) {
     draw();
   }, { "aria-pressed": "false" });
 
-  const drawn = canvas(f.stage, { height: 118, label: "", draw: paint });
+  const toggle = (l) =>
+    commit(s.committed.includes(l) ? s.committed.filter((k) => k !== l) : [...s.committed, l]);
+  const place = (width) => row(width, stages().length, { top: 46 });
+  const drawings = shown().map((_, k) => {
+    if (together) f.stage.append(h("p", { class: "lbl-strip" }, h("strong", {}, names[k])));
+    const draw = (c, width) => paint(c, width, networks[shown()[k]]);
+    const drawn = canvas(f.stage, { height: 118, label: "", draw });
+    drawn.node.addEventListener("click", (event) => {
+      const g = place(drawn.node.clientWidth);
+      const l = Math.floor((event.offsetX - g.at(0)[0]) / g.step);
+      if (l in stages()) toggle(l);
+    });
+    return drawn;
+  });
   const switches = h("div", {
     class: "lbl-stages",
     role: "group",
@@ -92,18 +136,11 @@ export function render({ model, el }) {
       "An arc is a path of real numbers, dashed where no gradient comes along it.",
     ),
   );
-  const toggle = (l) =>
-    commit(s.committed.includes(l) ? s.committed.filter((k) => k !== l) : [...s.committed, l]);
-  const place = (width) => row(width, net().stages.length, { top: 46 });
-  drawn.node.addEventListener("click", (event) => {
-    const g = place(drawn.node.clientWidth), l = Math.floor((event.offsetX - g.at(0)[0]) / g.step);
-    if (l in net().stages) toggle(l);
-  });
 
-  function paint(c, width) {
-    const g = place(width), { arrives, deaf, seen } = hears(net(), s.committed, s.surrogate);
+  function paint(c, width, net) {
+    const g = place(width), { arrives, deaf, seen } = hears(net, s.committed, s.surrogate);
     const [accent, line] = ["accent", "line"].map((name) => color(name, f.stage));
-    for (const { from, to, sum } of net().arcs) { // gradient takes it if it reaches the sum
+    for (const { from, to, sum } of net.arcs) { // gradient takes it if it reaches the sum
       const heard = seen.has(sum), [left, top] = g.at(0), edge = (g.step - g.box) / 2;
       const x = left + from * g.step - edge, end = left + to * g.step - edge;
       const high = top - Math.min(46, 18 + 8 * (to - from));
@@ -123,53 +160,41 @@ export function render({ model, el }) {
     s.committed = [];
     switches.replaceChildren();
     for (const l of stages()) {
-      const { weights, activations } = net().stages[l];
       button(switches, String(l), () => toggle(l), {
-        "aria-label": `stage ${l}: ${[...weights, ...activations].join(", ")}`,
+        "aria-label": `stage ${l}: ${shown().map((name) => inside(name, l)).join("; ")}`,
       });
     }
     draw();
   }
   function draw() {
-    const found = hears(net(), s.committed, s.surrogate), list = s.committed;
+    const list = s.committed;
     passes.setAttribute("aria-pressed", String(s.surrogate));
     [...switches.children].forEach((node, l) =>
       node.setAttribute("aria-pressed", String(list.includes(l)))
     );
-    const deaf = stages().filter((l) => found.deaf[l]), many = deaf.length > 1;
-    const told = [list.length ? `Committed: ${listed(list)}.` : "Nothing is committed."];
-    const heard = deaf.length === 0 && list.length < stages().length;
-    if (deaf.length) {
-      const [first, ...rest] = listed(deaf);
-      told.push(
-        `${first.toUpperCase()}${rest.join("")} hear${many ? "" : "s"} nothing: ` +
-          `${many ? "their" : "its"} weights cannot learn any more, although they are free.`,
-      );
-    } else if (heard) told.push("Every free stage still hears.");
-    else told.push("No stage is free.");
-    if (list.length && s.surrogate) {
-      told.push("Committed stages pass a surrogate gradient, so it gets through to the input.");
-    } else if (list.length && list.every((l, k) => l === k)) { // all in front of something
-      const { length } = found.leaks;
-      told.push(
-        length
-          ? `A path of real numbers leads around what is committed: ${length} float parameters ` +
-            `there still learn, such as ${found.leaks[0]}.`
-          : "Nothing in front of it learns any more.",
-      );
-    }
-    f.say(told.join(" "));
-    drawn.describe(`${s.name}: ${stages().length} stages from input to loss. ${told.join(" ")}`);
-    drawn.paint();
+    const done = list.length ? `Committed: ${listed(list)}.` : "Nothing is committed.";
+    const told = shown().map((name, k) => {
+      const text = consequences(networks[name], list, s.surrogate).join(" ");
+      const drawn = drawings[k], many = stages().length;
+      drawn.describe(`${name}: ${many} stages from input to loss. ${done} ${text}`);
+      drawn.paint();
+      return together ? `${name}: ${text}` : text;
+    });
+    f.say([done, ...told].join(" "));
+    const head = ["stage", "what is in it", "committed", "gradient arrives", "its weights learn"];
     f.data(() => [
-      ["stage", "what is in it", "committed", "gradient arrives", "its weights learn"],
-      ...net().stages.map(({ weights, activations }, l) => [
-        l,
-        [...weights, ...activations].join(", "),
-        list.includes(l) ? "yes" : "no",
-        found.arrives[l] ? "yes" : "no",
-        list.includes(l) || found.deaf[l] ? "no" : "yes",
-      ]),
+      together ? ["network", ...head] : head,
+      ...shown().flatMap((name) => {
+        const found = hears(networks[name], list, s.surrogate);
+        return stages().map((l) => [
+          ...(together ? [name] : []),
+          l,
+          inside(name, l),
+          list.includes(l) ? "yes" : "no",
+          found.arrives[l] ? "yes" : "no",
+          list.includes(l) || found.deaf[l] ? "no" : "yes",
+        ]);
+      }),
     ]);
     tell(model, { ...s });
   }

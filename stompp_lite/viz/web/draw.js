@@ -19,6 +19,16 @@ export function onTheme(draw) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
 
+/** Call `draw` before the page is printed. What waits for an answer stands on paper, and so it must
+ * have its size by then. */
+function onPrint(draw) {
+  addEventListener("beforeprint", () => {
+    document.body.classList.add("lbl-printing");
+    draw();
+  });
+  addEventListener("afterprint", () => document.body.classList.remove("lbl-printing"));
+}
+
 /** A canvas as wide as its parent, sharp on any screen: draw(context, width, height). */
 export function canvas(parent, { height, label, draw }) {
   const node = h("canvas", { role: "img", "aria-label": label });
@@ -39,6 +49,7 @@ export function canvas(parent, { height, label, draw }) {
   }
   new ResizeObserver(paint).observe(parent);
   onTheme(paint);
+  onPrint(paint);
   return { node, paint, describe: (text) => node.setAttribute("aria-label", text) };
 }
 
@@ -80,7 +91,11 @@ export function plot(parent, { x, y, series, height = 220, label, over = null })
           ...(x.whole ? { incrs: WHOLE } : {}),
           ...(x.ticks ? { splits: () => x.ticks.map((_, k) => k), values: () => x.ticks } : {}),
         },
-        { ...axis(y.label), ...(y.whole ? { incrs: WHOLE } : {}) },
+        {
+          ...axis(y.label),
+          size: (_, ticks) => 22 + Math.max(22, ...(ticks ?? []).map((t) => 8 + 7 * t.length)),
+          ...(y.whole ? { incrs: WHOLE } : {}),
+        },
       ],
       series: [
         {},
@@ -106,10 +121,12 @@ export function plot(parent, { x, y, series, height = 220, label, over = null })
     [[0, 1], ...series.map(() => [null, null])],
     holder,
   );
-  new ResizeObserver(() => {
+  const fit = () => {
     const width = Math.floor(parent.clientWidth);
     if (width > 50 && width !== chart.width) chart.setSize({ width, height });
-  }).observe(parent);
+  };
+  new ResizeObserver(fit).observe(parent);
+  onPrint(fit);
   onTheme(() => chart.redraw());
   return {
     chart,

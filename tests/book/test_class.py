@@ -1,0 +1,211 @@
+"""An exercise and its solution stand apart, and no solution reaches a student's notebook."""
+
+import json
+import re
+import sys
+import zipfile
+
+import nbformat
+import pytest
+
+from stompp_lite.check import EXERCISES
+from stompp_lite.errors import ConfigError
+from tests.conftest import CHAPTERS, ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+import grade
+import klass
+
+ASKED = re.compile(r'^check\("([^"]+)", ', re.MULTILINE)
+SOLVED = re.compile(r"<summary>(Solution|What to expect)|^# @title Solution", re.MULTILINE)
+ID = re.compile(r"ex(\d)(-answer|-solution2?)?")
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda p: p.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def chapter(path):
+    return nbformat.read(path, as_version=4)
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def exercises(notebook):
+    """The cells of exercises, with number and part."""
+    found = [(c, ID.fullmatch(c.id)) for c in notebook.cells]
+    return [(c, int(m[1]), m[2] or "") for c, m in found if m]
+
+
+def test_question_answer_and_solution_are_cells_of_their_own(chapter):
+    cells = exercises(chapter)
+    places = [
+        (number, ["", "-answer", "-solution", "-solution2"].index(p)) for _, number, p in cells
+    ]
+    assert places == sorted(set(places)) and {n for n, _ in places} >= {1, 2, 3}
+    for cell, number, part in cells:
+        if part.startswith("-solution"):
+            assert "solution" in tags(cell) and SOLVED.search(cell.source), cell.id
+        else:
+            assert "exercise" in tags(cell) and not SOLVED.search(cell.source), cell.id
+        if not part:
+            assert f"**{number}. " in cell.source
+    others = [c for c in chapter.cells if not ID.fullmatch(c.id)]
+    assert not [
+        c.id for c in others if SOLVED.search(c.source) or tags(c) & {"exercise", "solution"}
+    ]
+
+
+def test_a_solution_is_folded_in_jupyter_in_colab_and_on_the_page(chapter):
+    for cell, _, part in exercises(chapter):
+        if not part.startswith("-solution"):
+            continue
+        if cell.cell_type == "markdown":
+            assert cell.source.startswith("<details>") and cell.source.endswith("</details>")
+            continue
+        assert "hide-cell" in tags(cell) and cell.metadata["cellView"] == "form"
+        assert cell.metadata["jupyter"] == {"source_hidden": True, "outputs_hidden": True}
+
+
+def printed(cell):
+    return "".join(o.get("text", "") for o in cell.outputs)
+
+
+def test_stubs_run_and_stored_solutions_pass(path, chapter):
+    number = path.stem[:2].lstrip("0")
+    asked, passed = set(), set()
+    for cell, ex, part in exercises(chapter):
+        for name in ASKED.findall(cell.source) if cell.cell_type == "code" else ():
+            assert name == f"{number}.{ex}"
+            if part == "-answer":
+                asked.add(name)
+                assert printed(cell) == (
+                    f"Exercise {name}: nothing to check yet. Put your answer where ... stands.\n"
+                )
+                assert "from stompp_lite.check import check" in cell.source or len(asked) > 1
+            else:
+                passed.add(name)
+                assert f"Exercise {name}\n" in printed(cell)
+                assert re.search(r"  (All \d properties hold|That is all)\.", printed(cell)), (
+                    cell.id
+                )
+    assert asked == {name for name in EXERCISES if name.partition(".")[0] == number}
+    code = {name for name in asked if EXERCISES[name].kind == "code"}
+    assert passed >= code
+
+
+# ---- what a class is handed ----------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("class") / "new"
+    klass.write(folder)
+    return folder
+
+
+def texts(value):
+    if isinstance(value, dict):
+        return [t for k, v in value.items() for t in (k, *texts(v))]
+    if isinstance(value, list):
+        return [t for v in value for t in texts(v)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_no_solution_is_anywhere_in_what_students_get(made, path, chapter):
+    """Looked for in the zip's bytes as they are, by the lines of the stored solutions."""
+    with zipfile.ZipFile(made / "students.zip") as zipped:
+        raw = zipped.read(f"{klass.TOP}/{path.name}").decode()
+    student = "\n".join(texts(json.loads(raw)))
+    solutions = [c for c in chapter.cells if "solution" in tags(c)]
+    elsewhere = "\n".join("\n".join(texts(c)) for c in chapter.cells if c not in solutions)
+    tried = 0
+    for cell in solutions:
+        stored = "\n".join([cell.source, *(t for o in cell.outputs for t in texts(o))]
+                           if cell.cell_type == "code" else [cell.source])  # fmt: skip
+        for line in map(str.strip, stored.splitlines()):
+            if len(line) > 12 and not line.startswith("<") and line not in elsewhere:
+                tried += 1
+                assert line not in student, (cell.id, line)
+    assert tried > 3
+    assert not SOLVED.search(student) and "predict_curve" not in "".join(
+        re.findall(r'data-component="(\w+)"', student)
+    )
+    assert (made / "students" / path.name).read_text(encoding="utf-8") == raw
+
+
+def test_students_keep_every_question_and_the_story(made, path, chapter):
+    student = nbformat.read(made / "students" / path.name, as_version=4)
+    nbformat.validate(student)
+    kept = [c.id for c in chapter.cells if "solution" not in tags(c)]
+    assert [c.id for c in student.cells] == kept
+    counts = [c.execution_count for c in student.cells if c.cell_type == "code"]
+    assert counts == [*range(1, len(counts) + 1)]
+    assert "](../book/" not in "\n".join(c.source for c in student.cells)
+
+
+def test_a_teacher_gets_every_solution_open(made, path, chapter):
+    solved = nbformat.read(made / "solutions" / path.name, as_version=4)
+    assert [c.id for c in solved.cells] == [c.id for c in chapter.cells]
+    for cell in solved.cells:
+        if "solution" in tags(cell):
+            assert "jupyter" not in cell.metadata and not any("hide" in t for t in tags(cell))
+            assert cell.cell_type == "code" or cell.source.startswith("<details open>")
+
+
+def graded():
+    """Chapter and number of each exercise in code that a grader gets."""
+    for path in CHAPTERS:
+        names = [name for _, name, *_ in grade.graded(nbformat.read(path, as_version=4))]
+        yield from ((path, name) for name in names if EXERCISES[name].kind == "code")
+
+
+@pytest.mark.parametrize(("path", "name"), list(graded()), ids=lambda v: getattr(v, "stem", v))
+def test_a_stored_solution_passes_and_the_released_cell_does_not(path, name, capsys):
+    """Run as a grader runs it: what the chapter defines, the answer, the cell that asks."""
+    cells = grade.assignment(nbformat.read(path, as_version=4)).cells
+    place = next(k for k, c in enumerate(cells) if f"assert passes('{name}'" in c.source)
+    asks, scope = cells[place].source, {}
+    exec(cells[1].source, scope)
+    exec(cells[place - 1].source, scope)
+    exec(asks, scope)
+    region = cells[place - 1].source.splitlines()
+    assert region[0].endswith("BEGIN SOLUTION") and region[-1].endswith("END SOLUTION")
+    for made in re.findall(r"^(?:def|class) (\w+)", cells[place - 1].source, re.MULTILINE):
+        scope[made] = lambda *given: given[0]
+    with pytest.raises((AssertionError, ConfigError)):
+        exec(asks, scope)
+
+
+def test_twelve_exercises_or_more_are_graded_by_a_machine():
+    assert len(list(graded())) >= 12
+
+
+def test_a_solution_that_leaks_is_named():
+    cell, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+    hidden = cell("x = 1\nanswer = [1, 2, 3, 4]", metadata={"tags": ["solution"]})
+    told = nbformat.v4.new_output("stream", text="It is forty-two, of course.\n")
+    hidden.outputs = [told]
+    question = text("**1.** Which?", metadata={"tags": ["exercise"]})
+    notebook = nbformat.v4.new_notebook(cells=[question, hidden])
+    assert klass.secret(notebook) == {"answer = [1, 2, 3, 4]", "It is forty-two, of course."}
+    assert [c.source for c in klass.student(notebook).cells] == ["**1.** Which?"]
+    for place in ("metadata", "source", "outputs"):
+        leaky = nbformat.v4.new_notebook(cells=[question, cell("pass")])
+        if place == "outputs":
+            leaky.cells[1].outputs = [told]
+        elif place == "source":
+            leaky.cells[1].source = "answer = [1, 2, 3, 4]  # mine"
+        else:
+            leaky.metadata["note"] = "answer = [1, 2, 3, 4]"
+        assert klass.leaks(leaky, klass.secret(notebook)), place
+    assert klass.leaks(notebook, set()) == [f"cell {hidden.id}"]
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ValueError, match="is not an empty folder; name a new one"):
+        klass.write(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
