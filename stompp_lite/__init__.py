@@ -2,7 +2,8 @@
 
 The method is one module, :mod:`stompp_lite.method`. Around it: :mod:`stompp_lite.networks` converts
 models (:func:`binarize_model`), :mod:`stompp_lite.training` trains them (:func:`fit`),
-:mod:`stompp_lite.lab` runs and records experiments, :mod:`stompp_lite.viz` draws.
+:mod:`stompp_lite.relatives` holds rules of other methods, :mod:`stompp_lite.lab` runs and records
+experiments, :mod:`stompp_lite.viz` draws.
 """
 
 from stompp_lite.functional import clip, hard_sign, masked_binarize
@@ -13,6 +14,7 @@ from stompp_lite.networks.fold import fold_scale
 from stompp_lite.networks.models import LabResNet, mlp
 from stompp_lite.networks.rules import Rule
 from stompp_lite.networks.vision import import_torchvision
+from stompp_lite.relatives import RELATIVES as _RELATIVES  # noqa: F401  (their names are rules)
 from stompp_lite.schedule import Schedule
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.finished import assert_binary

@@ -28,7 +28,9 @@ def _parser() -> argparse.ArgumentParser:
     methods = (
         "float, ste, ste-identity, stompp, stompp+ste, hybrid, random, weights-only, "
         "ste-weights-only, stompp+ste-weights-only, activations-only, hybrid-free, reverse-hybrid, "
-        "reverse-hybrid-free, weight-surrogate, activation-surrogate, intervention, local, bep"
+        "reverse-hybrid-free, weight-surrogate, activation-surrogate, intervention, xnor-net, "
+        "bi-real, react-net, ir-net, bop, self-binarizing, binary-relax, prox-quant, inq, rpr, "
+        "stochastic, iterative, local, bep"
     )
     run.add_argument("--method", help=f"rules by name: {methods}")
     run.add_argument("--out", type=Path, default=Path("run.json"), help="the record")

@@ -28,8 +28,9 @@ PATHS = {
     "A term": ("everything, a chapter a week, with exercises", tuple(range(1, 19))),
 }
 #: Columns of the map, so that no arrow crosses a box.
-_LANES = {7: 1, 8: 1, 18: 2, 9: 2, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 3, 16: 1}
-_SHORT = {13: "To photographs", 14: "Many machines", 18: "Without gradients"}  # what does not fit into a box of the map
+_LANES = {7: 1, 8: 1, 18: 2, 9: 2, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 3, 16: 1, 17: 2}
+#: What does not fit into a box of the map.
+_SHORT = {13: "To photographs", 14: "Many machines", 18: "Without gradients"}
 _FOLD = re.compile(r"<details.*?</details>", re.DOTALL)
 _NEEDS = re.compile(r"\nYou need: (.+?)(?:;|\. )")
 

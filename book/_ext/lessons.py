@@ -28,6 +28,8 @@ LIVE = {
     14: ("c14-17", "kill a run, and take it up again"),
     15: ("helpers", "take the scale away from attention"),
     16: ("blocks-bireal", "commit a stage of both networks, and see who still hears"),
+    17: ("strips", "guess which method drew which picture"),
+    18: ("explorer", "flip an input, and see which neuron moves"),
 }
 #: Plan -> its sessions: what each is called, and its chapters.
 PLANS: dict[str, dict[str, tuple[int, ...]]] = {
@@ -36,7 +38,7 @@ PLANS: dict[str, dict[str, tuple[int, ...]]] = {
         "Friday": (12,),
     },
     "six": {str(k): (n,) for k, n in enumerate((1, 2, 3, 4, 7, 12), 1)},
-    "term": {str(n): (n,) for n in range(1, 17)},
+    "term": {str(n): (n,) for n in range(1, 19)},
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from stompp_lite.lab.config import METHODS, Config, config_of
 from stompp_lite.lab.experiment import LAB, Factors, Recipe, Run, row
 from stompp_lite.lab.recipes_doubts import DOUBTS
 from stompp_lite.lab.recipes_full import EPYC, FIVE, FULL, THREE, THREE_METHODS, TOWARDS_FULL_SCALE
+from stompp_lite.lab.recipes_landscape import LANDSCAPE
 from stompp_lite.lab.recipes_signals import WITHOUT_GRADIENTS
 from stompp_lite.lab.record import Record
 from stompp_lite.training.plan import Plan
@@ -280,7 +281,7 @@ ABLATIONS = (
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        *FIGHT, *DOUBTS, *ABLATIONS, *TOWARDS_FULL_SCALE, *WITHOUT_GRADIENTS, *FULL
+        *FIGHT, *DOUBTS, *ABLATIONS, *TOWARDS_FULL_SCALE, *LANDSCAPE, *WITHOUT_GRADIENTS, *FULL
     )
 }  # fmt: skip
 

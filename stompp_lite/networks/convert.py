@@ -20,7 +20,7 @@ from stompp_lite.errors import ConfigError, ConversionError
 from stompp_lite.networks import verify
 from stompp_lite.networks.layers import BinaryLayer, binary_layers
 from stompp_lite.networks.rewrite import rewrite
-from stompp_lite.networks.rules import Rule, Site
+from stompp_lite.networks.rules import ADDED, Rule, Site
 from stompp_lite.networks.stages import Stage, arrange, matches, unseen
 from stompp_lite.networks.trace import Call, Graph, trace
 
@@ -100,6 +100,9 @@ def binarize_model(
             f"weights cannot follow the rule '{rules[0]}': it lets gradient through committed "
             "activations; weights='stompp' goes with it"
         )
+    for kind, rule in zip(("weights", "activations"), rules, strict=True):
+        if kind not in getattr(ADDED.get(rule.name), "kinds", (kind,)):
+            raise ConfigError(f"{kind} cannot follow the rule '{rule}', which is for the others")
     keep = [keep_float] if isinstance(keep_float, str) else list(keep_float)
     for value, what in ((binary_shortcuts, "binary_shortcuts"), (real_inputs, "real_inputs")):
         flag(value, what)

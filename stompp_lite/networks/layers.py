@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from stompp_lite.errors import ConversionError
 from stompp_lite.method import hard_sign
-from stompp_lite.networks.rules import Rule, Site
+from stompp_lite.networks.rules import Rule, Site, site_of
 
 
 class BinaryLayer(nn.Module):
@@ -31,7 +31,7 @@ class BinaryLayer(nn.Module):
 
     def binary_weight(self) -> Tensor:
         """The weights to ship: sign of the latent weights, int8, every entry +1 or -1."""
-        return hard_sign(self.weight).to(torch.int8)
+        return hard_sign(self.binarizer.latent(self.weight)).to(torch.int8)
 
     def alpha(self) -> Tensor:
         """The scale of the signs: [], or [O] with a value for each output channel."""
@@ -132,7 +132,8 @@ def as_binary(layer: nn.Module, rule: Rule) -> BinaryLayer:
         raise ConversionError(
             "a transposed convolution in groups has no axis of output channels; scale='layer' works"
         )
-    layer.binarizer = Site(rule, channels=1 if transposed else 0)
+    layer.binarizer = site_of(rule, channels=1 if transposed else 0)
+    layer.binarizer.of_weights = True
     return layer
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from stompp_lite.errors import ConversionError
 from stompp_lite.networks.layers import as_binary
-from stompp_lite.networks.rules import Rule, Site
+from stompp_lite.networks.rules import Rule, site_of
 from stompp_lite.networks.stages import Layout
 from stompp_lite.networks.trace import Call
 
@@ -63,7 +63,7 @@ def rewrite(
         if not any(wanted):
             continue
         old = model.get_submodule(name)
-        found = [Site(activations) if wants else old for wants in wanted]
+        found = [site_of(activations) if wants else old for wants in wanted]
         _replace(model, old, found[0] if len(found) == 1 else CallSites(found))
         if len(found) > 1:
             stacks = [call.stack for call in calls if call.name == name]

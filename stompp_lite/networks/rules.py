@@ -47,6 +47,8 @@ USE_SURROGATES = ("ste", "stompp+ste", "stompp-then-ste")
 #: Scales of binary weights. Alpha is the mean absolute latent weight of a layer, or of each output
 #: channel, as it is when training starts. From then on it is a constant.
 SCALES = ("layer", "channel")
+#: Rules that rooms above this one add, by name, each a kind of :class:`Site`.
+ADDED: dict[str, type[Site]] = {}
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Rule:
     scale: str | None = None
 
     def __post_init__(self) -> None:
-        one_of(self.name, RULES, "rule")
+        one_of(self.name, (*RULES, *ADDED), "rule")
         if self.uses_surrogate and self.surrogate is None:
             raise ConfigError(
                 f"rule {self.name!r} needs a surrogate: {self.name + ':identity'!r} is usual for "
@@ -106,7 +108,7 @@ class Rule:
         if isinstance(rule, Rule):
             return rule
         name, _, surrogate = str(rule).partition(":")
-        one_of(name, RULES, "rule")
+        one_of(name, (*RULES, *ADDED), "rule")
         return cls(name, surrogate or (usual if name in USE_SURROGATES else None))
 
     def __str__(self) -> str:
@@ -138,6 +140,7 @@ class Site(Binarizer):
 
     alpha: Tensor | None
     committed: Tensor
+    of_weights = False  # else of an activation
     freeze = staticmethod(freeze)
     _p: float
     _seen: tuple[int, int]  # which tensor the flag was, and how often it had been changed
@@ -177,6 +180,19 @@ class Site(Binarizer):
             with torch.inference_mode(False):  # a tensor that counts its changes
                 self.committed = flag = torch.tensor(float(p == 1.0), device=flag.device)
         self._p, self._seen = p, (id(flag), flag._version)
+
+    def begin(self, moving: int, key: int, turn: tuple[int, int], weight: Tensor | None) -> None:
+        """A progression begins; for rules of their own. See :mod:`stompp_lite.relatives.base`."""
+
+    def follow(self, step: int, weight: Tensor | None) -> None:
+        """A step begins."""
+
+    def settle(self, weight: Tensor) -> None:
+        """An optimizer has moved latent weights that are not committed; they are clipped again."""
+
+    def latent(self, u: Tensor) -> Tensor:
+        """What the sign is taken of, like ``u``."""
+        return u
 
     def resting_p(self, _step: int) -> float:
         """p of a rule that has no schedule, at any step."""
@@ -271,11 +287,18 @@ class Site(Binarizer):
         return f"rule={self.rule}, p={self.p:.3g}"
 
 
+def site_of(rule: Rule, channels: int = 0) -> Site:
+    """A Binarizer for a place where ``rule`` holds. channels: as for :class:`Site`."""
+    return ADDED.get(rule.name, Site)(rule, channels)
+
+
 def leave_uncompiled() -> None:
     """Make torch.compile call Binarizers without compiling them.
 
     Their p changes at every step, and each change would cause a compilation. This is done on
     demand, because it imports torch's whole compiler.
     """
-    if not getattr(Site.forward, "_torchdynamo_disable", False):
-        Site.forward = torch.compiler.disable(Site.forward)  # type: ignore[method-assign]
+    kinds: list[Any] = [Site, *ADDED.values()]
+    for kind in kinds:
+        if not getattr(kind.forward, "_torchdynamo_disable", False):
+            kind.forward = torch.compiler.disable(kind.forward)

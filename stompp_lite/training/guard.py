@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from stompp_lite.errors import ConfigError
 from stompp_lite.method import Binarizer, Walk, Walker
 from stompp_lite.networks.convert import Conversion
+from stompp_lite.networks.rules import Site
 from stompp_lite.training.plan import Plan
 from stompp_lite.training.rates import needs_closure
 
@@ -38,6 +39,7 @@ class Guard(Walk):
     _ever_held: bool
     _seen: int
     _whole: dict[str, Tensor]  # weights that are committed, as they were then
+    _sites: list[tuple[Site, Tensor | None]]  # each Binarizer, with its latent weight if any
     _frozen: list[tuple[str, Binarizer, nn.Parameter, Tensor]]
 
     def attach(self, optimizer: torch.optim.Optimizer) -> None:
@@ -118,6 +120,9 @@ class Guard(Walk):
     def _hold(self) -> None:
         self._held = self._ever_held = True
         super()._hold()
+        for site, weight in self._sites:
+            if weight is not None and (site.p < 1.0 or site.surrogate):
+                site.settle(weight)
 
     def weights_loaded(self) -> None:
         """Call this after loading other weights in the middle of a run."""

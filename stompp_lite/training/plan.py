@@ -65,16 +65,20 @@ class Plan:
         if self.tail == 1.0:
             raise ConfigError("a tail of 1.0 leaves no steps for the progression; 0.1 is usual")
 
+    def moving(self, steps: int) -> int:
+        """How many of ``steps`` are before the tail."""
+        return max(steps - round(self.tail * steps), 1)
+
     def schedules(self, stages: int, steps: int, seed: int = 0) -> dict[str, Schedule]:
         """``{"weight": ..., "activation": ...}`` for a run of ``steps`` steps, tail included.
 
         Raises:
             ConfigError: fewer progression steps than windows, or an impossible lead.
         """
-        moving = max(steps - round(self.tail * steps), 1)
         weights, activations = pair(
-            stages, moving, weights=self.order, activations=self.activation_order or self.order,
-            lead=self.lead, shape=self.shape, seed=seed,
+            stages, self.moving(steps), weights=self.order,
+            activations=self.activation_order or self.order, lead=self.lead, shape=self.shape,
+            seed=seed,
         )  # fmt: skip
         return {"weight": weights, "activation": activations}
 

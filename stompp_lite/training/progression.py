@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from stompp_lite import rng
 from stompp_lite.checks import count, flag
 from stompp_lite.errors import ConfigError
-from stompp_lite.method import Walker
+from stompp_lite.method import ORDERS, Walker
 from stompp_lite.networks.convert import bare, conversion
 from stompp_lite.networks.layers import BinaryLayer
 from stompp_lite.networks.rules import Site, leave_uncompiled
@@ -92,6 +92,7 @@ class Progression(Guard):
         weights = [("weight", s.index, name) for s in done.stages for name in s.weights]
         activations = [("activation", s.index, name) for s in done.stages for name in s.activations]
         self.places = weights + activations
+        self._sites: list[tuple[Site, Tensor | None]] = []
         super().__init__([self._walker(*place) for place in self.places])
         self._done, self._cuts = done, flag(cut, "cut")
         self._cut_for: object = None  # what is committed and hooked, when parameters were cut off
@@ -126,6 +127,9 @@ class Progression(Guard):
             schedule = self.schedules[kind]
             p, start = schedule.path(stage), schedule.window(stage)[0]
         rule, key = self.plan.rule(kind), rng.make_key(self.seed, name, kind)
+        self._sites.append((site, weight))
+        turns = ORDERS[self.plan.order](self.stages, self.seed)
+        site.begin(self.plan.moving(self.steps), key, (turns[stage], max(turns) + 1), weight)
         return Walker(site, p, start, key, rule, self.plan.refresh, weight)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -152,8 +156,9 @@ class Progression(Guard):
         else:
             self._check_versions()
             self._check_frozen()
-        self.step, self._held, self._seen = t, False, self._versions()
+        self.step, self._held = t, False
         self._move(t)
+        self._seen = self._versions()
         self._keep()
 
     def _move(self, t: int) -> None:
@@ -161,6 +166,8 @@ class Progression(Guard):
         for walker in self.walkers:
             if walker.binarizer.mask is None:
                 walker.numbers = None  # its window is over
+        for site, weight in self._sites:
+            site.follow(t, weight)
         self._cut_off()
 
     def _cut_off(self) -> None:

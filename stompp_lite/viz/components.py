@@ -27,7 +27,7 @@ from stompp_lite.viz.bank import encoded
 NAMES = (
     "freezing", "predict", "predict_curve", "twin", "bits", "smoothing", "arrows", "latents",
     "step", "schedule", "doors", "reach", "commit", "film", "results", "attention", "alpha",
-    "signals", "playground",
+    "landscape", "signals", "playground",
 )  # fmt: skip
 _SHARED = (
     "kit",

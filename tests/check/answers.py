@@ -236,6 +236,32 @@ LOUD = [0.10, 0.16, 0.12]
 ACC = {"STE": [67.0, 71.0], "StoMPP": [90.0, 89.0]}
 ADAM = {"STE": [92.0, 89.0], "StoMPP": [91.0, 88.0]}
 
+
+def easiest(how=""):
+    """Exercise 18.2, right, or wrong in a way that has a name."""
+
+    def moves(z, d, group):
+        if how == "threes":
+            group = 3
+        out = np.zeros(z.shape, dtype=bool)
+        for b in range(len(z)):
+            for first in range(0, z.shape[1], group):
+                members = range(first, first + group)
+                wrong = [k for k in members if (z[b, k] >= 0) != (d[b, k] > 0)]
+                if how == "right too":
+                    wrong = list(members)
+                if how == "strict":
+                    wrong = [k for k in members if z[b, k] * d[b, k] < 0]
+                if how == "all":
+                    out[b, wrong] = True
+                elif wrong:
+                    sums = z[b] if how == "with sign" else abs(z[b])
+                    out[b, min(wrong, key=sums.__getitem__)] = True
+        return out
+
+    return moves
+
+
 #: What passes. The solutions in the notebooks are looked at where the notebooks are.
 RIGHT = {
     "1.1": [-6, -4, -2, 0, 2, 4, 6],
@@ -287,31 +313,6 @@ RIGHT = {
     "18.1": (1, 2, 8),
     "18.2": easiest(),
 }  # fmt: skip
-
-
-def easiest(how=""):
-    """Exercise 18.2, right, or wrong in a way that has a name."""
-
-    def moves(z, d, group):
-        if how == "threes":
-            group = 3
-        out = np.zeros(z.shape, dtype=bool)
-        for b in range(len(z)):
-            for first in range(0, z.shape[1], group):
-                members = range(first, first + group)
-                wrong = [k for k in members if (z[b, k] >= 0) != (d[b, k] > 0)]
-                if how == "right too":
-                    wrong = list(members)
-                if how == "strict":
-                    wrong = [k for k in members if z[b, k] * d[b, k] < 0]
-                if how == "all":
-                    out[b, wrong] = True
-                elif wrong:
-                    sums = z[b] if how == "with sign" else abs(z[b])
-                    out[b, min(wrong, key=sums.__getitem__)] = True
-        return out
-
-    return moves
 
 
 #: Exercise -> wrong answers, each with a piece of the hint that it must get.

@@ -1,0 +1,50 @@
+"""The landscape: what other methods do on the lab's network, beside the two of the book.
+
+STE, StoMPP and StoMPP + STE are in the recipes ``fair`` and ``fair-tune`` and are not run again.
+Rules that say how weights become binary, and leave activations open, have STE's activations. Those
+that start from a float network train it for 20 of the 60 epochs. What decides stands in the ledger
+of claims (R1 to R5) and in the protocol.
+
+Used by chapter 17.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stompp_lite.lab.experiment import LAB, Recipe, row
+from stompp_lite.lab.recipes_full import FIVE
+
+#: Methods of the landscape that train from random weights, the cheap and telling ones first.
+FROM_SCRATCH = (
+    "bop", "xnor-net", "ir-net", "bi-real", "self-binarizing", "prox-quant", "iterative",
+    "stochastic", "binary-relax", "react-net",
+)  # fmt: skip
+#: And those that start from a float network.
+FROM_FLOAT = ("inq", "rpr")
+START: dict[str, Any] = {"pretrain": 20, "epochs": 40}
+RATES = (0.003, 0.01, 0.03)  # in `adam`, where the book's own methods have their best among them
+XEON = "on one Intel Xeon core"
+
+# fmt: off
+LANDSCAPE = (
+    Recipe("landscape",
+           "Where do other methods stand with small steps, at 24 convolutions? With Adam, does "
+           "the order matter in which layers become binary? Five seeds.",
+           f"about 80 core-minutes {XEON}", [
+        row(method=FROM_SCRATCH),
+        row(method=(*FROM_FLOAT, "ste"), label="float-start", **START),
+        row(arm="adam", method="iterative", order=("forward", "reverse"), lr=0.01,
+            label="{order}"),
+    ], LAB | {"seed": FIVE}, missing="what is not finished yet"),
+    Recipe("landscape-tune",
+           "Which learning rate suits each of the other methods with Adam, at 24 convolutions? "
+           "Validation split, seeds 100 and 101.",
+           f"about 75 core-minutes {XEON}", [
+        row(arm="adam", method=FROM_SCRATCH, lr=RATES, label="lr{lr}"),
+        row(arm="adam", method=(*FROM_FLOAT, "ste"), lr=RATES, label="float-start-lr{lr}",
+            **START),
+    ], LAB | {"validation": True, "eval_every": 10, "seed": (100, 101)},
+        missing="what is not finished yet"),
+)
+# fmt: on
