@@ -9,7 +9,7 @@ PACKAGE = ROOT / "stompp_lite"
 #: From the cellar to the roof. A module may import from its own room and from those before it.
 ROOMS = (
     ("errors",), ("checks",), ("rng",), ("method",), ("functional", "schedule"), ("networks",),
-    ("training",), ("",), ("lab",), ("viz", "tools"), ("chapter", "__main__"),
+    ("training",), ("ship",), ("",), ("lab",), ("viz", "tools"), ("chapter", "__main__"),
 )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def test_the_map_names_every_module():
 
 def test_every_module_has_its_place_on_an_api_page():
     pages = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "book" / "api").glob("*.md"))
-    rooms = {"", "networks", "training", "lab", "viz", "tools", "chapter", "__main__"}
+    rooms = {"", "networks", "training", "ship", "lab", "viz", "tools", "chapter", "__main__"}
     missing = [m for m in set(modules()) - rooms if f"automodule:: stompp_lite.{m}\n" not in pages]
     assert not missing
 
@@ -102,7 +102,7 @@ def test_tests_stand_in_rooms_and_no_test_module_imports_another():
 
 
 #: Lines of Python that a room may have: a room that grows has to give something up.
-BUDGETS = {"networks": 2450, "training": 3000, "lab": 4050, "viz": 2350, "tools": 420}
+BUDGETS = {"networks": 2450, "training": 3000, "ship": 2100, "lab": 4050, "viz": 2350, "tools": 420}
 
 
 def test_every_room_keeps_to_its_budget_of_lines():
