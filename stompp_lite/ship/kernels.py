@@ -20,8 +20,8 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-#: Outputs are computed in blocks of this many; weights are padded to it.
-LANES = 32
+#: Outputs and words are computed in blocks of so many; weights are padded to them.
+LANES, TURN = 32, 3  # a 3x3 convolution has a multiple of three words
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -36,45 +36,40 @@ def popcount(_context: Any, _x: Any) -> Any:
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def disagreements(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
-    """How many signs differ: four rows of x [4, K] with weights [K, O] into out [4, O], uint64."""
-    rows, outputs = x.shape[1], w.shape[1]
+    """How many signs differ: four rows of x [4, K] with weights [K, O] into out [4, O], uint64.
+
+    K is a multiple of :data:`TURN`: so many words a turn, and sums are loaded and stored once.
+    """
+    outputs = w.shape[1]
     a0, a1, a2, a3 = out[0], out[1], out[2], out[3]
     for o in range(outputs):
         a0[o], a1[o], a2[o], a3[o] = 0, 0, 0, 0
-    done = rows - rows % 4
-    for k in range(0, done, 4):  # four words a turn, so that sums are loaded and stored less often
-        w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
-        b0, b1, b2, b3 = x[0, k], x[0, k + 1], x[0, k + 2], x[0, k + 3]
-        c0, c1, c2, c3 = x[1, k], x[1, k + 1], x[1, k + 2], x[1, k + 3]
-        d0, d1, d2, d3 = x[2, k], x[2, k + 1], x[2, k + 2], x[2, k + 3]
-        e0, e1, e2, e3 = x[3, k], x[3, k + 1], x[3, k + 2], x[3, k + 3]
+    for k in range(0, len(w), 3):
+        w0, w1, w2 = w[k], w[k + 1], w[k + 2]
+        b0, b1, b2 = x[0, k], x[0, k + 1], x[0, k + 2]
+        c0, c1, c2 = x[1, k], x[1, k + 1], x[1, k + 2]
+        d0, d1, d2 = x[2, k], x[2, k + 1], x[2, k + 2]
+        e0, e1, e2 = x[3, k], x[3, k + 1], x[3, k + 2]
         for o in range(outputs):
-            p, q, r, s = w0[o], w1[o], w2[o], w3[o]
-            a0[o] += popcount(b0 ^ p) + popcount(b1 ^ q) + popcount(b2 ^ r) + popcount(b3 ^ s)
-            a1[o] += popcount(c0 ^ p) + popcount(c1 ^ q) + popcount(c2 ^ r) + popcount(c3 ^ s)
-            a2[o] += popcount(d0 ^ p) + popcount(d1 ^ q) + popcount(d2 ^ r) + popcount(d3 ^ s)
-            a3[o] += popcount(e0 ^ p) + popcount(e1 ^ q) + popcount(e2 ^ r) + popcount(e3 ^ s)
-    for k in range(done, rows):
-        w0, b0, c0, d0, e0 = w[k], x[0, k], x[1, k], x[2, k], x[3, k]
-        for o in range(outputs):
-            p = w0[o]
-            a0[o] += popcount(b0 ^ p)
-            a1[o] += popcount(c0 ^ p)
-            a2[o] += popcount(d0 ^ p)
-            a3[o] += popcount(e0 ^ p)
+            p, q, r = w0[o], w1[o], w2[o]
+            a0[o] += popcount(b0 ^ p) + popcount(b1 ^ q) + popcount(b2 ^ r)
+            a1[o] += popcount(c0 ^ p) + popcount(c1 ^ q) + popcount(c2 ^ r)
+            a2[o] += popcount(d0 ^ p) + popcount(d1 ^ q) + popcount(d2 ^ r)
+            a3[o] += popcount(e0 ^ p) + popcount(e1 ^ q) + popcount(e2 ^ r)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def gather(
     x: np.ndarray, n: int, y0: int, x0: int, kernel: tuple[int, int], dilation: tuple[int, int],
-    channels: int, row: np.ndarray,
+    channels: int, rows: np.ndarray, r: int,
 ) -> None:  # fmt: skip
-    """The words under a window of image ``n`` whose corner is (y0, x0), in a row; outside are 0.
+    """The words under a window of image ``n`` whose corner is (y0, x0), in row r; outside are 0.
 
     Up to 64 channels, taps follow each other without a gap, also inside a word.
     """
     height, width, words = x.shape[1], x.shape[2], x.shape[3]
-    row[:] = 0
+    for k in range(rows.shape[1]):
+        rows[r, k] = 0
     bit, at = 0, 0
     for i in range(kernel[0]):
         yy = y0 + i * dilation[0]
@@ -84,24 +79,26 @@ def gather(
             if words == 1:
                 if inside:
                     word, shift = bit >> 6, np.uint64(bit & 63)
-                    row[word] |= x[n, yy, xx, 0] << shift
+                    rows[r, word] |= x[n, yy, xx, 0] << shift
                     if (bit & 63) + channels > 64:
-                        row[word + 1] |= x[n, yy, xx, 0] >> (np.uint64(64) - shift)
+                        rows[r, word + 1] |= x[n, yy, xx, 0] >> (np.uint64(64) - shift)
                 bit += channels
             else:
                 if inside:
                     for k in range(words):
-                        row[at + k] = x[n, yy, xx, k]
+                        rows[r, at + k] = x[n, yy, xx, k]
                 at += words
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def compare(found: np.ndarray, most: np.ndarray, flip: np.ndarray, start: int, n: int) -> Any:
-    """A word of n signs from the disagreements of outputs ``start`` and after."""
+def compare(
+    count: np.ndarray, i: int, limit: np.ndarray, kind: int, row: int, flip: np.ndarray, b: int
+) -> Any:
+    """The bits of block b of outputs, from the disagreements of pixel i."""
     bits = np.uint64(0)
-    for j in range(n):
-        low = np.uint64(np.int64(found[start + j]) <= most[start + j])
-        bits |= (low ^ flip[start + j]) << np.uint64(j)
+    for j in range(LANES):
+        low = np.uint64(np.int64(count[i, b, j]) <= limit[kind, row, b, j])
+        bits |= (low ^ flip[row, b, j]) << np.uint64(j)
     return bits
 
 
@@ -115,8 +112,8 @@ def convolve(
 
     Args:
         base: the sum of a pixel without disagreements, int64 [classes, O].
-        limit: most disagreements for which z >= t, int64 [classes, rows, O].
-        flip: 1 where the sign falls as z grows, uint64 [rows, O].
+        limit: most disagreements for which z >= t, int64 [classes, rows, blocks, LANES].
+        flip: 1 where the sign falls as z grows, uint64 [rows, blocks, LANES].
         border: class of each pixel [OH, OW]: which taps lie in the image.
         residual: signs like ``signs`` that choose the row; empty with one row.
         geometry: kernel, stride, padding, dilation.
@@ -125,33 +122,36 @@ def convolve(
     """
     kernel, stride, padding, dilation = geometry
     height, width = border.shape
-    size, rows, words = height * width, len(flip), signs.shape[3]
+    size, rows = height * width, len(flip)
     columns, count = np.zeros((4, len(w)), np.uint64), np.empty((4, w.shape[1]), np.uint64)
-    total = x.shape[0] * size
+    blocks = count.reshape(4, -1, LANES)
+    total = x.shape[0] * size  # no slices in here: each would count references
     for first in range(0, total, 4):
         block = min(4, total - first)
         for i in range(block):
-            n, p = divmod(first + i, size)
+            n, p = (first + i) // size, (first + i) % size
             top, left = (p // width) * stride[0] - padding[0], (p % width) * stride[1] - padding[1]
-            gather(x, n, top, left, kernel, dilation, channels, columns[i])
+            gather(x, n, top, left, kernel, dilation, channels, columns, i)
         disagreements(columns, w, count)
         for i in range(block):
-            n, p = divmod(first + i, size)
-            yy, xx, found = p // width, p % width, count[i]
+            n, p = (first + i) // size, (first + i) % size
+            yy, xx = p // width, p % width
+            kind = border[yy, xx]
             if len(sums):
-                start = base[border[yy, xx]]
                 for o in range(outputs):
-                    sums[n, o, p] = start[o] - 2 * np.int64(found[o])
+                    sums[n, o, p] = base[kind, o] - 2 * np.int64(count[i, o])
                 continue
-            most = limit[border[yy, xx]]
-            for word in range(words):
-                at = 64 * word
-                bits = compare(found, most[0], flip[0], at, min(64, outputs - at))
+            for b in range(blocks.shape[1]):
+                word, shift = b // 2, np.uint64(LANES * (b % 2))
+                bits = compare(blocks, i, limit, kind, 0, flip, b)
                 if rows == 2:
-                    other = compare(found, most[1], flip[1], at, min(64, outputs - at))
-                    chosen = residual[n, yy, xx, word]
+                    other = compare(blocks, i, limit, kind, 1, flip, b)
+                    chosen = residual[n, yy, xx, word] >> shift
                     bits = (bits & ~chosen) | (other & chosen)
-                signs[n, yy, xx, word] = bits
+                if shift == 0:
+                    signs[n, yy, xx, word] = bits
+                else:
+                    signs[n, yy, xx, word] |= bits << shift
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -196,7 +196,8 @@ def pack_planes(x: np.ndarray, out: np.ndarray) -> None:
                 plane = x[n, 64 * word + j]
                 for p in range(len(line)):
                     line[p] |= np.uint64(plane[p]) << np.uint64(j)
-            out[n, :, word] = line
+            for p in range(len(line)):
+                out[n, p, word] = line[p]
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

@@ -170,14 +170,25 @@ def _layout(op: Op, size: tuple[int, int]) -> _Layout:
     # a missing tap holds zeros: it disagrees with each weight of +1, which must not count
     ones = taps.sum(2).astype(np.int64)
     base = c * classes.sum(1)[:, None] + 2 * (~classes).astype(np.int64) @ ones.T
-    limit, flip = np.zeros((1, 1, 1), np.int64), np.zeros((1, 1), np.uint64)
-    if "thresholds" in op.arrays:
-        limit = (base[:, None] - op.arrays["thresholds"].astype(np.int64)) // 2
-        flip = op.arrays["flip"].astype(np.uint64)
+    wide = _up(o, kernels.LANES)
+    limit, flip = np.zeros((1, 1, 1, 1), np.int64), np.zeros((1, 1, 1), np.uint64)
+    if (found := op.arrays.get("thresholds")) is not None:
+        limit = np.full((len(classes), len(found), wide), -1)  # never, behind the last
+        limit[..., :o] = (base[:, None] - found.astype(np.int64)) // 2
+        flip = np.zeros((len(found), wide), np.uint64)
+        flip[:, :o] = op.arrays["flip"]
+        limit = limit.reshape(*limit.shape[:2], -1, kernels.LANES)
+        flip = flip.reshape(len(flip), -1, kernels.LANES)
     rows = to_words(taps.reshape(o, -1)) if c <= 64 else to_words(taps).reshape(o, -1)
-    weights = np.zeros((rows.shape[1], -(-o // kernels.LANES) * kernels.LANES), np.uint64)
-    weights[:, :o] = rows.T
+    # zeros agree with what is not there
+    weights = np.zeros((_up(rows.shape[1], kernels.TURN), wide), np.uint64)
+    weights[: rows.shape[1], :o] = rows.T
     return _Layout(size, geometry, border.reshape(inside.shape[:2]), weights, base, limit, flip)
+
+
+def _up(size: int, block: int) -> int:
+    """The next multiple of ``block``."""
+    return -(-size // block) * block
 
 
 def _check(op: Op, kernel: tuple[int, int]) -> None:
