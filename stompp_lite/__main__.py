@@ -77,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--out", type=Path, default=Path("net.stompp"), help="the packed network")
     pack.add_argument("--root", default="data", help="folder of the data sets")
 
+    export = commands.add_parser("export", help="a packed network for another tool")
+    export.add_argument("net", type=Path, help="what pack wrote")
+    export.add_argument("--to", required=True, help="onnx, qonnx, or c")
+    export.add_argument("--out", type=Path, help="default: the same name with another ending")
+
     zoo = commands.add_parser("zoo", help="which models of torchvision can be converted")
     zoo.add_argument("--only", default="", help="only models whose name contains this")
     zoo.add_argument("--out", type=Path, help="write the result as JSON")
@@ -174,6 +179,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         save_packed(net, args.out)
         sizes = ", ".join(f"{kind} {size:,}" for kind, size in net.program.sizes().items())
         print(f"{args.out}: {args.out.stat().st_size:,} bytes ({sizes})")
+    elif args.command == "export":
+        print(packed.export(args.net, args.to, args.out))
     elif args.command == "zoo":
         if args.out:
             check_writable(args.out)

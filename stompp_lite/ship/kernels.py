@@ -98,7 +98,7 @@ def compare(
     bits = np.uint64(0)
     for j in range(LANES):
         low = np.uint64(np.int64(count[i, b, j]) <= limit[kind, row, b, j])
-        bits |= (low ^ flip[row, b, j]) << np.uint64(j)
+        bits |= (low ^ flip[b, j]) << np.uint64(j)
     return bits
 
 
@@ -113,7 +113,7 @@ def convolve(
     Args:
         base: the sum of a pixel without disagreements, int64 [classes, O].
         limit: most disagreements for which z >= t, int64 [classes, rows, blocks, LANES].
-        flip: 1 where the sign falls as z grows, uint64 [rows, blocks, LANES].
+        flip: 1 where the sign falls as z grows, uint64 [blocks, LANES].
         border: class of each pixel [OH, OW]: which taps lie in the image.
         residual: signs like ``signs`` that choose the row; empty with one row.
         geometry: kernel, stride, padding, dilation.
@@ -122,7 +122,7 @@ def convolve(
     """
     kernel, stride, padding, dilation = geometry
     height, width = border.shape
-    size, rows = height * width, len(flip)
+    size, rows = height * width, limit.shape[1]
     columns, count = np.zeros((4, len(w)), np.uint64), np.empty((4, w.shape[1]), np.uint64)
     blocks = count.reshape(4, -1, LANES)
     total = x.shape[0] * size  # no slices in here: each would count references

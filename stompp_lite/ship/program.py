@@ -19,7 +19,7 @@ kind            from -> to              what it computes
 ==============  ======================  =================================================
 
 Thresholds have a row, or two where a sign from elsewhere is added before the sign is taken (a
-residual sum): the first row where that is -1, the second where it is +1. Zero padding adds
+residual sum): the first where that is -1, the second where it is +1. Zero padding adds
 nothing to z. All other kinds take and give floats, and are in :mod:`stompp_lite.ship.floats`.
 
 Taught in chapter 19, *Is it really smaller and faster?*
@@ -105,6 +105,33 @@ class Program:
 def out_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
     """Outputs of a window that slides along an axis of ``size``."""
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def shapes(program: Program) -> dict[str, tuple[int, ...]]:
+    """The shape of each value, without the batch axis, channels first."""
+    found = {"input": program.input_shape}
+    for op in program.ops:
+        shape, s = found[op.inputs[0]], op.settings
+        if op.kind in ("xnor", "conv", "linear"):
+            weight = op.arrays.get("signs", op.arrays.get("weight"))
+            assert weight is not None
+            shape = (len(weight), *_slid(shape, s)) if "kernel" in s else (*shape[:-1], len(weight))
+        elif op.kind in ("or_pool", "maxpool", "avgpool"):
+            shape = (shape[0], *_slid(shape, s))
+        elif op.kind in ("flatten", "flat_signs"):
+            shape = (int(np.prod(shape)),)
+        elif op.kind == "mean":
+            kept = [1 if i + 1 in s["axes"] else size for i, size in enumerate(shape)]
+            shape = tuple(
+                size for i, size in enumerate(kept) if s["keep"] or i + 1 not in s["axes"]
+            )
+        found[op.output] = shape
+    return found
+
+
+def _slid(shape: tuple[int, ...], s: dict[str, Any]) -> tuple[int, ...]:
+    keys = ("kernel", "stride", "padding", "dilation")
+    return tuple(out_size(shape[1 + i], *(s[k][i] for k in keys)) for i in (0, 1))
 
 
 def last_uses(program: Program) -> dict[str, int]:

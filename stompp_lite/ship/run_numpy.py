@@ -41,10 +41,8 @@ class Signs:
         if "thresholds" not in op.arrays:
             return z
         shape = tuple(-1 if i == axis else 1 for i in range(z.ndim))
-        above = [
-            (z >= t.reshape(shape)) != f.reshape(shape)
-            for t, f in zip(op.arrays["thresholds"], op.arrays["flip"], strict=True)
-        ]
+        flip = op.arrays["flip"].reshape(shape)
+        above = [(z >= t.reshape(shape)) != flip for t in op.arrays["thresholds"]]
         plus = above[0] if residual is None else np.where(residual > 0, above[1], above[0])
         return np.where(plus, np.int8(1), np.int8(-1))
 

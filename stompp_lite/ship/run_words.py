@@ -114,10 +114,8 @@ class Words:
     def _compared(self, op: Op, sums: np.ndarray, residual: Bits | None) -> Bits | np.ndarray:
         if "thresholds" not in op.arrays:
             return sums.astype(self.dtype)
-        rows = [
-            (sums >= t[:, None, None]) != f[:, None, None]
-            for t, f in zip(op.arrays["thresholds"], op.arrays["flip"], strict=True)
-        ]
+        flip = op.arrays["flip"][:, None, None]
+        rows = [(sums >= t[:, None, None]) != flip for t in op.arrays["thresholds"]]
         plus = rows[0]
         if residual is not None:
             plus = np.where(_from_bits(residual) > 0, rows[1], rows[0])
@@ -171,14 +169,15 @@ def _layout(op: Op, size: tuple[int, int]) -> _Layout:
     ones = taps.sum(2).astype(np.int64)
     base = c * classes.sum(1)[:, None] + 2 * (~classes).astype(np.int64) @ ones.T
     wide = _up(o, kernels.LANES)
-    limit, flip = np.zeros((1, 1, 1, 1), np.int64), np.zeros((1, 1, 1), np.uint64)
+    limit: np.ndarray = np.zeros((1, 1, 1, 1), np.int64)
+    flip: np.ndarray = np.zeros((1, 1), np.uint64)
     if (found := op.arrays.get("thresholds")) is not None:
         limit = np.full((len(classes), len(found), wide), -1)  # never, behind the last
         limit[..., :o] = (base[:, None] - found.astype(np.int64)) // 2
-        flip = np.zeros((len(found), wide), np.uint64)
-        flip[:, :o] = op.arrays["flip"]
+        flip = np.zeros(wide, np.uint64)
+        flip[:o] = op.arrays["flip"]
         limit = limit.reshape(*limit.shape[:2], -1, kernels.LANES)
-        flip = flip.reshape(len(flip), -1, kernels.LANES)
+        flip = flip.reshape(-1, kernels.LANES)
     rows = to_words(taps.reshape(o, -1)) if c <= 64 else to_words(taps).reshape(o, -1)
     # zeros agree with what is not there
     weights = np.zeros((_up(rows.shape[1], kernels.TURN), wide), np.uint64)
@@ -194,9 +193,11 @@ def _up(size: int, block: int) -> int:
 def _check(op: Op, kernel: tuple[int, int]) -> None:
     """Arrays that fit each other: the kernels do not look where their indices point."""
     a, o = op.arrays, len(op.arrays["signs"])
-    found = [a["signs"].shape[2:], *(a[k].shape for k in ("thresholds", "flip") if k in a)]
-    rows = len(op.inputs)
-    want = [kernel if op.settings["layer"] == "conv" else (), *[(rows, o)] * (len(found) - 1)]
+    found: list[Any] = [a["signs"].shape[2:]]
+    want: list[Any] = [kernel if op.settings["layer"] == "conv" else ()]
+    if "thresholds" in a:
+        found += [a["thresholds"].shape, a["flip"].shape]
+        want += [(len(op.inputs), o), (o,)]
     if found != want or o % op.settings.get("groups", 1):
         raise ShapeError(f"the arrays of {op.name!r} do not fit its settings: {found}, not {want}")
 

@@ -68,12 +68,12 @@ def _with_thresholds(sign: Op, xnor: Op, between: list[Op], residual: str | None
     numbers = np.arange(-count, count + 1)
     rows = [_signs(numbers, between, len(signs), xnor, r, dtype) for r in
             ((None,) if residual is None else (-1, 1))]  # fmt: skip
-    thresholds, flips = zip(*(_where(row, count, sign.name) for row in rows), strict=True)
+    thresholds, flip = _where(np.stack(rows), count, sign.name)
     small = np.int16 if count < 2**15 - 1 else np.int32
     return Op(
         "xnor", xnor.name, xnor.inputs + ([] if residual is None else [residual]), sign.output,
         xnor.settings,
-        {"signs": signs, "thresholds": np.stack(thresholds).astype(small), "flip": np.stack(flips)},
+        {"signs": signs, "thresholds": thresholds.astype(small), "flip": flip},
     )  # fmt: skip
 
 
@@ -95,11 +95,13 @@ def _signs(
 
 
 def _where(plus: np.ndarray, count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Thresholds and flips, [C] each, from the signs of the numbers -count ... count, [R, C]."""
-    changes = plus[1:] != plus[:-1]
-    if (changes.sum(0) > 1).any():  # rounding keeps the order, so this is a fault of ours
+    """Thresholds [rows, C] and flips [C], from the signs [rows, R, C] of -count ... count."""
+    changes = plus[:, 1:] != plus[:, :-1]
+    if (changes.sum(1) > 1).any():  # rounding keeps the order, so this is a fault of ours
         raise AssertionError(f"the sign of {name!r} changes twice as its sum grows")
-    flip = plus[0] & changes.any(0)  # it falls
-    first = np.where(changes.any(0), changes.argmax(0) + 1 - count, -count)
-    never = ~plus[0] & ~changes.any(0)
-    return np.where(never, count + 1, first), flip
+    once = changes.any(1)
+    flip = (plus[:, 0] & once).any(0)  # it falls, if it changes
+    if ((~plus[:, 0] & once).any(0) & flip).any():
+        raise AssertionError(f"the sign of {name!r} falls or grows with its residual")
+    constant = np.where(plus[:, 0] != flip, -count, count + 1)
+    return np.where(once, changes.argmax(1) + 1 - count, constant), flip

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from stompp_lite.checks import count
+from stompp_lite.checks import count, one_of
 from stompp_lite.errors import CheckpointError
 from stompp_lite.lab import record as records
 from stompp_lite.lab.config import config_of
@@ -27,11 +27,16 @@ from stompp_lite.networks.convert import binarize_model
 from stompp_lite.networks.families import resnet
 from stompp_lite.networks.layers import sites
 from stompp_lite.networks.models import LabResNet
+from stompp_lite.ship.export_c import export_c
+from stompp_lite.ship.export_onnx import export_onnx, export_qonnx
+from stompp_lite.ship.file import load_packed
 from stompp_lite.ship.pack import pack
 from stompp_lite.ship.runtime import Packed
 from stompp_lite.training import checkpoint
 from stompp_lite.training.data import load
 
+#: Format of an export -> ending of its file.
+FORMATS = {"onnx": ".onnx", "qonnx": ".qonnx.onnx", "c": ".c"}
 #: Lengths of the sums of the measured products: ResNet-18 has 576 to 4,608.
 LENGTHS = (576, 1024, 2304, 4096)
 #: Rows and columns of the measured products.
@@ -61,6 +66,27 @@ def pack_run(kept: str | Path, record: str | Path, root: str | Path = "data") ->
             "record that the same run wrote"
         ) from err
     return pack(model, data.train_x[:1])
+
+
+def export(net: str | Path, to: str, out: str | Path | None = None) -> str:
+    """Write a packed network for another tool; returns what was written, in a line.
+
+    Args:
+        net: the file of the packed network. to: one of :data:`FORMATS`.
+        out: None: the same name with another ending.
+
+    Raises:
+        StomppError: an unknown format, a damaged file, a missing library.
+    """
+    one_of(to, FORMATS, "format")
+    path = Path(net).with_suffix(FORMATS[to]) if out is None else Path(out)
+    packed = load_packed(net)
+    if to == "c":
+        sizes = export_c(packed, path)
+        said = ", ".join(f"{kind} {size:,} bytes" for kind, size in sizes.items())
+        return f"{path}: {said}"
+    write = export_onnx if to == "onnx" else export_qonnx
+    return f"{path}: {write(packed, path):,} bytes"
 
 
 def measure(repeats: int = 5, small: bool = False) -> dict[str, Any]:

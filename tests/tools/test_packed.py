@@ -39,6 +39,21 @@ def test_a_run_becomes_a_file_of_bits(a_run, tmp_path, capsys):
     assert accuracy == pytest.approx(record.read(out).final["test_acc"])
 
 
+def test_a_packed_network_is_exported(a_run, tmp_path, capsys):
+    kept, out = a_run
+    net = tmp_path / "net.stompp"
+    main(["pack", str(kept), "--record", str(out), "--out", str(net)])
+    capsys.readouterr()
+    for to, ending in packed.FORMATS.items():
+        assert main(["export", str(net), "--to", to]) == 0
+        file = net.with_suffix(ending)
+        said = capsys.readouterr().out
+        assert said.startswith(f"{file}: ") and (to == "c" or f"{file.stat().st_size:,}" in said)
+    assert "tables" in said and "buffers" in said
+    assert main(["export", str(net), "--to", "onx"]) == 1
+    assert "did you mean 'onnx'" in capsys.readouterr().err
+
+
 def test_what_does_not_belong_together_is_refused(a_run, tmp_path, capsys):
     kept, _ = a_run
     other = tmp_path / "other.json"
