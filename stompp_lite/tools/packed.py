@@ -157,8 +157,8 @@ def _pairs(
 def _peak(kernels: Any, repeats: int) -> float:
     """Billions of products a second where x and w lie in the nearest cache."""
     draw = np.random.default_rng(0)
-    x, w = (draw.integers(0, 2**63, s, np.uint64) for s in ((4, 48), (48, 64)))
-    out = np.zeros((4, 64), np.uint64)
+    x, w = (draw.integers(0, 2**63, s, np.uint64) for s in ((4, 12), (12, 256)))
+    out = np.zeros((4, 256), np.uint64)
 
     def calls(words: int) -> float:
         a, b = x[:, :words], w[:words]
@@ -168,8 +168,8 @@ def _peak(kernels: Any, repeats: int) -> float:
             for _ in range(repeats)
         )
 
-    work = calls(48) - calls(0)  # without what a call from Python costs
-    return 3000 * 64 * x.size * 64 / max(work, 1e-3) / 1e6
+    work = calls(12) - calls(0)  # without what a call from Python costs
+    return 3000 * 64 * x.size * 256 / max(work, 1e-3) / 1e6
 
 
 def _product(length: int, repeats: int) -> dict[str, Any]:
