@@ -45,7 +45,7 @@ def pack(model: nn.Module, example: Tensor) -> Packed:
             other size of images.
 
     Returns:
-        The packed network: call it with a batch, or store it with
+        The packed network; call it with a batch, or store it with
         :func:`~stompp_lite.ship.file.save_packed`.
 
     Raises:

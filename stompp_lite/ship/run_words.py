@@ -1,6 +1,6 @@
 """Operations on signs in words of 64 bits, by the kernels of :mod:`stompp_lite.ship.kernels`.
 
-Weights are laid out once, when a layer is first called; :meth:`Words.prepare` does so beforehand.
+Weights are laid out once, when a layer is first called.
 """
 
 from __future__ import annotations

@@ -16,9 +16,10 @@ from stompp_lite.ship.floats import FLOATS
 from stompp_lite.ship.program import SIGN_KINDS, Program, last_uses
 from stompp_lite.ship.run_numpy import Signs
 
-#: What computes with signs: numba's kernels, or NumPy alone. What computes with floats: torch, or
-#: NumPy alone.
-KERNELS, ISLANDS = ("numba", "numpy"), ("torch", "numpy")
+#: What can compute with signs.
+KERNELS = ("numba", "numpy")
+#: What can compute with the floats that are left.
+ISLANDS = ("torch", "numpy")
 
 
 class Packed:

@@ -37,7 +37,7 @@ from stompp_lite.training.data import load
 
 #: Format of an export -> ending of its file.
 FORMATS = {"onnx": ".onnx", "qonnx": ".qonnx.onnx", "c": ".c"}
-#: Lengths of the sums of the measured products: ResNet-18 has 576 to 4,608.
+#: Lengths of the sums of the measured products; ResNet-18 has 576 to 4,608.
 LENGTHS = (576, 1024, 2304, 4096)
 #: Rows and columns of the measured products.
 SIDE = 256
