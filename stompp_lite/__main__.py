@@ -87,7 +87,21 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--blocks", type=int, default=6)
     bench.add_argument("--width", type=int, default=16)
     bench.add_argument("--repeats", type=int, default=5)
+    bench.add_argument(
+        "--packed", action="store_true", help="time packed networks against torch instead"
+    )
     bench.add_argument("--out", type=Path, help="write the result as JSON")
+
+    pack = commands.add_parser("pack", help="the network of a finished run as a file of bits")
+    pack.add_argument("checkpoint", type=Path, help="what run --checkpoint stored")
+    pack.add_argument("--record", type=Path, required=True, help="what the same run wrote as --out")
+    pack.add_argument("--out", type=Path, default=Path("net.stompp"), help="the packed network")
+    pack.add_argument("--root", default="data", help="folder of the data sets")
+
+    export = commands.add_parser("export", help="a packed network for another tool")
+    export.add_argument("net", type=Path, help="what pack wrote")
+    export.add_argument("--to", required=True, help="onnx, qonnx, or c")
+    export.add_argument("--out", type=Path, help="default: the same name with another ending")
 
     zoo = commands.add_parser("zoo", help="which models of torchvision can be converted")
     zoo.add_argument("--only", default="", help="only models whose name contains this")
@@ -127,7 +141,8 @@ def _terminate(*_: object) -> None:
 def _dispatch(args: argparse.Namespace) -> int:
     # imported here: `--help` should not wait for torch
     from stompp_lite.lab import arguments, recipes, record, report, run, sweep
-    from stompp_lite.tools import bench, doctor, predictions, school, zoo
+    from stompp_lite.ship.file import save_packed
+    from stompp_lite.tools import bench, doctor, packed, predictions, school, zoo
     from stompp_lite.training.files import check_writable, write_atomically
 
     arguments.check_texts({f"--{name}": value for name, value in vars(args).items()})
@@ -179,10 +194,22 @@ def _dispatch(args: argparse.Namespace) -> int:
         if args.out:
             check_writable(args.out)
         arguments.check_size(args.blocks, args.width)
-        result_ = bench.measure(blocks=args.blocks, width=args.width, repeats=args.repeats)
-        print(bench.text(result_))
+        if args.packed:
+            result_ = packed.measure(args.repeats)
+            print(packed.text(result_))
+        else:
+            result_ = bench.measure(blocks=args.blocks, width=args.width, repeats=args.repeats)
+            print(bench.text(result_))
         if args.out:
             write_atomically(args.out, (json.dumps(result_, indent=1) + "\n").encode())
+    elif args.command == "pack":
+        check_writable(args.out)
+        net = packed.pack_run(args.checkpoint, args.record, args.root)
+        save_packed(net, args.out)
+        sizes = ", ".join(f"{kind} {size:,}" for kind, size in net.program.sizes().items())
+        print(f"{args.out}: {args.out.stat().st_size:,} bytes ({sizes})")
+    elif args.command == "export":
+        print(packed.export(args.net, args.to, args.out))
     elif args.command == "zoo":
         if args.out:
             check_writable(args.out)

@@ -34,7 +34,7 @@ class Item:
 def test_a_chapter_tells_how_long_it_runs():
     found = {path.stem: pool.stated(path) for path in CHAPTERS}
     assert all(10 <= seconds <= 120 for seconds in found.values())
-    assert len(set(found.values())) > 2
+    assert len(set(found.values())) >= 2
 
 
 def test_long_notebooks_begin_first_whole_and_pages_come_last(tmp_path):

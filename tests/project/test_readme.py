@@ -4,6 +4,7 @@ import re
 import shlex
 
 import nbformat
+import numpy as np
 
 from stompp_lite import accuracy
 from stompp_lite.__main__ import _parser
@@ -16,13 +17,18 @@ def blocks(language, text=README):
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-def test_the_example_trains_a_binary_network(capsys):
-    code, own_loop = blocks("python")
+def test_the_example_trains_a_binary_network(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, ship, own_loop = blocks("python")
     scope: dict = {}
     exec(compile(code, "README", "exec"), scope)
     assert scope["history"].finished and scope["history"].final["test_acc"] > 60
     assert set(scope["model"][3].binary_weight().unique().tolist()) == {-1, 1}
     assert "operations" in capsys.readouterr().out
+    exec(compile(ship, "README", "exec"), scope)
+    data, model = scope["data"], scope["model"].eval()
+    assert np.array_equal(scope["logits"].argmax(1), model(data.test_x).argmax(1).numpy())
+    assert (tmp_path / "net.stompp").stat().st_size < 30_000
     exec(compile(own_loop, "README", "exec"), scope)
     assert accuracy(scope["model"], scope["data"].test_x, scope["data"].test_y) > 50
 

@@ -9,7 +9,7 @@ PACKAGE = ROOT / "stompp_lite"
 #: From the cellar to the roof. A module may import from its own room and from those before it.
 ROOMS = (
     ("errors",), ("checks",), ("rng",), ("method",), ("functional", "schedule"), ("networks",),
-    ("training",), ("relatives",), ("",), ("local",), ("lab",), ("viz", "tools"),
+    ("training",), ("ship",), ("relatives",), ("",), ("local",), ("lab",), ("viz", "tools"),
     ("check", "chapter", "__main__"),
 )  # fmt: skip
 
@@ -88,8 +88,8 @@ def test_the_map_names_every_module():
 def test_every_module_has_its_place_on_an_api_page():
     pages = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "book" / "api").glob("*.md"))
     rooms = {
-        "", "networks", "training", "relatives", "local", "lab", "viz", "tools", "check", "chapter",
-        "__main__",
+        "", "networks", "training", "ship", "relatives", "local", "lab", "viz", "tools", "check",
+        "chapter", "__main__",
     }  # fmt: skip
     missing = [m for m in set(modules()) - rooms if f"automodule:: stompp_lite.{m}\n" not in pages]
     assert not missing
@@ -107,8 +107,8 @@ def test_tests_stand_in_rooms_and_no_test_module_imports_another():
 
 #: Lines of Python that a room may have: a room that grows has to give something up.
 BUDGETS = {
-    "networks": 2480, "training": 3000, "relatives": 680, "local": 1250, "lab": 4400, "viz": 2550,
-    "tools": 880, "check": 1600,
+    "networks": 2480, "training": 3000, "ship": 2750, "relatives": 680, "local": 1250, "lab": 4400,
+    "viz": 2550, "tools": 1150, "check": 1600,
 }  # fmt: skip
 
 
