@@ -45,7 +45,7 @@ function panelsOf(svg) {
 function withTitle(panel, panels) {
   const titles = (p) =>
     [...p.axes[0].children].filter((n) =>
-      n.querySelector("text") && !n.matches("[data-axis], [data-legend]") &&
+      (n.matches("text") || n.querySelector("text")) && !n.matches("[data-axis], [data-legend]") &&
       n.getBoundingClientRect().bottom <= frameOf(p.axes[0])[0].getBoundingClientRect().top
     );
   if (!framed(panel.axes[0]) || titles(panel).length) return [];
@@ -53,7 +53,8 @@ function withTitle(panel, panels) {
     near(p.frame.left, panel.frame.left) && p.frame.top < panel.frame.top && framed(p.axes[0])
   );
   return (above ? titles(above) : []).map((title) => {
-    const copy = title.cloneNode(true);
+    const copy = document.createElementNS(title.namespaceURI, "g");
+    copy.append(title.cloneNode(true));
     copy.setAttribute("transform", `translate(0 ${panel.frame.top - above.frame.top})`);
     return copy;
   });
