@@ -5,6 +5,7 @@
 import hashlib
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -235,6 +236,32 @@ LOUD = [0.10, 0.16, 0.12]
 ACC = {"STE": [67.0, 71.0], "StoMPP": [90.0, 89.0]}
 ADAM = {"STE": [92.0, 89.0], "StoMPP": [91.0, 88.0]}
 
+
+def easiest(how=""):
+    """Exercise 18.2, right, or wrong in a way that has a name."""
+
+    def moves(z, d, group):
+        if how == "threes":
+            group = 3
+        out = np.zeros(z.shape, dtype=bool)
+        for b in range(len(z)):
+            for first in range(0, z.shape[1], group):
+                members = range(first, first + group)
+                wrong = [k for k in members if (z[b, k] >= 0) != (d[b, k] > 0)]
+                if how == "right too":
+                    wrong = list(members)
+                if how == "strict":
+                    wrong = [k for k in members if z[b, k] * d[b, k] < 0]
+                if how == "all":
+                    out[b, wrong] = True
+                elif wrong:
+                    sums = z[b] if how == "with sign" else abs(z[b])
+                    out[b, min(wrong, key=sums.__getitem__)] = True
+        return out
+
+    return moves
+
+
 #: What passes. The solutions in the notebooks are looked at where the notebooks are.
 RIGHT = {
     "1.1": [-6, -4, -2, 0, 2, 4, 6],
@@ -283,7 +310,10 @@ RIGHT = {
     "15.3": {0.5: 98, 1.0: 90, 1.5: 62, 2.0: 16},
     "16.1": {"stem", "norms", "shortcut convolutions", "classifier"},
     "16.2": OpenBlock,
+    "18.1": (1, 2, 8),
+    "18.2": easiest(),
 }  # fmt: skip
+
 
 #: Exercise -> wrong answers, each with a piece of the hint that it must get.
 WRONG = {
@@ -390,4 +420,10 @@ WRONG = {
     "16.1": [({"classifier"}, "hand it"), ({"norms", "classifier"}, "a sign on the way"),
              ({"binary convolutions", "classifier"}, "weights too")],
     "16.2": [(Block, "must read signs"), (ClosedBlock, "behind the sum")],
+    "18.1": [((7, 5, 8), "you moved the weights"), ((3, 2, 8), "what does that add"),
+             ((1, 2, 10), "how many weights disagree"), ((1, 3, 8), "turns only at zero")],
+    "18.2": [(easiest("all"), "only the first"), (easiest("right too"), "differs from the desired"),
+             (easiest("with sign"), "compare sizes"), (easiest("threes"), "use group"),
+             (easiest("strict"), "a sum of 0 can be wrong"),
+             (lambda z, d, group: z[:, 0] > 0, "for sums")],
 }  # fmt: skip
