@@ -27,7 +27,7 @@ LIVE = {
     13: ("c13-09-calculator", "work out 1/α of a layer that the class names"),
     14: ("c14-17", "kill a run, and take it up again"),
     15: ("helpers", "take the scale away from attention"),
-    16: ("blocks-bireal", "commit a stage of both networks, and see who still hears"),
+    16: ("blocks-both", "commit a stage of both networks, and see who still hears"),
     17: ("strips", "guess which method drew which picture"),
     18: ("explorer", "flip an input, and see which neuron moves"),
 }
