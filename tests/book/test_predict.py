@@ -287,7 +287,8 @@ def test_an_answer_to_an_earlier_wording_is_shown_kept_and_asked_anew(context, f
 def test_answers_of_the_first_edition_are_read(context, file):
     address = file()
     page = opened(context, address).page
-    old = {"8": [2, 2, 1], "5": [1, 0], "1": "junk", "7": [0, 9], "gone": [1]}
+    first = [q["was"].index(q["right"]) for q in QUESTIONS]
+    old = {"8": first, "5": [1, 0], "1": "junk", "7": [0, 9], "gone": [1]}
     page.evaluate(f"old => localStorage['{STORE}'] = JSON.stringify(old)", old)
     page.reload()
     assert "3 of 3 as you predicted" in page.locator(".lbl-says").first.text_content()
