@@ -72,8 +72,8 @@ def _bert(c: Sizes, d: Data) -> nn.Module:
     return Bert(d.classes, d.tokens, d.train_x.shape[1], c.bert, c.width, c.blocks[0])
 
 
-#: Models that learn from local signals: layers in a row, and a layer that reads an image row by
-#: row. They are no torch modules: see :mod:`stompp_lite.lab.local`.
+#: Models that learn from local signals. They are layers in a row, and a layer that reads an image
+#: row by row, and no torch modules (see :mod:`stompp_lite.lab.local`).
 SIGNALS = ("signals", "signals-rows")
 
 

@@ -24,7 +24,7 @@ from stompp_lite.errors import ConfigError, DtypeError, ShapeError
 from stompp_lite.local.signals import SPREAD, Signals, chance
 from stompp_lite.rng import make_key
 
-#: What computes: NumPy, or words of 64 signs; ``auto`` is the second where numba is installed.
+#: What computes. ``auto`` is the packed engine where numba is installed, else NumPy.
 ENGINES = ("auto", "numpy", "packed")
 _AT_ONCE = 2000  # samples that are answered in one go
 
@@ -94,7 +94,7 @@ class LocalNet:
 
     @property
     def hidden(self) -> list[NDArray[np.int32]]:
-        """The hidden integers of each layer: int32 [neurons, inputs]."""
+        """The hidden integers of each layer, int32 [neurons, inputs]."""
         return [memory.hidden for memory in self.memories]
 
     def load(self, hidden: Sequence[NDArray[np.int32]]) -> None:

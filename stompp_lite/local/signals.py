@@ -18,7 +18,7 @@ from stompp_lite.errors import ConfigError
 
 #: Where the desired activations of a hidden layer come from.
 RULES = ("local", "bep")
-#: Reinforcement draws numbers of 16 bits: 0 ... 65,535.
+#: Reinforcement draws numbers of 16 bits, 0 ... 65,535.
 DRAWS = 1 << 16
 #: Standard deviation of the hidden integers at the start.
 SPREAD = 64

@@ -25,7 +25,7 @@ class Relative(Site):
     """A Binarizer with a rule of its own.
 
     A rule overrides :meth:`value`, and of these what it needs: :meth:`begin` (a progression is
-    made), :meth:`follow` (a step begins) and :meth:`settle` (the optimizer has moved the weights).
+    made), :meth:`follow` (a step begins) and ``settle`` (the optimizer has moved the weights).
 
     Attributes:
         kinds: what may follow the rule.

@@ -12,7 +12,7 @@ from stompp_lite import rng
 from stompp_lite.method import hard_sign
 from stompp_lite.relatives.base import Relative, straight
 
-#: The share that is binary in each quarter of a progression: INQ's, and Stochastic Quantization's.
+#: Binary shares of INQ and Stochastic Quantization, for the four quarters of a progression.
 QUARTERS = (0.5, 0.75, 0.875, 1.0)
 
 

@@ -16,7 +16,7 @@ from stompp_lite.relatives.axes import AXES, PLACES, Place
 from stompp_lite.viz import figures, style
 from stompp_lite.viz.components import Component
 
-#: Method -> what its paper's abstract says of full size, and where. Others: no figure that we read.
+#: What the abstract of a method's paper says of full size. Of others we read no figure.
 PUBLISHED = {
     "stompp": ("ResNet-50: 18.0 points over STE on CIFAR-10, 3.8 on ImageNet", "2601.22660"),
     "stompp+ste": ("ResNet-50: 27.1 points over STE on CIFAR-10, 17.7 on ImageNet", "2606.27759"),
