@@ -76,9 +76,9 @@ class Config(Settings):
         sync_batch_norm: on several GPUs, batch norm over the whole batch.
         pretrain: epochs of training as a clipped float network, with the same settings, before the
             run itself; it starts from those weights.
-        signals: of the models that learn from local signals (:data:`~stompp_lite.lab.models.SIGNALS`), how they learn; None
-            for all others. Such a run uses the numbers of epochs, samples in a batch and layers,
-            the width and the seed, and no other setting of the training.
+        signals: how the models of :data:`~stompp_lite.lab.models.SIGNALS` learn; None for all
+            others. Such a run uses the numbers of epochs, samples in a batch and layers, the width
+            and the seed, and no other setting of the training.
     """
 
     data: str = "digits"
