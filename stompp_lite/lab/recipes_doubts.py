@@ -86,6 +86,6 @@ DOUBTS = (
             order="forward", seed=FRESH),
         row(arm="adam", method="stompp", order="forward-5", shape="cubic", label="{order}-{shape}",
             seed=FRESH),
-    ], LAB | {"blocks": 9}, missing="all of them so far"),
+    ], LAB | {"blocks": 9}),
 )
 # fmt: on
