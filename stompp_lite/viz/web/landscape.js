@@ -31,7 +31,7 @@ export function render({ model, el }) {
     },
   });
   const body = h("div", {
-    class: "lbl-land",
+    class: "lbl-table lbl-land",
     tabindex: "0",
     role: "region",
     "aria-label": "Methods and their answers",
