@@ -9,18 +9,18 @@ Used by chapter 18, *Learning without gradients*.
 
 from __future__ import annotations
 
-import datetime
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab import record as records
 from stompp_lite.lab.config import Config
 from stompp_lite.local import LocalNet, RecurrentNet, as_bits, fit_local, prototypes, rows
 from stompp_lite.training.data import load
+from stompp_lite.training.history import History
 from stompp_lite.training.samples import Data
 
 PROTOTYPES = "prototypes"  # data that a run draws for itself, from its seed
@@ -50,16 +50,15 @@ def build(config: Config, data: Data) -> LocalNet:
     return LocalNet(widths, data.classes, **options)
 
 
-def run(
-    config: Config, *, recipe: str, name: str, root: str | Path = "data",
-    checkpoint: str | Path | None = None, progress: bool | None = None,
-) -> records.Record:  # fmt: skip
-    """Train as configured and return the record.
+def train(
+    config: Config, root: str | Path = "data", checkpoint: str | Path | None = None,
+    progress: bool | None = None,
+) -> tuple[History, Tensor]:  # fmt: skip
+    """Train as configured: the history, and which test samples were right, bool [N].
 
     Raises:
         StomppError: whatever is wrong with the configuration, the data or the run.
     """
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     data = read(config, root)
     net = build(config, data)
     history = fit_local(
@@ -67,20 +66,8 @@ def run(
         eval_every=config.eval_every, checkpoint=checkpoint, progress=progress,
     )  # fmt: skip
     correct = torch.from_numpy(net.predict(data.test_x) == data.test_y.numpy())
-    return records.Record(
-        recipe=recipe,
-        name=name,
-        config=config.to_dict() | {"test_images": data.test_y.numel()},
-        seed=config.seed,
-        versions=records.versions(),
-        machine=records.machine(),
-        started=started,
-        wall_s=round(history.seconds, 2),
-        curves={key: history.curve(key) for key in history.epochs[0]},
-        steps={},
-        final=history.final | {"test_acc_bn": history.final["test_acc"]},
-        correct=records.pack_correct(correct),
-    )
+    history.final["test_acc_bn"] = history.final["test_acc"]
+    return history, correct
 
 
 def one_step(config: Config, root: str | Path = "data") -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from stompp_lite.errors import ConfigError, NonFiniteError, RecordError
 from stompp_lite.lab import local
@@ -83,11 +83,40 @@ def run(
     Raises:
         StomppError: whatever is wrong with the configuration, the data or the run.
     """
-    if config.signals is not None:
-        return local.run(
-            config, recipe=recipe, name=name, root=root, checkpoint=checkpoint, progress=progress
-        )
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    outcome, extra = "finished", dict[str, Any]()
+    if config.signals is not None:
+        device = "cpu"
+        history, correct = local.train(config, root, checkpoint, progress)
+    else:
+        history, correct, outcome, extra = _train(
+            config, root, device, checkpoint, progress, workers
+        )
+    # p follows from the configuration, so it is not stored
+    skipped = ("p_weights", "p_activations")
+    names = history.epochs[0] if history.epochs else ()
+    return records.Record(
+        recipe=recipe,
+        name=name,
+        config=config.to_dict() | {"test_images": correct.numel()},
+        seed=config.seed,
+        versions=records.versions(),
+        machine=records.machine(device) | extra,
+        started=started,
+        wall_s=round(history.seconds, 2),
+        curves={k: history.curve(k) for k in names if k not in skipped},
+        steps={"loss": history.steps["loss"]} if history.steps else {},
+        final=history.final,
+        correct=records.pack_correct(correct),
+        outcome=outcome,
+    )
+
+
+def _train(
+    config: Config, root: str | Path, device: str, checkpoint: str | Path | None,
+    progress: bool | None, workers: int | None,
+) -> tuple[History, Tensor, str, dict[str, Any]]:  # fmt: skip
+    """The history, what was right of the test images, the outcome, and more on the machine."""
     check_device(device)
     data = load(
         config.data, root, validation=config.validation, workers=workers, tokenizer=config.bert
@@ -108,28 +137,10 @@ def run(
         correct = torch.cat(
             [model(x).argmax(-1) for x in data.test_x.split(judged_at_once(data.test_x))]
         )
-    correct = correct == data.test_y
-    # p follows from the configuration, so it is not stored
-    skipped = ("p_weights", "p_activations")
-    names = history.epochs[0] if history.epochs else ()
-    curves = {k: history.curve(k) for k in names if k not in skipped}
-    return records.Record(
-        recipe=recipe,
-        name=name,
-        config=config.to_dict() | {"test_images": data.test_y.numel()},
-        seed=config.seed,
-        versions=records.versions(),
-        machine=records.machine(device)
-        | ({"processes": world} if world > 1 else {})
-        | ({"memory_mb": torch.cuda.max_memory_allocated(device) // 2**20} if on_gpu else {}),
-        started=started,
-        wall_s=round(history.seconds, 2),
-        curves=curves,
-        steps={"loss": history.steps["loss"]} if history.steps else {},
-        final=history.final,
-        correct=records.pack_correct(correct.flatten()),
-        outcome=outcome,
-    )
+    extra = {"processes": world} if world > 1 else {}
+    if on_gpu:
+        extra["memory_mb"] = torch.cuda.max_memory_allocated(device) // 2**20
+    return history, (correct == data.test_y).flatten(), outcome, extra
 
 
 def _on_device(config: Config, data: Data, device: str) -> nn.Module:

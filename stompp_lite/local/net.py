@@ -76,6 +76,9 @@ class LocalNet:
     def _build(self) -> None:
         sizes = list(zip(self.widths[1:], self.widths[:-1], strict=True))
         self.memories = [self._memory(i, *size) for i, size in enumerate(sizes)]
+        self._keys = [
+            make_key(self.seed, "local signals", i, "reinforcement") for i in range(len(sizes))
+        ]
         with_one = range(len(sizes)) if self.signals.rule == "local" else [len(sizes) - 1]
         self.readouts = {i: self._readout(i, sizes[i][0]) for i in with_one}
 
@@ -128,17 +131,25 @@ class LocalNet:
             DtypeError, ShapeError: inputs that are not signs, or of another size.
             ConfigError: a layer without a classifier.
         """
-        x = self.check_inputs(x)
         at = len(self.memories) - 1 if layer == -1 else layer
         if at not in self.readouts:
             known = ", ".join(map(str, self.readouts))
             raise ConfigError(f"layer {layer} has no classifier; there are classifiers at: {known}")
-        found = []
+        return self.all_scores(x)[at]
+
+    def all_scores(self, x: NDArray[np.int8]) -> dict[int, NDArray[np.int32]]:
+        """Of each layer that has a classifier its scores, int32 [N, C], from one forward pass.
+
+        Args:
+            x: int8 [N, ...], +1 or -1.
+        """
+        x, parts = self.check_inputs(x), []
         for first in range(0, len(x), _AT_ONCE):
             passed, signs = self._forward(x[first : first + _AT_ONCE])
-            place = max(i for i, (which, _, _) in enumerate(passed) if which == at)
-            found.append(self._rules.scores(signs[place], self.readouts[at]))
-        return np.concatenate(found)
+            last = {layer: place for place, (layer, _, _) in enumerate(passed)}
+            parts.append([self._rules.scores(signs[last[k]], r) for k, r in self.readouts.items()])
+        columns = zip(*parts, strict=True)
+        return {k: np.concatenate(found) for k, found in zip(self.readouts, columns, strict=True)}
 
     def predict(self, x: NDArray[np.int8], layer: int = -1) -> NDArray[np.int64]:
         """The class of each sample: int64 [N]; of classes that tie, the one with the lower number.
@@ -191,8 +202,9 @@ class LocalNet:
                 self.memories[layer], inputs, z, wanted[at], asks.get(at, asks[last])[0], s.group
             )
         for layer, memory in enumerate(self.memories):
-            key = make_key(self.seed, "local signals", layer, "reinforcement")
-            rules.reinforce(memory, key, step, chance(s, accuracy, memory.hidden.shape[1]))
+            rules.reinforce(
+                memory, self._keys[layer], step, chance(s, accuracy, memory.hidden.shape[1])
+            )
             if s.clip is not None:
                 rules.clip(memory, s.clip)
             memory.read()

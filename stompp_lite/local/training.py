@@ -21,8 +21,8 @@ from stompp_lite.local.net import LocalNet
 from stompp_lite.training import checkpoint as checkpoints
 from stompp_lite.training.files import only_writer
 from stompp_lite.training.history import History
-from stompp_lite.training.loop import _bar
-from stompp_lite.training.resume import data_digest
+from stompp_lite.training.loop import step_bar
+from stompp_lite.training.resume import check_same, data_digest
 from stompp_lite.training.samples import Data, batches, check_batch_size
 
 
@@ -77,7 +77,7 @@ def fit_local(
             stack.enter_context(only_writer(Path(checkpoint)))
             run.go_on_from(Path(checkpoint))
         end = run.total if last is None else min(last, run.total)
-        bar = stack.enter_context(_bar(run.total, run.step, progress))
+        bar = stack.enter_context(step_bar(run.total, run.step, progress))
         while run.step < end:
             run.learn_epoch(end, bar)
             if checkpoint is not None:
@@ -156,28 +156,26 @@ class _LocalRun:
         sums, self.sums = self.sums, {"hits": 0, "asked": 0, "seen": 0}
         self.accuracy = sums["hits"] / sums["seen"]
         if epoch % self.eval_every == 0 or epoch == self.epochs:
-            now = self._signs()
+            now, scored = self._signs(), self.net.all_scores(self.test_x)
+            by_layer = [_percent(found, self.test_y) for found in scored.values()]
             self.history.epochs.append({
                 "epoch": epoch,
                 "step": self.step,
                 "loss": sums["asked"] / sums["seen"],
                 "train_acc": 100.0 * self.accuracy,
-                "test_acc": self._judge(self.test_x, self.test_y),
-                "layer_acc": [self._judge(self.test_x, self.test_y, i) for i in self.net.readouts],
+                "test_acc": by_layer[-1],
+                "layer_acc": by_layer,
                 "flips": [int((a != b).sum()) for a, b in zip(now, self.signs, strict=True)],
             })  # fmt: skip
             self.signs = now
         if epoch == self.epochs:
             self.history.final = {
                 "test_acc": self.history.epochs[-1]["test_acc"],
-                "train_acc": self._judge(self.x, self.y),
+                "train_acc": _percent(self.net.scores(self.x), self.y),
                 "loss": self.history.epochs[-1]["loss"],
             }
             self.history.finished = True
             self._clock()
-
-    def _judge(self, x: NDArray[np.int8], y: NDArray[np.int64], layer: int = -1) -> float:
-        return 100.0 * float((self.net.predict(x, layer) == y).mean())
 
     def _clock(self) -> None:
         self.history.seconds = self.before + time.perf_counter() - self.started
@@ -202,13 +200,7 @@ class _LocalRun:
         if not path.exists():
             return
         saved = checkpoints.load(path)
-        earlier = saved.get("fingerprint", {})
-        for name, value in self.fingerprint.items():
-            if earlier.get(name) != value:
-                raise CheckpointError(
-                    f"{path} belongs to another run: its {name} is {earlier.get(name)!r}, this "
-                    f"call's is {value!r}. Use another file, or delete this one"
-                )
+        check_same(path, saved.get("fingerprint", {}), self.fingerprint, {})
         try:
             state = saved["local"]
             self.net.load([h.numpy() for h in state["hidden"]])
@@ -224,3 +216,8 @@ class _LocalRun:
                 f"{path} does not fit this run ({type(err).__name__}: {err}); use another file"
             ) from err
         self.before = self.history.seconds
+
+
+def _percent(scored: NDArray[np.int32], y: NDArray[np.int64]) -> float:
+    """How many samples have the highest score at their class."""
+    return 100.0 * float((scored.argmax(axis=1) == y).mean())

@@ -6,7 +6,7 @@ as far as their lives allow. Words have 32 bits here.
 
 Float products add in the order of the loops, so logits can differ from torch's in the last bits.
 
-Taught in chapter 19, *Is it really smaller and faster?*
+See the page *Ship* of the book.
 """
 
 from __future__ import annotations

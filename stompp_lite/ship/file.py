@@ -15,7 +15,7 @@ of that can open it. Its metadata has one entry, ``stompp_lite``, a JSON object:
 Bits are a uint8 tensor with the first entry of the array in the lowest bit of the first byte; rows
 are not padded. Numbers are little-endian, as safetensors says.
 
-Taught in chapter 19, *Is it really smaller and faster?*
+See the page *Ship* of the book.
 """
 
 from __future__ import annotations

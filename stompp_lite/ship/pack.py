@@ -5,7 +5,7 @@
 sign, both become one whole-number comparison (:mod:`stompp_lite.ship.thresholds`). Everything else
 stays the float operation that it is.
 
-Taught in chapter 19, *Is it really smaller and faster?*
+See the page *Ship* of the book.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Run a packed network, with or without torch.
 
-Taught in chapter 19, *Is it really smaller and faster?*
+See the page *Ship* of the book.
 """
 
 from __future__ import annotations

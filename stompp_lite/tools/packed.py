@@ -3,7 +3,7 @@
 A time is CPU time of one thread, so that other work on the machine does not count, and every ratio
 is of two measurements that were taken one after the other.
 
-Taught in chapter 19, *Is it really smaller and faster?*
+See the page *Ship* of the book.
 """
 
 from __future__ import annotations

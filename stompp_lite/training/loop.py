@@ -236,7 +236,9 @@ def _go_on(
         return
     end = run.total if last is None else min(last, run.total)
     run.model.train()
-    with _bar(run.total, run.step, progress if not run.ranks or run.ranks.first else False) as bar:
+    with step_bar(
+        run.total, run.step, progress if not run.ranks or run.ranks.first else False
+    ) as bar:
         while run.step < end:
             for index, images in run.batches():
                 run.train_step(index, images)
@@ -265,7 +267,8 @@ def ranks_here() -> Ranks | None:
     return Ranks.here() if dist.is_available() and dist.is_initialized() else None
 
 
-def _bar(total: int, start: int, show: bool | None) -> Any:
+def step_bar(total: int, start: int, show: bool | None) -> Any:
+    """A progress bar of steps; with ``show`` None only in a terminal or a notebook."""
     from tqdm import TqdmWarning
 
     with warnings.catch_warnings():
