@@ -5,7 +5,8 @@ SERVE ?= 1
 BIN := .venv/bin
 READY := .venv/.ready
 NBVAL := --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider
-POOL := -n 2 -p tests.pool --dist loadscope --no-loadscope-reorder
+# a test whose Chromium died or hung is tried once more, which the output tells by an R
+POOL := -n 2 -p tests.pool --dist loadscope --no-loadscope-reorder --reruns 1 --only-rerun "been closed"
 JS := stompp_lite/viz/web/*.js book/_static/*.js
 export OMP_NUM_THREADS := 1
 

@@ -1,17 +1,52 @@
 """Shared by the tests that open pages."""
 
+import contextlib
+import threading
+
+import psutil
 import pytest
 
 from tests.browser import executable, launch
 
+#: Seconds for one test of a page, far more than the longest one takes. A page that never answers
+#: would hold up all others: its Chromium is killed, so that the test fails and is named.
+PATIENCE = 600
+
+
+def kill_chromium() -> None:
+    """Kill every Chromium that this process has started; what waits for one gets an error."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "chrom" in process.name().lower():
+                process.kill()
+
 
 @pytest.fixture(scope="module")
-def browser():
+def chromium():
+    """What gives a module's Chromium: started when first asked for, and again after it died."""
     playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
-    found = launch(playwright, executable())
-    yield found
-    found.close()
+    path, running = executable(), []
+
+    def alive():
+        if not running or not running[-1].is_connected():
+            running.append(launch(playwright, path))
+        return running[-1]
+
+    yield alive
+    for found in running:
+        found.close()
     playwright.stop()
+
+
+@pytest.fixture
+def browser(chromium):
+    """A Chromium for one test, which has :data:`PATIENCE` for it."""
+    found = chromium()
+    watch = threading.Timer(PATIENCE, kill_chromium)
+    watch.daemon = True
+    watch.start()
+    yield found
+    watch.cancel()
 
 
 @pytest.fixture
@@ -20,4 +55,5 @@ def context(browser, request):
     width = getattr(request.module, "WIDTH", 1280)
     found = browser.new_context(offline=True, viewport={"width": width, "height": 900})
     yield found
-    found.close()
+    if browser.is_connected():
+        found.close()

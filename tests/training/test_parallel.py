@@ -136,6 +136,16 @@ def torchrun(*extra):
     )  # fmt: skip
 
 
+def wait_for(path, process, seconds=200):
+    """Until the file is there; fails where the process ended before, or where it takes longer."""
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"no {path.name} from process {process.args}: {process.communicate()[0]}")
+        time.sleep(0.05)
+
+
 @pytest.mark.slow
 def test_a_killed_process_costs_the_steps_since_the_last_checkpoint(tmp_path):
     """kill -9 one of two, start again: the record is that of a run that nobody disturbed."""
@@ -147,10 +157,7 @@ def test_a_killed_process_costs_the_steps_since_the_last_checkpoint(tmp_path):
     broken = torchrun("--out", tmp_path / "again.json", "--checkpoint", stored)
     import psutil
 
-    deadline = time.monotonic() + 200
-    while not stored.exists():
-        assert time.monotonic() < deadline and broken.poll() is None, broken.stdout.read()
-        time.sleep(0.05)
+    wait_for(stored, broken)
     family = psutil.Process(broken.pid).children(recursive=True)
     workers = [p for p in family if "stompp_lite" in p.cmdline()]
     workers[-1].send_signal(signal.SIGKILL)
@@ -166,8 +173,7 @@ def test_a_killed_process_costs_the_steps_since_the_last_checkpoint(tmp_path):
     # and on one process in place of two: the same run, up to rounding (and batch norm's parts)
     half = tmp_path / "half.npz"
     first = torchrun("--out", tmp_path / "x.json", "--checkpoint", half)
-    while not half.exists():
-        time.sleep(0.05)
+    wait_for(half, first)
     first.send_signal(signal.SIGTERM)
     first.wait(timeout=120)
     config = Config.from_dict({k: v for k, v in a.config.items() if k != "test_images"})
