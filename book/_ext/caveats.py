@@ -26,6 +26,8 @@ from stompp_lite.lab.claims import (
 )
 from stompp_lite.lab.ledger import Claim, parts, read
 from stompp_lite.lab.stats import discoveries, p_values
+from stompp_lite.tools.measured import FILE, table
+from stompp_lite.tools.measured import read as measured
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 0.05  # share of the findings that may be there by chance
@@ -229,7 +231,12 @@ def _choice(ledger: Mapping[str, Claim], found: Judged) -> str:
 
 
 #: What the ledger's page can be asked for.
+def _measured(ledger: Mapping[str, Claim], found: Judged) -> str:
+    """What was measured of packed networks."""
+    return table(measured(ROOT / "data" / FILE))
+
+
 PARTS = {
-    "all": _all, "filters": _filters, "counts": _counts, "older": _older, "chance": _chance,
-    "choice": _choice,
+    "all": _all, "measured": _measured, "filters": _filters, "counts": _counts, "older": _older,
+    "chance": _chance, "choice": _choice,
 }  # fmt: skip

@@ -8,6 +8,7 @@ See the page *Ship* of the book.
 
 from __future__ import annotations
 
+import io
 import statistics
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from stompp_lite.networks.layers import sites
 from stompp_lite.networks.models import LabResNet
 from stompp_lite.ship.export_c import export_c
 from stompp_lite.ship.export_onnx import export_onnx, export_qonnx
-from stompp_lite.ship.file import load_packed
+from stompp_lite.ship.file import load_packed, packed_bytes
 from stompp_lite.ship.pack import pack
 from stompp_lite.ship.runtime import Packed
 from stompp_lite.training import checkpoint
@@ -117,7 +118,7 @@ def measure(repeats: int = 5, small: bool = False) -> dict[str, Any]:
                 "versions": records.versions(),
                 "vector_popcount": _vector_popcount(),
                 "peak_gmacs": peak,
-                "products": [_product(k, repeats) for k in (LENGTHS[:1] if small else LENGTHS)],
+                "products": [product(k, repeats) for k in (LENGTHS[:1] if small else LENGTHS)],
                 "networks": _networks(repeats, small),
             }
     finally:
@@ -172,8 +173,16 @@ def _peak(kernels: Any, repeats: int) -> float:
     return 3000 * 64 * x.size * 256 / max(work, 1e-3) / 1e6
 
 
-def _product(length: int, repeats: int) -> dict[str, Any]:
-    """A product of [SIDE, length] and [length, SIDE], in all four ways."""
+def product(length: int, repeats: int = 5) -> dict[str, Any]:
+    """A product of [SIDE, length] and [length, SIDE] signs: packed, in float32, and in int8.
+
+    Args:
+        length: terms of each sum. repeats: pairs of measurements.
+
+    Returns:
+        Milliseconds of each way and of packing, the ratios, and ``gmacs``, billions of products of
+        signs a second. The packed sums were compared with torch's.
+    """
     from stompp_lite.ship.program import Op, Program
     from stompp_lite.ship.run_words import Bits, Words, to_words
 
@@ -213,9 +222,10 @@ def _networks(repeats: int, small: bool) -> list[dict[str, Any]]:
         start = time.thread_time()
         packed = pack(model, torch.zeros(1, *shape))
         packing = 1000 * (time.thread_time() - start)
+        size = _sizes(model.eval(), packed)
         for batch in (1, 64):
             x = torch.randn(batch, *shape)
-            assert np.array_equal(packed(x), model.eval()(x).numpy())
+            same = int((packed(x) == model(x).numpy()).all(1).sum())
             ours, theirs, ratio = _pairs(
                 lambda p=packed, x=x: p(x),  # type: ignore[misc]
                 lambda m=plain, x=x: m(x),  # type: ignore[misc]
@@ -223,9 +233,20 @@ def _networks(repeats: int, small: bool) -> list[dict[str, Any]]:
             )
             rows.append(
                 {"network": name, "batch": batch, "packing_ms": packing, "packed_ms": ours,
-                 "float32_ms": theirs, "over_float32": ratio}
+                 "float32_ms": theirs, "over_float32": ratio, "equal": same, **size}
             )  # fmt: skip
     return rows
+
+
+def _sizes(model: nn.Module, packed: Packed) -> dict[str, int]:
+    """Bytes of the files, and of the weights of binary layers in them."""
+    signs = [op.arrays["signs"].size for op in packed.program.ops if "signs" in op.arrays]
+    kept = io.BytesIO()
+    torch.save(model.state_dict(), kept)
+    return {
+        "state_dict_bytes": len(kept.getvalue()), "file_bytes": len(packed_bytes(packed)),
+        "binary_weights": sum(signs), "binary_bytes": sum((n + 7) // 8 for n in signs),
+    }  # fmt: skip
 
 
 def text(result: dict[str, Any]) -> str:
@@ -254,4 +275,7 @@ def text(result: dict[str, Any]) -> str:
             f"{n['network']}, batch {n['batch']}: {n['packed_ms']:.3g} ms, "
             f"{times(n['over_float32']).strip()}; packing it took {n['packing_ms']:.0f} ms"
         )
+    lines += ["", "files: state_dict of floats, packed"]
+    for n in result["networks"][::2]:
+        lines.append(f"{n['network']}: {n['state_dict_bytes']:,}, {n['file_bytes']:,} bytes")
     return "\n".join(lines)

@@ -262,6 +262,18 @@ def easiest(how=""):
     return moves
 
 
+def folded(below="turned", above=math.ceil):
+    """Exercise 19.2, right, or wrong in a way that has a name."""
+
+    def fold(gamma, beta, mean, std):
+        t = mean - beta * std / gamma
+        if gamma > 0 or below == "as above":
+            return above(t), False
+        return (math.ceil(t) if below == "tied" else math.floor(t) + 1), True
+
+    return fold
+
+
 #: What passes. The solutions in the notebooks are looked at where the notebooks are.
 RIGHT = {
     "1.1": [-6, -4, -2, 0, 2, 4, 6],
@@ -312,6 +324,8 @@ RIGHT = {
     "16.2": OpenBlock,
     "18.1": (1, 2, 8),
     "18.2": easiest(),
+    "19.1": (6.25, 10),
+    "19.2": folded(),
 }  # fmt: skip
 
 
@@ -426,4 +440,9 @@ WRONG = {
              (easiest("with sign"), "compare sizes"), (easiest("threes"), "use group"),
              (easiest("strict"), "a sum of 0 can be wrong"),
              (lambda z, d, group: z[:, 0] > 0, "for sums")],
+    "19.1": [((15, 10), "did not get any faster"), ((6.25, 15), "take no time"),
+             ((9, 10), "add up the time")],
+    "19.2": [(folded("as above"), "turns the inequality around"), (folded("tied"), "exactly 0"),
+             (folded(above=math.floor), "next whole number above"),
+             (folded(above=float), "a whole number is enough to ask")],
 }  # fmt: skip
