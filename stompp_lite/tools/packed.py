@@ -33,6 +33,7 @@ from stompp_lite.ship.export_onnx import export_onnx, export_qonnx
 from stompp_lite.ship.file import load_packed, packed_bytes
 from stompp_lite.ship.pack import pack
 from stompp_lite.ship.runtime import Packed
+from stompp_lite.tools.roof import measure_roof, milliseconds
 from stompp_lite.training import checkpoint
 from stompp_lite.training.data import load
 
@@ -98,26 +99,26 @@ def measure(repeats: int = 5, small: bool = False) -> dict[str, Any]:
         small: a short product and a small network only, to see that it works.
 
     Returns:
-        ``products`` and ``networks``, rows with milliseconds and ratios, ``peak``, what the kernel
-        does with operands in the nearest cache, and the machine.
+        ``products`` and ``networks``, rows with milliseconds and ratios, ``peak_gmacs``, what the
+        kernel does with operands in the nearest cache, ``roof``, from
+        :func:`~stompp_lite.tools.roof.measure_roof`, and the machine.
 
     Raises:
         ConfigError: repeats below one.
     """
-    from stompp_lite.ship import kernels
-
     count(repeats, "repeats")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.no_grad():
-            peak = _peak(kernels, repeats)
+            roof = measure_roof(repeats)
             return {
                 "repeats": repeats,
                 "machine": records.machine(),
                 "versions": records.versions(),
                 "vector_popcount": _vector_popcount(),
-                "peak_gmacs": peak,
+                "peak_gmacs": roof["bits"],
+                "roof": roof,
                 "products": [product(k, repeats) for k in (LENGTHS[:1] if small else LENGTHS)],
                 "networks": _networks(repeats, small),
             }
@@ -131,46 +132,22 @@ def _vector_popcount() -> bool:
     return bool(get_host_cpu_features().get("avx512vpopcntdq", False))
 
 
-def _time(work: Callable[[], object]) -> float:
-    start = time.thread_time()
-    work()
-    return 1000 * (time.thread_time() - start)
-
-
 def _pairs(
     ours: Callable[[], object], theirs: Callable[[], object], repeats: int
 ) -> tuple[float, float, dict[str, float]]:
     """Milliseconds of both, and how many times faster ours is."""
     ours(), theirs()
-    inner = max(1, round(5 / max(_time(ours), 0.01)))  # long enough for the clock
+    inner = max(1, round(5 / max(milliseconds(ours), 0.01)))  # long enough for the clock
     times: list[tuple[float, float]] = []
     for _ in range(repeats):
-        a = _time(lambda: [ours() for _ in range(inner)]) / inner
-        b = _time(lambda: [theirs() for _ in range(inner)]) / inner
+        a = milliseconds(lambda: [ours() for _ in range(inner)]) / inner
+        b = milliseconds(lambda: [theirs() for _ in range(inner)]) / inner
         times.append((a, b))
     ratios = [b / a for a, b in times]
     middle = [statistics.median(t) for t in zip(*times, strict=True)]
     return middle[0], middle[1], {
         "min": min(ratios), "median": statistics.median(ratios), "max": max(ratios),
     }  # fmt: skip
-
-
-def _peak(kernels: Any, repeats: int) -> float:
-    """Billions of products a second where x and w lie in the nearest cache."""
-    draw = np.random.default_rng(0)
-    x, w = (draw.integers(0, 2**63, s, np.uint64) for s in ((4, 12), (12, 256)))
-    out = np.zeros((4, 256), np.uint64)
-
-    def calls(words: int) -> float:
-        a, b = x[:, :words], w[:words]
-        kernels.disagreements(a, b, out)
-        return min(
-            _time(lambda: [kernels.disagreements(a, b, out) for _ in range(3000)])
-            for _ in range(repeats)
-        )
-
-    work = calls(12) - calls(0)  # without what a call from Python costs
-    return 3000 * 64 * x.size * 256 / max(work, 1e-3) / 1e6
 
 
 def product(length: int, repeats: int = 5) -> dict[str, Any]:
@@ -192,7 +169,7 @@ def product(length: int, repeats: int = 5) -> dict[str, Any]:
     words, run = Bits(to_words(a), length), Words(Program([op], (length,)))
     x, y = (torch.from_numpy(np.where(s, 1, -1).astype(np.float32)) for s in (a, b))
     x8, y8 = x.to(torch.int8), y.to(torch.int8).T
-    packing = _time(lambda: to_words(a))
+    packing = milliseconds(lambda: to_words(a))
     found: Any = run.xnor(op, words)
     assert np.array_equal(found, (x @ y.T).numpy())
     ours, floats, ratio = _pairs(lambda: run.xnor(op, words), lambda: x @ y.T, repeats)

@@ -27,7 +27,7 @@ from stompp_lite.viz.bank import encoded
 NAMES = (
     "freezing", "predict", "predict_curve", "twin", "bits", "smoothing", "arrows", "latents",
     "step", "schedule", "doors", "reach", "commit", "film", "results", "attention", "alpha",
-    "landscape", "signals", "playground",
+    "landscape", "signals", "digit_machine", "file_view", "roofline", "playground",
 )  # fmt: skip
 _SHARED = (
     "kit",
@@ -39,6 +39,8 @@ _SHARED = (
     "answers",
     "gate",
     "curves",
+    "packed",
+    "pad",
 )  # modules that others import, each after what it imports
 _IMPORT = re.compile(r'^import \{([^}]+)\} from "\./(\w+)\.js";\n', re.MULTILINE)
 _LIGHT = ".lbl, .lbl-component"
