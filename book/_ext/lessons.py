@@ -30,6 +30,7 @@ LIVE = {
     16: ("blocks-both", "commit a stage of both networks, and see who still hears"),
     17: ("strips", "guess which method drew which picture"),
     18: ("explorer", "flip an input, and see which neuron moves"),
+    19: ("machine", "draw a digit, and see the bits vote"),
 }
 #: Plan -> its sessions: what each is called, and its chapters.
 PLANS: dict[str, dict[str, tuple[int, ...]]] = {
@@ -38,7 +39,7 @@ PLANS: dict[str, dict[str, tuple[int, ...]]] = {
         "Friday": (12,),
     },
     "six": {str(k): (n,) for k, n in enumerate((1, 2, 3, 4, 7, 12), 1)},
-    "term": {str(n): (n,) for n in range(1, 19)},
+    "term": {str(n): (n,) for n in range(1, 20)},
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ as far as their lives allow. Words have 32 bits here.
 
 Float products add in the order of the loops, so logits can differ from torch's in the last bits.
 
-See the page *Ship* of the book.
+See chapter 19 of the book.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Both write down a packed network's operations one by one; thresholds stay thresh
 - **QONNX**: each sign is a ``BipolarQuant`` node, of weights and of activations, as flows behind
   QONNX (FINN, hls4ml) expect. Weights are floats of +1 and -1 in this file.
 
-See the page *Ship* of the book.
+See chapter 19 of the book.
 """
 
 from __future__ import annotations

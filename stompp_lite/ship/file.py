@@ -15,7 +15,7 @@ of that can open it. Its metadata has one entry, ``stompp_lite``, a JSON object:
 Bits are a uint8 tensor with the first entry of the array in the lowest bit of the first byte; rows
 are not padded. Numbers are little-endian, as safetensors says.
 
-See the page *Ship* of the book.
+See chapter 19 of the book.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ Words are uint64; bit j of word i is the sign of channel ``64 i + j``, 1 for +1.
 last channel are 0 in activations and in weights, so they never disagree. Weights are [words,
 outputs], so that neighbors in memory are neighboring outputs and a vector holds eight of them.
 
-See the page *Ship* of the book.
+See chapter 19 of the book.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 sign, both become one whole-number comparison (:mod:`stompp_lite.ship.thresholds`). Everything else
 stays the float operation that it is.
 
-See the page *Ship* of the book.
+See chapter 19 of the book.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ Thresholds have a row, or two where a sign from elsewhere is added before the si
 residual sum): the first where that is -1, the second where it is +1. Zero padding adds
 nothing to z. All other kinds take and give floats, and are in :mod:`stompp_lite.ship.floats`.
 
-See the page *Ship* of the book.
+See chapter 19 of the book.
 """
 
 from __future__ import annotations

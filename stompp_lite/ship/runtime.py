@@ -1,6 +1,6 @@
 """Run a packed network, with or without torch.
 
-See the page *Ship* of the book.
+See chapter 19 of the book.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ in the network's own dtype, and written down as the number where it changes. Eve
 a growing function to a growing function, so it changes once at most; this is checked. A batch norm
 with a negative slope makes the sign fall; one of slope 0 makes it constant.
 
-See the page *Ship* of the book.
+See chapter 19 of the book.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A time is CPU time of one thread, so that other work on the machine does not count, and every ratio
 is of two measurements that were taken one after the other.
 
-See the page *Ship* of the book.
+See chapter 19 of the book.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ its operations at the core's best speed, and at least the time in which memory m
 roofline of Williams, Waterman and Patterson (2009). Every number is moved once: activations,
 weights, and results of four bytes each.
 
-See the page *Ship* of the book.
+See chapter 19 of the book.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def test_the_zip_to_hand_out_opens_from_a_disk_with_everything_alive(context, tm
     with zipfile.ZipFile(pack(tmp_path / "out.zip", the_wheel)) as packed:
         packed.extractall(tmp_path)
     top = tmp_path / "layer-by-layer"
-    assert len(list(top.glob("notebooks/*.ipynb"))) == 19 and list(top.glob("stompp_lite-*.whl"))
+    assert len(list(top.glob("notebooks/*.ipynb"))) == 20 and list(top.glob("stompp_lite-*.whl"))
     rows = gzip.decompress((top / "data" / "digits.csv.gz").read_bytes()).decode().splitlines()
     assert len(rows) == 1797 and rows[0].count(",") == 64
     watched = Watched(context)

@@ -35,8 +35,8 @@ def code(chapter):
 
 
 def test_the_chapters_are_there():
-    assert [int(p.stem[:2]) for p in NUMBERED] == [*range(1, 19)]
-    assert CHAPTERS[:18] == NUMBERED
+    assert [int(p.stem[:2]) for p in NUMBERED] == [*range(1, 20)]
+    assert CHAPTERS[:19] == NUMBERED
     toc = (ROOT / "book" / "_toc.yml").read_text(encoding="utf-8")
     assert all(f"notebooks/{p.stem}" in toc for p in CHAPTERS)
 

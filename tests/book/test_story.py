@@ -9,7 +9,7 @@ from tests.conftest import CHAPTERS, ROOT
 from tests.story import LIMITS, called, counts, prose_counts
 
 #: Chapters in the new form; the others have the limits of the table in CONTRIBUTING.md.
-TOLD = {f"{number:02d}" for number in range(1, 19)} | {"can_a_plan_foresee_it"}
+TOLD = {f"{number:02d}" for number in range(1, 20)} | {"can_a_plan_foresee_it"}
 SLACK = 0.9  # a limit of an old chapter that is further from its count must be lowered
 
 
