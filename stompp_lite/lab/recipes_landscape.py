@@ -36,7 +36,7 @@ LANDSCAPE = (
         row(method=(*FROM_FLOAT, "ste"), label="float-start", **START),
         row(arm="adam", method="iterative", order=("forward", "reverse"), lr=0.01,
             label="{order}"),
-    ], LAB | {"seed": FIVE}, missing="what is not finished yet"),
+    ], LAB | {"seed": FIVE}),
     Recipe("landscape-tune",
            "Which learning rate suits each of the other methods with Adam, at 24 convolutions? "
            "Validation split, seeds 100 and 101.",
