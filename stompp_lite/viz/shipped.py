@@ -108,16 +108,16 @@ def digit_machine(
 def _grays(images: Any) -> np.ndarray:
     """Whole gray values [K, 64] from 0 to 16."""
     pixels = np.asarray(images, np.float64)
-    if pixels.size == 0 or pixels.size % 64 or not 1 <= len(pixels) <= 12:
+    if pixels.ndim < 2 or not 1 <= len(pixels) <= 12 or pixels.size != 64 * len(pixels):
         raise ConfigError(
             f"images must be 1 to 12 digits of 8 x 8 pixels, got an array of shape {pixels.shape}"
         )
     grays = (pixels.reshape(-1, 64) + 1) * 8
     wrong = (grays != grays.round()) | (grays < 0) | (grays > 16)
-    if wrong.any() or len(grays) != len(pixels):
-        odd = pixels.reshape(-1, 64)[wrong][0] if wrong.any() else pixels.shape
+    if wrong.any():
         raise ConfigError(
-            f"a pixel must be one of -1, -0.875, ..., 1, got {odd}; give images of load('digits')"
+            f"a pixel must be one of -1, -0.875, ..., 1, got {pixels.reshape(-1, 64)[wrong][0]:g}; "
+            "give images of load('digits')"
         )
     return grays.astype(int)
 
