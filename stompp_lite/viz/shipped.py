@@ -190,7 +190,7 @@ def _regions(content: bytes) -> tuple[list[dict[str, Any]], dict[str, dict[str, 
         for name, (tensor, shape, bits) in op["arrays"].items():
             layer = op["name"] if not op["name"][:1].isdigit() else f"layer {op['name']}"
             users.setdefault(tensor, (f"{name} of {layer}", name, bits, shape))
-    regions = [
+    regions: list[dict[str, Any]] = [
         {"label": "length of the header", "kind": "length", "from": 0, "to": 8},
         {"label": "header, JSON text", "kind": "header", "from": 8, "to": start},
     ]
@@ -247,9 +247,9 @@ def roofline(
     for one in measured:
         if len(one) != 5:
             raise ConfigError(f"give (kind, rows, length, outputs, speed), got {one!r}")
-        kind, *shape, speed = one
+        kind, n, k, outs, speed = one
         one_of(kind, BYTES, "kind of a measured product")
-        known = bounds(peaks, *shape)[kind]
+        known = bounds(peaks, n, k, outs)[kind]
         top = within(number(speed, "a measured speed"), "a measured speed", 1e-6, 1e9)
         rings.append({"kind": kind, "at": known["operations"] / known["bytes"], "speed": top})
     return Component(

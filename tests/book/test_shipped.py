@@ -18,7 +18,6 @@ from stompp_lite.ship.run_numpy import Signs
 from stompp_lite.ship.runtime import Packed
 from stompp_lite.tools.roof import bounds
 from stompp_lite.viz import components, shipped
-from stompp_lite.viz.components import Component
 from stompp_lite.viz.shipped import digit_machine, file_view, roofline
 from tests.browser import axe_script, move, picture, says, show
 from tests.packed import finished
