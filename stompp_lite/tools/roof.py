@@ -70,7 +70,7 @@ def bounds(
     for value, what in ((rows, "rows"), (length, "length"), (outputs, "outputs")):
         count(value, what)
     flag(packed, "packed")
-    operations, found = rows * length * outputs, {}
+    operations, found = rows * length * outputs, dict[str, dict[str, Any]]()
     for name, row in BYTES.items():
         moved = (rows + outputs) * row(length) + 4 * rows * outputs
         if not packed and name != "float32":

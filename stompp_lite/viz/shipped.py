@@ -108,16 +108,16 @@ def digit_machine(
 def _grays(images: Any) -> np.ndarray:
     """Whole gray values [K, 64] from 0 to 16."""
     pixels = np.asarray(images, np.float64)
-    if pixels.size == 0 or pixels.size % 64 or not 1 <= len(pixels) <= 12:
+    if pixels.ndim < 2 or not 1 <= len(pixels) <= 12 or pixels.size != 64 * len(pixels):
         raise ConfigError(
             f"images must be 1 to 12 digits of 8 x 8 pixels, got an array of shape {pixels.shape}"
         )
     grays = (pixels.reshape(-1, 64) + 1) * 8
     wrong = (grays != grays.round()) | (grays < 0) | (grays > 16)
-    if wrong.any() or len(grays) != len(pixels):
-        odd = pixels.reshape(-1, 64)[wrong][0] if wrong.any() else pixels.shape
+    if wrong.any():
         raise ConfigError(
-            f"a pixel must be one of -1, -0.875, ..., 1, got {odd}; give images of load('digits')"
+            f"a pixel must be one of -1, -0.875, ..., 1, got {pixels.reshape(-1, 64)[wrong][0]:g}; "
+            "give images of load('digits')"
         )
     return grays.astype(int)
 
@@ -190,7 +190,7 @@ def _regions(content: bytes) -> tuple[list[dict[str, Any]], dict[str, dict[str, 
         for name, (tensor, shape, bits) in op["arrays"].items():
             layer = op["name"] if not op["name"][:1].isdigit() else f"layer {op['name']}"
             users.setdefault(tensor, (f"{name} of {layer}", name, bits, shape))
-    regions = [
+    regions: list[dict[str, Any]] = [
         {"label": "length of the header", "kind": "length", "from": 0, "to": 8},
         {"label": "header, JSON text", "kind": "header", "from": 8, "to": start},
     ]
@@ -226,7 +226,7 @@ def roofline(
     Args:
         roof: peaks and bandwidth, from :func:`~stompp_lite.tools.roof.measure_roof`.
         rows: of the product at first: 1, 4, 16, ..., 4096. length: of its sums, one of
-            :data:`LENGTHS`. outputs: as rows.
+            ``LENGTHS``. outputs: as rows.
         packed: whether activations arrive as they are multiplied.
         measured: products that were timed, each (``"float32"``, ``"int8"`` or ``"bits"``, rows,
             length, outputs, billions of operations a second); drawn as rings, with packed
@@ -247,9 +247,9 @@ def roofline(
     for one in measured:
         if len(one) != 5:
             raise ConfigError(f"give (kind, rows, length, outputs, speed), got {one!r}")
-        kind, *shape, speed = one
+        kind, n, k, outs, speed = one
         one_of(kind, BYTES, "kind of a measured product")
-        known = bounds(peaks, *shape)[kind]
+        known = bounds(peaks, n, k, outs)[kind]
         top = within(number(speed, "a measured speed"), "a measured speed", 1e-6, 1e9)
         rings.append({"kind": kind, "at": known["operations"] / known["bytes"], "speed": top})
     return Component(

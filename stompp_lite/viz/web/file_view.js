@@ -163,7 +163,7 @@ export function render({ model, el }) {
     const at = grid.region.from + ((row * grid.length + column) >> 3);
     if (at < grid.region.to) choose(at);
   }
-  new ResizeObserver(() => grid && bits(grid.region)).observe(scroll);
+  new ResizeObserver(() => bits(regionAt(s.at))).observe(scroll);
   view.node.addEventListener("pointermove", pointed);
   view.node.addEventListener("click", pointed);
 

@@ -1,6 +1,6 @@
 // A packed network in the browser: reads the bytes that save_packed writes, and computes what
-// Packed computes. Signs are bits, +1 is 1, in words of 32; their sums are counted by XNOR and popcount.
-// A value is {shape, words} where it is signs, and {shape, numbers} where it is floats.
+// Packed computes. Signs are bits, +1 is 1, in words of 32; XNOR and popcount count their sums. A
+// value is {shape, words} where it is signs, and {shape, numbers} where it is floats.
 import { need } from "./kit.js";
 
 const FORMAT = "stompp_lite packed network", VERSION = 1;

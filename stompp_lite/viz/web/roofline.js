@@ -1,4 +1,4 @@
-// Roofline (chapter 19): how fast a product can be, from what a core computes and what memory moves.
+// Roofline (chapter 19): how fast a product can be, from what a core computes and memory moves.
 import { canvas, color, legend } from "./draw.js";
 import { controls, frame, need, numbers, tell } from "./kit.js";
 
@@ -52,9 +52,13 @@ export function render({ model, el }) {
   ]]);
   let found = null;
   // both axes are powers of ten
-  const top = Math.log10(Math.max(...Object.keys(KINDS).map((name) => roof[name]))) + 0.3;
+  const top = Math.log10(Math.max(...Object.keys(KINDS).map((name) => roof[name]))) + 0.45;
   const x = { from: -1, to: 3.7 }, y = { from: Math.floor(top) - 3, to: top };
-  const view = canvas(f.stage, { height: (w) => Math.min(0.62 * w, 360), label: "", draw: paint });
+  const view = canvas(f.stage, {
+    height: (w) => Math.min(Math.max(0.62 * w, 250), 360),
+    label: "",
+    draw: paint,
+  });
   legend(f.stage, [
     ...Object.values(KINDS).map(({ label, tone, dash }) => ({
       label,
