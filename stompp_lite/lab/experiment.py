@@ -36,6 +36,7 @@ WORDS = {
     "clip": "clip {}",
     "frozen_momentum": "momentum moves what is frozen",
     "group": "groups of {}",
+    "guide": "a loss on {}",
     "lead": "lead {:+d}",
     "lr": "rate {:g}",
     "lr_schedule": "{} learning rate",

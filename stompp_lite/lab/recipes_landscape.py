@@ -3,7 +3,7 @@
 STE, StoMPP and StoMPP + STE are in the recipes ``fair`` and ``fair-tune`` and are not run again.
 Rules that say how weights become binary, and leave activations open, have STE's activations. Those
 that start from a float network train it for 20 of the 60 epochs. What decides stands in the ledger
-of claims (R1 to R10) and in the protocol.
+of claims (R1 to R11) and in the protocol.
 
 Used by chapter 17.
 """
@@ -50,6 +50,12 @@ LANDSCAPE = (
             **START),
     ], LAB | {"validation": True, "eval_every": 10, "seed": (100, 101)},
         missing="what is not finished yet"),
+    Recipe("landscape-guided",
+           "Does a loss that sees the float network lift STE, with small steps, at 24 "
+           "convolutions? Five seeds; STE from the same start is in landscape.",
+           f"not measured; about 20 core-minutes {XEON}", [
+        row(method="ste", guide=("features", "attention"), label="{guide}", **START),
+    ], LAB | {"seed": FIVE}, missing="all of them: not run yet"),
     Recipe("landscape-best",
            "Where do the other methods stand with Adam, each at its own rate (landscape-tune), at "
            "24 convolutions? Five fresh seeds, test images.",

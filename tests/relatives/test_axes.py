@@ -5,13 +5,16 @@ import pytest
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab.config import METHODS
 from stompp_lite.lab.recipes_landscape import FROM_FLOAT, FROM_SCRATCH
-from stompp_lite.relatives import RELATIVES
+from stompp_lite.relatives import GUIDES, RELATIVES
 from stompp_lite.relatives.axes import AXES, PLACES, Place, differences, neighbors, place
 from stompp_lite.viz.landscape import BinaryShare, landscape_table, strips
 
 
 def test_every_method_of_the_landscape_has_a_place_and_each_answer_is_given():
-    assert set(PLACES) == {"ste", "stompp", "stompp+ste", *FROM_SCRATCH, *FROM_FLOAT}
+    assert set(PLACES) == {"ste", "stompp", "stompp+ste", *FROM_SCRATCH, *FROM_FLOAT, *GUIDES}
+    assert all(
+        PLACES[guide] == Place(PLACES["ste"].what, start="a float network") for guide in GUIDES
+    )
     for axis, (_, answers) in AXES.items():
         assert {getattr(spot, axis) for spot in PLACES.values()} == set(answers), axis
 
