@@ -108,7 +108,8 @@ class Attention(Guide):
     def distance(self, student: Tensor, teacher: Tensor) -> Tensor:
         """The mean distance of the two maps of each image."""
         maps = [F.normalize((a**2).sum(1).flatten(1)) for a in (student, teacher)]
-        return torch.linalg.vector_norm(maps[0] - maps[1], dim=1).mean()
+        apart: Tensor = torch.linalg.vector_norm(maps[0] - maps[1], dim=1)
+        return apart.mean()
 
 
 #: Guide by name, for :attr:`stompp_lite.lab.config.Config.guide`.
