@@ -63,7 +63,7 @@ def _calm_rule(calm: Any) -> Iterator[Found]:
         "it becomes binary during the run", bool(calm.gradual),
         "Scaled is binary from the first step on; which attribute says that this rule is not?",
     )  # fmt: skip
-    for step, binary in ((0, 4), (40, 6), (70, 7), (moving - 1, 8)):
+    for step, binary in ((0, 4), (70, 7)):
         site, weight = calm(Rule("xnor")), nn.Parameter(u.clone())
         site.begin(moving, 7, (0, 1), weight)
         site.p = site.resting_p(step)
