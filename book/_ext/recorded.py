@@ -27,6 +27,7 @@ PAGE = ROOT / "book" / "recorded_runs.md"
 ELSEWHERE = {
     "race": "[landing page](index.md)",
     "playground": "[playground](playground.md)",
+    "playground-signals": "[playground](playground.md)",
     "processors": "this page",
 }
 _HEADING = re.compile(r"^##+ ([\w-]+)$", re.MULTILINE)

@@ -13,6 +13,7 @@ from stompp_lite.lab.record import Record
 from stompp_lite.local.signals import RULES, Signals
 from stompp_lite.networks.families import STEMS
 from stompp_lite.networks.rules import SCALES
+from stompp_lite.relatives.guided import GUIDES
 from stompp_lite.training.plan import Plan
 from stompp_lite.training.rates import OPTIMIZERS
 from stompp_lite.training.settings import Settings
@@ -76,6 +77,8 @@ class Config(Settings):
         sync_batch_norm: on several GPUs, batch norm over the whole batch.
         pretrain: epochs of training as a clipped float network, with the same settings, before the
             run itself; it starts from those weights.
+        guide: a key of :data:`~stompp_lite.relatives.guided.GUIDES`: the loss compares with that
+            float network, too. None: cross-entropy alone.
         signals: how the models of :data:`~stompp_lite.lab.models.SIGNALS` learn; None for all
             others. Such a run uses the numbers of epochs, samples in a batch and layers, the width
             and the seed, and no other setting of the training.
@@ -94,6 +97,7 @@ class Config(Settings):
     scale: str | None = None
     sync_batch_norm: bool = False
     pretrain: int = 0
+    guide: str | None = None
     signals: Signals | None = None
     eval_every: int = 2
     history: str = "step"
@@ -128,6 +132,13 @@ class Config(Settings):
             raise ConfigError(f"float_depthwise is for the model 'mobilenet', not {self.model!r}")
         if self.bert is not None and self.model != "bert":
             raise ConfigError(f"bert names weights for the model 'bert', not {self.model!r}")
+        if self.guide is not None:
+            one_of(self.guide, GUIDES, "guide")
+            if not self.pretrain:
+                raise ConfigError(
+                    f"guide {self.guide!r} compares with the float network that a run starts from; "
+                    "set pretrain to its epochs, such as 20"
+                )
         if self.scale is not None:
             one_of(self.scale, SCALES, "scale")
         self._check_signals()

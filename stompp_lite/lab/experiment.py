@@ -36,6 +36,7 @@ WORDS = {
     "clip": "clip {}",
     "frozen_momentum": "momentum moves what is frozen",
     "group": "groups of {}",
+    "guide": "a loss on {}",
     "lead": "lead {:+d}",
     "lr": "rate {:g}",
     "lr_schedule": "{} learning rate",
@@ -111,6 +112,8 @@ class Recipe:
         rows: factors of the runs, from :func:`row`.
         usual: factors of every row that does not name them.
         arms, rates: settings of the arms, and each method's own rates in them.
+        chosen_by: the recipe whose records choose ``rates``; before it is complete, and before
+            ``rates`` are what they choose, this one is not to be run.
         missing: which of the runs are not recorded, and why.
         full: of full size: for a GPU, and not recorded here.
         expect: of one of full size: what to expect, and what would change our mind.
@@ -123,6 +126,7 @@ class Recipe:
     usual: Factors = field(default_factory=LAB.copy)
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: ARMS)
     rates: Rates = field(default_factory=lambda: RATES)
+    chosen_by: str = ""
     missing: str = ""
     full: bool = False
     expect: str = ""

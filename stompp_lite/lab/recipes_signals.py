@@ -53,5 +53,11 @@ WITHOUT_GRADIENTS = (
         row(model="signals-rows", width=135, blocks=1, group=15, method=("local", "bep"),
             head="rows-{method}-{width}", seed=FIVE),
     ], SIGNALS),
+    Recipe("playground-signals",
+           "What do the playground's local signals reach in Python, on the digits? Two layers of "
+           "128, five seeds.",
+           f"about 1 core-minute {EPYC_CORE}", [
+        row(width=128, group=16, epochs=40, batch_size=32, seed=FIVE),
+    ], SIGNALS),
 )
 # fmt: on

@@ -17,6 +17,7 @@ from stompp_lite.lab.config import Config, config_of
 from stompp_lite.lab.models import MODELS
 from stompp_lite.networks.convert import binarize_model
 from stompp_lite.networks.families import DEPTHWISE
+from stompp_lite.relatives.guided import GUIDES
 from stompp_lite.training.data import Data, load
 from stompp_lite.training.history import History
 from stompp_lite.training.loop import fit
@@ -127,9 +128,13 @@ def _train(
         torch.cuda.reset_peak_memory_stats(device)
     outcome = "finished"
     try:
+        guide = None
         if config.pretrain:
-            _pretrain(model, config, data, (str(root), device), checkpoint)
-        history = fit(model, data, config, checkpoint=checkpoint, progress=progress)
+            teacher = _pretrain(model, config, data, (str(root), device), checkpoint)
+            guide = GUIDES[config.guide](model, teacher) if config.guide else None
+        history = fit(model, data, config, loss=guide, checkpoint=checkpoint, progress=progress)
+        if guide:
+            guide.close()
     except NonFiniteError as err:  # a result, not a mishap: an experiment that diverges says so
         outcome, history = f"diverged: {err}", cast(History, err.history)
     model.eval()
@@ -165,15 +170,18 @@ _start: dict[tuple[Any, ...], dict[str, Any]] = {}
 def _pretrain(
     model: nn.Module, config: Config, data: Data, where: tuple[str, str],
     checkpoint: str | Path | None,
-) -> None:  # fmt: skip
-    """Give ``model`` the weights of a float network that was trained with the same settings."""
+) -> nn.Module:  # fmt: skip
+    """Give ``model`` the weights of a float network that was trained with the same settings.
+
+    Returns:
+        That network.
+    """
     settings = replace(
         config, epochs=config.pretrain, weights="float", activations="float", scale=None,
-        pretrain=0, eval_every=config.pretrain, diagnose=False, plan=Plan(),
+        pretrain=0, guide=None, eval_every=config.pretrain, diagnose=False, plan=Plan(),
     )  # fmt: skip
-    key = (settings, *where)
+    key, start = (settings, *where), _on_device(settings, data, where[1])
     if key not in _start:
-        start = _on_device(settings, data, where[1])
         kept = None if checkpoint is None else start_of(checkpoint)
         try:
             fit(start, data, settings, checkpoint=kept, progress=False)
@@ -182,7 +190,9 @@ def _pretrain(
             raise
         _start.clear()
         _start[key] = start.state_dict()
+    start.load_state_dict(_start[key])
     model.load_state_dict(_start[key])
+    return start
 
 
 def run_and_save(

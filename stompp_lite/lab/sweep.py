@@ -16,6 +16,7 @@ from stompp_lite.lab import record as records
 from stompp_lite.lab.config import Config
 from stompp_lite.lab.recipes import runs_of
 from stompp_lite.lab.run import build, check_device, check_same, run, start_of
+from stompp_lite.lab.verdict import check_chosen
 from stompp_lite.training.data import load
 from stompp_lite.training.files import check_writable
 from stompp_lite.training.loop import fit
@@ -130,8 +131,8 @@ def sweep(
         ``{"done": ..., "skipped": ..., "failed": ...}``
 
     Raises:
-        ConfigError: unknown recipe, no run of that name, a change that would make names wrong, or
-            a cluster that cannot be had.
+        ConfigError: unknown recipe, no run of that name, a change that would make names wrong,
+            rates that another recipe has still to choose, or a cluster that cannot be had.
         CheckpointError: the folder cannot be written to (found out before the first run).
         RecordError: a record in the way was made otherwise, or some runs failed (the rest is kept).
     """
@@ -142,6 +143,8 @@ def sweep(
     one_of(backend, BACKENDS, "back end")
     arguments.check_changes(changes or [])
     arguments.check_names_stay_true(recipe, changes)
+    if not dry_run:
+        check_chosen(recipe, folder)
     check_device(device)
     arguments.check_folder(checkpoints, "the folder of checkpoints")
     todo, skipped = [], 0

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from stompp_lite.errors import ConfigError
+from stompp_lite.checks import one_of
+from stompp_lite.errors import ConfigError, NoRecordsError
 from stompp_lite.lab.arms import DEPTHS
-from stompp_lite.lab.recipes import run_of
-from stompp_lite.lab.record import Record
+from stompp_lite.lab.recipes import RECIPES, run_of
+from stompp_lite.lab.record import Record, read_all
 from stompp_lite.lab.report import Depths, common_seeds, group, splits
 from stompp_lite.lab.stats import Interval, checked_records, paired_difference
 
@@ -232,6 +234,42 @@ def own_rates(runs: Sequence[Record]) -> dict[tuple[str, str], dict[int, float]]
         key: {n: min(found, key=lambda lr: (-found[lr], lr)) for n, found in sorted(depths.items())}
         for key, depths in means.items()
     }
+
+
+def check_chosen(recipe: str, folder: str | Path | None = None) -> None:
+    """Refuse a recipe whose rates are not those that the records of another one choose.
+
+    Args:
+        recipe: a key of :data:`~stompp_lite.lab.recipes.RECIPES`; one that waits for no other
+            passes.
+        folder: of the records, as for :func:`~stompp_lite.lab.record.read_all`.
+
+    Raises:
+        ConfigError: records of the other recipe are missing, or choose other rates.
+        RecordError: a damaged record.
+    """
+    asked = RECIPES[one_of(recipe, RECIPES, "recipe")]
+    if not asked.chosen_by:
+        return
+    try:
+        found = read_all(asked.chosen_by, folder)
+    except NoRecordsError:
+        found = []
+    missing = len(RECIPES[asked.chosen_by].runs.keys() - {r.name for r in found})
+    if missing:
+        raise ConfigError(
+            f"recipe {recipe!r} takes the learning rates that {asked.chosen_by!r} chooses, and "
+            f"{missing} of its runs are not recorded; make them first: python -m stompp_lite "
+            f"sweep {asked.chosen_by}"
+        )
+    for (arm, method), rates in own_rates(found).items():
+        (best,) = set(rates.values())
+        now = asked.rates[arm, method][0]
+        if now != best:
+            raise ConfigError(
+                f"recipe {recipe!r} has a rate of {now:g} for {method!r} in arm {arm!r}, and the "
+                f"records of {asked.chosen_by!r} choose {best:g}; write that into its rates"
+            )
 
 
 def _depths(runs: Any) -> Mapping[int, list[Record]]:

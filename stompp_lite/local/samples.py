@@ -5,6 +5,7 @@ Taught in chapter 18, *Learning without gradients*.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +45,24 @@ def as_bits(data: Data) -> Data:
         train_y=data.train_y.cpu(),
         test_y=data.test_y.cpu(),
     )
+
+
+def thermometer(x: Tensor, cuts: Sequence[Sequence[float]]) -> Tensor:
+    """Real inputs as signs: each input is cut at several places, +1 above a cut, else -1.
+
+    Args:
+        x: [N, I]. cuts: of each input its cuts; together they are M.
+
+    Returns:
+        float32 [N, M], the signs of the first input first.
+
+    Raises:
+        ConfigError: not a list of cuts for each input.
+    """
+    if x.dim() != 2 or x.shape[1] != len(cuts):
+        raise ConfigError(f"cuts of {len(cuts)} inputs do not fit inputs of {tuple(x.shape)}")
+    parts = [_signs(x[:, i : i + 1].double(), torch.tensor(c).double()) for i, c in enumerate(cuts)]
+    return torch.cat(parts, dim=1).float()
 
 
 def _signs(x: Tensor, middle: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +23,10 @@ from stompp_lite.local.training import check_samples
 from stompp_lite.training.samples import Data, batches
 
 BATCH = 100  # samples in a step
+#: Gates of two inputs in a full adder and in a half adder, as every textbook builds them.
+FULL, HALF = 5, 2
+#: Bits of a float32's significand. Only these are counted of a multiplication and an addition.
+SIGNIFICAND = 24
 
 
 def measure(data: Data, width: int = 525, layers: int = 2, rounds: int = 5) -> dict[str, Any]:
@@ -70,6 +74,53 @@ def measure(data: Data, width: int = 525, layers: int = 2, rounds: int = 5) -> d
         "bytes": {"float32": 4 * inside, "packed": 8 * words},
         "engine": nets["local"].engine,
     }
+
+
+def gates(
+    widths: Sequence[int], classes: int, group: int, bits: int, batch: int = BATCH
+) -> dict[str, dict[str, int]]:
+    """Gates for one training sample, from counted operations and schoolbook circuits.
+
+    A product of signs is an XNOR, and each bit of a popcount a full adder. An increment is a half
+    adder for each bit. A float multiplication is counted as an array of AND and full adders for the
+    significands, an addition as full adders for them; exponents, shifts and rounding, which make
+    it larger, are left out. What happens once a batch is shared by its samples.
+
+    Args:
+        widths: inputs, and neurons of each hidden layer. group: neurons in a group. bits: of a
+            hidden integer. batch: samples in a batch.
+
+    Returns:
+        ``local``: part -> gates, with every sample asking and a neuron moving in every group, the
+        most that can happen; ``float``: the same for stochastic gradient descent; ``hash``: the
+        products of the draws that decide on reinforcement, which ``local`` leaves out.
+
+    Raises:
+        ConfigError: an impossible size.
+    """
+    for value in (*widths, classes, group, bits, batch):
+        count(value, "a size")
+    layers = list(pairwise(widths))
+    inside, last = sum(a * b for a, b in layers), widths[-1] * classes
+    own = sum(k * classes for _, k in layers)  # products with the layers' classifiers
+    sums = sum(k * FULL * n.bit_length() for n, k in layers)
+    local = {
+        "forward: XNOR and popcount": (1 + FULL) * (inside + own),
+        "who moves: comparisons": sums,
+        "update: increments": sum(k // group * n * HALF * bits for n, k in layers),
+        "reinforcement: comparisons": inside * FULL * 16 // batch,
+    }
+    product = SIGNIFICAND**2 + FULL * SIGNIFICAND * (SIGNIFICAND - 1)
+    mac = product + FULL * SIGNIFICAND
+    back = inside - widths[0] * widths[1] + last  # the inputs need no gradient
+    floats = {
+        "forward: multiply and add": mac * (inside + last),
+        "backward: to the activations": mac * back,
+        "backward: to the weights": mac * (inside + last),
+        "update: multiply and add": mac * (inside + last) // batch,
+    }
+    long = 64**2 + FULL * 64 * 63  # a product of two words; our hash takes two for four entries
+    return {"local": local, "float": floats, "hash": {"draws": inside // 4 * 2 * long // batch}}
 
 
 def _local_epoch(net: LocalNet, data: Data) -> Callable[[], None]:

@@ -55,8 +55,9 @@ class Place:
 
 
 _BOTH = "weights and activations"
-#: Method of :data:`stompp_lite.lab.config.METHODS` -> its place. In the lab a method for weights
-#: alone has STE's activations.
+#: Method of :data:`stompp_lite.lab.config.METHODS`, or guide of
+#: :data:`stompp_lite.relatives.guided.GUIDES` -> its place. In the lab a method for weights alone
+#: has STE's activations, and a guide has STE's rules.
 PLACES: dict[str, Place] = {
     "ste": Place(_BOTH),
     "stompp": Place(_BOTH, "entry", "chance", "yes", "from the input", "none"),
@@ -73,6 +74,8 @@ PLACES: dict[str, Place] = {
     "rpr": Place("weights", "entry", "chance", passes="none", start="a float network"),
     "stochastic": Place("weights", "filter", "error"),
     "iterative": Place("weights", "layer", "position", order="from the input"),
+    "features": Place(_BOTH, start="a float network"),
+    "attention": Place(_BOTH, start="a float network"),
 }
 
 

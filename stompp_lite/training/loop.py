@@ -47,7 +47,10 @@ class Run:
         step: steps done.
         total: steps of the whole run.
         loss: of the last batch.
+        loss_rule: what computes it from inputs, labels and logits; None: cross-entropy.
     """
+
+    loss_rule: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
 
     def __init__(self, model: nn.Module, data: Data, settings: Settings) -> None:
         s = settings
@@ -111,7 +114,8 @@ class Run:
         for k, (a, b) in enumerate(parts, start=1):
             with ranks.averaging(self.forward, k == len(parts)) if ranks else nullcontext():
                 logits = self._logits(a)
-                part, share = loss_of(logits, b), len(a) / len(x)
+                rule, share = self.loss_rule, len(a) / len(x)
+                part = loss_of(logits, b) if rule is None else rule(a, b, logits)
                 if part.requires_grad:  # else all that could learn is committed
                     learns = True
                     weight = len(a) * (ranks.world if ranks else 1) / len(index)
@@ -153,6 +157,7 @@ def fit(
     settings: Settings | None = None,
     *,
     callbacks: Iterable[Callable[[Run], object]] = (),
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int | None = None,
     stop_at: int | None = None,
@@ -173,6 +178,8 @@ def fit(
         callbacks: functions that are called with the :class:`Run` after each step (not again for
             steps that a checkpoint already holds). One that raises ``StopIteration`` ends the run
             early. A learning rate that one sets in ``run.optimizer`` stays as it was set.
+        loss: a function of inputs, labels and logits to train with, such as one of
+            :mod:`stompp_lite.relatives.guided`; default: cross-entropy.
         checkpoint: file to store the run in, and to go on from if it exists.
         checkpoint_every: store every so many steps; default at the end of each epoch.
         stop_at: stop once this many steps are done (the checkpoint holds the rest).
@@ -200,6 +207,8 @@ def fit(
     for callback in calls:
         if not callable(callback):
             raise ConfigError(f"a callback is a function of the run, got {callback!r}")
+    if loss is not None and not callable(loss):
+        raise ConfigError(f"loss is a function of inputs, labels and logits, got {loss!r}")
     kept = None if checkpoint is None else Resumable(checkpoint, ranks)
     check_data(model, data, s, ranks.world if ranks else 1)
     with ExitStack() as stack:
@@ -209,6 +218,7 @@ def fit(
         if kept:
             stack.enter_context(kept)
         run = Run(model, data, s)
+        run.loss_rule = loss
         stack.callback(run.progression.release)
         if kept:
             kept.start(run)

@@ -149,8 +149,10 @@ def fingerprint_of(run: Any) -> dict[str, Any]:
     moved = [[names[id(p)] for p in group["params"]] for group in groups]
     content = {f.name: getattr(settings, f.name) for f in fields(Settings)}
     del content["plan"], content["optimizer"]  # each told in more detail below
+    rule = run.loss_rule
     return {
         **content,
+        "loss": None if rule is None else getattr(rule, "__qualname__", str(rule)),
         **asdict(settings.plan),
         "weights": str(done.weights),
         "activations": str(done.activations),

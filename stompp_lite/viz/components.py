@@ -105,7 +105,7 @@ def _bundle(names: Sequence[str]) -> str:
 
 def worker() -> str:
     """The script of the playground's worker: the engine, without any drawing."""
-    return "".join(map(_module, ("method", "layers", "engine"))) + _source("worker.js")
+    return "".join(map(_module, ("method", "layers", "engine", "local"))) + _source("worker.js")
 
 
 def esm(name: str) -> str:

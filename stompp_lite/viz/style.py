@@ -168,6 +168,8 @@ WORDS = {
     "rpr": "random partition relaxation",
     "stochastic": "stochastic quantization",
     "iterative": "iterative training",
+    "features": "distillation-guided",
+    "attention": "real-to-binary",
     "local": "local signals",
     "bep": "BEP",
     "forward-2": "forward, in two groups",

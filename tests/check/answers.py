@@ -12,6 +12,9 @@ from torch import nn
 
 from stompp_lite.networks.layers import binary_layers
 from stompp_lite.networks.models import Block
+from stompp_lite.relatives.base import straight
+from stompp_lite.relatives.partial import share
+from stompp_lite.relatives.signed import Scaled
 from stompp_lite.training.data import batches, load
 
 
@@ -274,6 +277,31 @@ def folded(below="turned", above=math.ceil):
     return fold
 
 
+PLACE = {
+    "what": "weights", "grain": "filter", "who": "error", "back": "yes", "order": "none",
+    "passes": "straight through", "scale": "a filter", "start": "a float network",
+}  # fmt: skip
+
+
+def calm(fault=""):
+    """The rule Calm Filters."""
+
+    class Calm(Scaled):
+        gradual = fault != "at once"
+
+        def value(self, u):
+            alpha = self.scale(u)
+            rows, sizes = u.detach().abs().flatten(1), alpha.flatten(1)
+            error = (rows - sizes).abs().sum(1) / rows.sum(1)
+            rank = (-rows.sum(1) if fault == "largest" else error).argsort().argsort()
+            wanted = len(rows) if fault == "all" else share(self.tau) * len(rows)
+            signs = sign(u) * (1 if fault == "ones" else alpha)
+            value = torch.where((rank < wanted).view(-1, 1, 1, 1), signs, u)
+            return value if fault == "not straight" else straight(value, u)
+
+    return Calm
+
+
 #: What passes. The solutions in the notebooks are looked at where the notebooks are.
 RIGHT = {
     "1.1": [-6, -4, -2, 0, 2, 4, 6],
@@ -322,6 +350,9 @@ RIGHT = {
     "15.3": {0.5: 98, 1.0: 90, 1.5: 62, 2.0: 16},
     "16.1": {"stem", "norms", "shortcut convolutions", "classifier"},
     "16.2": OpenBlock,
+    "17.1": PLACE,
+    "17.2": calm(),
+    "17.3": (24, 7 / 6),
     "18.1": (1, 2, 8),
     "18.2": easiest(),
     "19.1": (6.25, 10),
@@ -434,6 +465,16 @@ WRONG = {
     "16.1": [({"classifier"}, "hand it"), ({"norms", "classifier"}, "a sign on the way"),
              ({"binary convolutions", "classifier"}, "weights too")],
     "16.2": [(Block, "must read signs"), (ClosedBlock, "behind the sum")],
+    "17.1": [(PLACE | {"what": "weights and activations"}, "last sentence"),
+             (PLACE | {"who": "size"}, "which answer is that"),
+             (PLACE | {"back": "no"}, "no longer calm"),
+             (PLACE | {"scale": "none"}, "plus and minus what"),
+             (PLACE | {"grain": "filters"}, "there are: everything")],
+    "17.2": [(calm("at once"), "from the first step on"), (calm("all"), "says how many"),
+             (calm("largest"), "whatever that size is"), (calm("ones"), "a size for each filter"),
+             (calm("not straight"), "straight(value, u)")],
+    "17.3": [((24, 24), "what the constant leaves out"), ((1 / 24, 1), "going forward"),
+             ((24, 1), "multiplied by 1/n")],
     "18.1": [((7, 5, 8), "you moved the weights"), ((3, 2, 8), "what does that add"),
              ((1, 2, 10), "how many weights disagree"), ((1, 3, 8), "turns only at zero")],
     "18.2": [(easiest("all"), "only the first"), (easiest("right too"), "differs from the desired"),

@@ -1,5 +1,7 @@
 """The protocol's rules on made-up records whose answers are known."""
 
+from dataclasses import replace
+
 import pytest
 
 from stompp_lite.errors import ConfigError
@@ -17,6 +19,7 @@ from stompp_lite.lab.arms import (
 from stompp_lite.lab.config import METHODS
 from stompp_lite.lab.recipes import BLOCKS, RECIPES, runs_of
 from stompp_lite.lab.stats import Interval
+from stompp_lite.lab.sweep import sweep
 from tests.conftest import ROOT
 from tests.records import made
 
@@ -193,6 +196,43 @@ def test_rates_are_those_that_the_rule_picks_and_not_at_the_edge():
     assert {key: (found[36],) * 2 for key, found in on_fashion.items()} == FASHION_RATES
     for (name, _), (rate, _) in FASHION_RATES.items():
         assert min(GRIDS[name]) < rate < max(GRIDS[name])
+
+
+def test_a_recipe_waits_until_its_rates_are_chosen(tmp_path, monkeypatch):
+    best = RECIPES["landscape-best"]
+    with pytest.raises(
+        ConfigError, match=r"78 of its runs are not recorded.* sweep landscape-tune"
+    ):
+        verdict.check_chosen("landscape-best", tmp_path)
+    with pytest.raises(ConfigError, match="78 of its runs are not recorded"):
+        sweep("landscape-best", tmp_path)
+    verdict.check_chosen("fair", tmp_path)  # waits for no other
+
+    def recorded(good):
+        found = []
+        for run in RECIPES["landscape-tune"].runs.values():
+            score = 90.0 if run.config.lr == good.get(run.method, 0.01) else 80.0
+            found.append(made(run.setting, run.config.seed, score, recipe="landscape-tune"))
+            found[-1].config = run.config.to_dict()
+        return found
+
+    monkeypatch.setattr(verdict, "read_all", lambda recipe, folder: recorded({}))
+    monkeypatch.setitem(
+        RECIPES, "landscape-best", replace(best, rates=dict.fromkeys(best.rates, (0.01, 0.01)))
+    )
+    verdict.check_chosen("landscape-best")
+    monkeypatch.setattr(verdict, "read_all", lambda recipe, folder: recorded({"bop": 0.03}))
+    with pytest.raises(ConfigError, match=r"0\.01 for .bop. in arm .adam., .* choose 0\.03"):
+        verdict.check_chosen("landscape-best")
+    monkeypatch.setattr(verdict, "read_all", lambda recipe, folder: recorded({})[1:])
+    with pytest.raises(ConfigError, match="1 of its runs are not recorded"):
+        verdict.check_chosen("landscape-best")
+
+
+def test_where_runs_at_chosen_rates_are_recorded_the_records_chose_them():
+    for name, recipe in RECIPES.items():
+        if recipe.chosen_by and any((RUNS / name).glob("*.json")):
+            verdict.check_chosen(name, RUNS)
 
 
 def test_tuning_never_saw_the_test_images_nor_the_seeds_of_the_report():

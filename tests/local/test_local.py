@@ -26,7 +26,7 @@ from stompp_lite.local import (
     slow,
 )
 from stompp_lite.local.signals import DRAWS, chance
-from stompp_lite.local.speed import measure
+from stompp_lite.local.speed import gates, measure
 from stompp_lite.training.data import Data
 
 DIGITS = as_bits(load("digits"))
@@ -386,3 +386,20 @@ def test_speed_is_measured_in_turns_and_says_what_it_compares():
     assert found["bytes"] == {"float32": 4 * found["products"], "packed": 8 * (2 * 75 + 2 * 75)}
     with pytest.raises(ConfigError, match="rounds must be"):
         measure(FEW, rounds=0)
+
+
+def test_gates_are_those_of_counted_operations():
+    """A network small enough to count by hand: 6 inputs, 4 neurons, then 4; 2 classes."""
+    found = gates((6, 4, 4), classes=2, group=2, bits=5, batch=10)
+    forward = (6 * 4 + 4 * 2 + 4 * 4 + 4 * 2) * (1 + 5)  # an XNOR and a full adder for each product
+    compare = 4 * 5 * 3 + 4 * 5 * 3  # a sum of up to 6, or of up to 4, has three bits
+    update = 2 * 6 * 2 * 5 + 2 * 4 * 2 * 5  # groups, inputs, a half adder for each bit
+    assert list(found["local"].values()) == [forward, compare, update, 40 * 5 * 16 // 10]
+    mac = 24 * 24 + 5 * 24 * 23 + 5 * 24
+    weights, hears = 24 + 16 + 8, 16 + 8  # nobody needs a gradient at the inputs
+    assert list(found["float"].values()) == [
+        mac * weights, mac * hears, mac * weights, mac * weights // 10,
+    ]  # fmt: skip
+    assert found["hash"]["draws"] == 10 * 2 * (64 * 64 + 5 * 64 * 63) // 10
+    with pytest.raises(ConfigError, match="a size"):
+        gates((6, 0), 2, 2, 5)

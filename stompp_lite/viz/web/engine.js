@@ -227,6 +227,20 @@ export class Run {
   get done() {
     return this.t >= this.steps;
   }
+  /** The network's logits [N, classes] of inputs [N, I]. */
+  logits(x, N) {
+    return this.net.forward(x, N, false);
+  }
+  /** What the page draws: p and gradient of each stage, and 16 weights of each binary layer. */
+  state() {
+    const { acts, binary } = this.net, first = (of) => Array.from({ length: 16 }, (_, i) => of(i));
+    return {
+      p: acts.map((a) => a.site.p),
+      gradient: acts.map((a) => a.arrived ?? 0),
+      masks: binary.map((l) => first((i) => (l.site.frozen(i) ? 1 : 0))),
+      signs: binary.map((l) => first((i) => (l.w[i] >= 0 ? 1 : -1))),
+    };
+  }
   step() {
     const { data, s } = this, at = this.t % this.perEpoch, I = data.inputs;
     if (at === 0) this.order = shuffled(data.train, this.random);

@@ -84,6 +84,21 @@ export function uniformPair(key, step, entry) {
   return [(high[0] >>> 8) * UNIT, (low[0] & 0xffffff) * UNIT];
 }
 
+/** A number of 16 bits for each of `count` entries: the quarters of the 64 bits of every fourth. */
+export function quarters(key, step, count) {
+  const fours = Math.ceil(count / 4), out = new Uint16Array(4 * fours);
+  room(fours);
+  for (let k = 0; k < fours; k++) open[k] = k;
+  draw(key, step, fours);
+  for (let k = 0; k < fours; k++) {
+    out[4 * k] = low[k] & 0xffff;
+    out[4 * k + 1] = low[k] >>> 16;
+    out[4 * k + 2] = high[k] & 0xffff;
+    out[4 * k + 3] = high[k] >>> 16;
+  }
+  return out.subarray(0, count);
+}
+
 /** Bring the numbers of entries from step `from` of a window to step `to`. Before the first step,
  * -1, they are all 1. Only an entry's last draw counts, so the search for it goes back in time.
  * p: frozen fraction at a step of the window. */

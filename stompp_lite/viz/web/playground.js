@@ -3,8 +3,14 @@ import { canvas, color, legend, look, plot, word } from "./draw.js";
 import { button, choice, frame, h, need, tell } from "./kit.js";
 import { blend, key, row, strip } from "./strip.js";
 
-const METHODS = ["float", "ste", "stompp", "stompp+ste"];
+const METHODS = ["float", "ste", "stompp", "stompp+ste", "local"];
+const OF_GRADIENTS = ["order", "shape", "rho", "blocks", "scale", "optimizer", "rate"];
+const OF_SIGNALS = ["layers", "groups", "robustness", "reinforcement"];
 const KEPT = [[1, 3], [8, 2], [3, 3], [10, 3, 2, 3]]; // dashes of earlier runs, whose curves stay
+const SIGNALS =
+  "Each block is a layer: the signs of its first 16 weights, with a bar: −1. There is no " +
+  "arrow, since no gradient exists and no error crosses layers. In place of the loss stands the " +
+  "share of samples that ask to learn.";
 
 function unpack(set) { // digits come as letters, points as numbers
   const x = typeof set.x === "string"
@@ -25,7 +31,7 @@ export function render({ model, el }) {
   const data = Object.fromEntries(Object.entries(sets).map(([name, set]) => [name, unpack(set)]));
   const f = frame(el, "Playground");
   const s = { ...presets[0].settings };
-  let stop = () => {}, worker, now = null, losses = [], kept = [];
+  let stop = () => {}, worker, now = null, losses = [], kept = [], asks = 1;
   let curve = { epoch: [], test: [], hard: [] };
 
   const first = h("div", { class: "lbl-controls" }), boxes = {};
@@ -67,7 +73,11 @@ export function render({ model, el }) {
   pick("shape", "shape", Object.keys(shapes), String);
   pick("rho", "refresh ρ", [0, 0.01, 0.1, 1]);
   pick("blocks", "blocks (two binary layers each)", [1, 2, 4, 6, 8, 10, 12]);
-  pick("width", "width", [8, 16, 32]);
+  pick("layers", "hidden layers", [1, 2, 3, 5, 10]);
+  pick("width", "width", [8, 16, 32, 128]);
+  pick("groups", "groups of neurons in a layer", [1, 2, 4, 8]);
+  pick("robustness", "robustness", [0, 0.25, 0.5, 1]);
+  pick("reinforcement", "reinforcement", [0, 0.5, 1]);
   pick("scale", "binary weights", [["false", "±1"], ["true", "±α"]], (v) => v === "true");
   pick("optimizer", "optimizer", [["sgd", "SGD, momentum 0.9"], ["adam", "Adam"]], String);
   pick("rate", "learning rate", [0.003, 0.01, 0.03, 0.05, 0.1, 0.2, 0.4]);
@@ -107,17 +117,21 @@ export function render({ model, el }) {
     label: "The stages of the network",
     draw: paintStrip,
   });
-  key(f.stage, {
+  const drawn = key(f.stage, {
     share: true,
     gradient: "the largest so far",
     deaf: true,
     cells: ["below, 16 weights of each layer: free", "frozen"],
     signs: true,
   });
+  const signals = h("p", {}, SIGNALS);
+  f.stage.append(signals);
   const tint = ({ method, order }) =>
-    look(method === "stompp" && order in LOOKS ? order : method).tone;
+    method === "local"
+      ? "accent"
+      : look(method === "stompp" && order in LOOKS ? order : method).tone;
   const title = (q) =>
-    [
+    q.method === "local" ? `local signals, ${q.layers} × ${q.width}, seed ${q.seed}` : [
       word(q.method),
       q.method.startsWith("stompp") ? q.order : "",
       q.scale ? "±α" : "",
@@ -153,11 +167,17 @@ export function render({ model, el }) {
     const k = presets.findIndex(same);
     from.set(k < 0 ? "" : k);
     note.textContent = presets[k]?.note ?? "";
+    const local = s.method === "local";
+    for (const key of OF_GRADIENTS) boxes[key].select.parentElement.hidden = local;
+    for (const key of OF_SIGNALS) boxes[key].select.parentElement.hidden = !local;
+    drawn.hidden = local;
+    signals.hidden = !local;
     const turns = orders[s.order][2 * s.blocks], settings = { ...s, turns, grows: shapes[s.shape] };
     worker.postMessage({ do: "start", data: data[s.set], settings: { ...settings, batch: 32 } });
   }
   function heard(m) {
     now = { ...now, ...m, largest: Math.max(now?.largest ?? 0, ...m.gradient) };
+    if (m.loss.length) asks = m.loss.at(-1);
     for (const loss of m.loss) {
       losses.push(losses.length ? 0.9 * losses[losses.length - 1] + 0.1 * loss : loss);
     }
@@ -189,7 +209,9 @@ export function render({ model, el }) {
     keys.replaceChildren();
     legend(keys, [
       { label: "as trained", tone: tint(s) },
-      { label: "everything hardened now", tone: tint(s), dash: [6, 4] },
+      ...(s.method === "local"
+        ? []
+        : [{ label: "everything hardened now", tone: tint(s), dash: [6, 4] }]),
       ...kept.map(({ name, hard, tone }, k) => (
         { label: `${name}: ${hard.at(-1).toFixed(0)} %`, tone, dash: KEPT[k] }
       )),
@@ -207,19 +229,25 @@ export function render({ model, el }) {
     if (broken) go.textContent = "Train";
     const pace = now.going ? `, ${now.speed.toFixed(0)} a second` : now.done ? ", finished" : "";
     const [test, hard] = [curve.test.at(-1), curve.hard.at(-1)];
+    const local = s.method === "local", layers = now.signs.length;
     const done = `${now.p.filter((p) => p === 1).length} of ${now.p.length} stages`;
     f.say(
       broken
         ? "The loss is no number any more: this rate is too large here."
-        : `Step ${now.t} of ${now.steps}${pace}. Test accuracy ${test.toFixed(1)} %, with ` +
-          `everything hardened now ${hard.toFixed(1)} %. ${done} are frozen.`,
+        : `Step ${now.t} of ${now.steps}${pace}. Test accuracy ${test.toFixed(1)} %` + (local
+          ? `, and of the last batch's samples ${(100 * asks).toFixed(0)} % asked to learn.`
+          : `, with everything hardened now ${hard.toFixed(1)} %. ${done} are frozen.`),
     );
     picture.describe(
       data[s.set].inputs === 2
         ? "What the network answers in the plane, with the training points."
         : "True digit against the network's answer, for the test images.",
     );
-    stages.describe(`${done} frozen, with the gradient that arrives at each.`);
+    stages.describe(
+      local
+        ? `Signs of 16 weights in each of ${layers} layers. No gradient arrives anywhere.`
+        : `${done} frozen, with the gradient that arrives at each.`,
+    );
     f.data(() => [
       ["epoch", "test accuracy, %", "hardened, %"],
       ...curve.epoch.map((e, i) => [e, curve.test[i], curve.hard[i]].map((x) => x.toFixed(1))),
@@ -271,16 +299,22 @@ export function render({ model, el }) {
   function paintStrip(c, width) {
     if (!now) return;
     const { p: share, gradient, largest, signs, masks } = now, L = share.length;
+    const marked = signs.map((of, k) =>
+      of.map((x, i) => ({ frozen: Boolean(masks[k][i]), up: x > 0 }))
+    );
+    if (s.method === "local") { // signs, and no arrow: nothing is passed from layer to layer
+      const wide = 4, last = { top: 20, tall: 96, wide, left: 4, right: 4 };
+      const of = row(Math.min(width, 120 * signs.length), signs.length, last);
+      strip(c, f.stage, { ...of, box: Math.min(of.box, 96) }, { cells: marked });
+      return;
+    }
     const deaf = share.map((p, l) => largest > 0 && p < 1 && gradient[l] === 0);
     const g = row(width, L, { top: 6 });
     strip(c, f.stage, g, { share, gradient, largest, deaf });
     const wide = g.box < 20 ? 2 : 4, a = Math.min(2 * wide + 4, g.box / wide);
     const below = { top: 84, tall: (16 / wide) * a, wide };
     strip(c, f.stage, { ...row(width, L, below), box: wide * a }, {
-      cells: [
-        [],
-        ...signs.map((of, k) => of.map((x, i) => ({ frozen: Boolean(masks[k][i]), up: x > 0 }))),
-      ],
+      cells: [[], ...marked],
     });
   }
   start();

@@ -3,7 +3,8 @@ let run = null, going = false, told = { loss: [], at: 0 }, since = 0, steps = 0;
 
 onmessage = ({ data: m }) => {
   if (m.do === "start") {
-    run = new $engine.Run(m.data, m.settings);
+    const local = m.settings.method === "local";
+    run = new (local ? $local.LocalRun : $engine.Run)(m.data, m.settings);
     going = false;
     told = { loss: [], at: 0 };
     report(true);
@@ -42,7 +43,7 @@ function slice() { // a few steps at a time, so that a pause is heard
 }
 
 function report(whole) { // whole: also what is measured once an epoch
-  const { net, data, s } = run, now = performance.now();
+  const { net, data } = run, now = performance.now();
   const message = {
     t: run.t,
     steps: run.steps,
@@ -51,30 +52,29 @@ function report(whole) { // whole: also what is measured once an epoch
     done: run.done,
     going,
     speed: going && now > since ? (1000 * steps) / (now - since) : 0,
-    p: net.acts.map((a) => a.site.p),
-    gradient: net.acts.map((a) => a.arrived ?? 0),
-    masks: net.binary.map((l) => Array.from({ length: 16 }, (_, i) => (l.site.frozen(i) ? 1 : 0))),
-    signs: net.binary.map((l) => Array.from({ length: 16 }, (_, i) => (l.w[i] >= 0 ? 1 : -1))),
+    ...run.state(),
   };
   told.loss = [];
   if (whole) {
     const N = data.y.length - data.train, I = data.inputs;
     const x = data.x.subarray ? data.x.subarray(data.train * I) : data.x.slice(data.train * I),
       y = data.y.slice(data.train);
-    message.test = net.accuracy(x, y, N);
-    message.hard = net.accuracy(x, y, N, true);
+    const counts = confusion(x, y, N, data.classes);
+    message.test = (100 * counts.reduce((s, v, k) => s + (k % (data.classes + 1) ? 0 : v), 0)) / N;
+    // a network of signs is as hard as it will be
+    message.hard = net.accuracy ? net.accuracy(x, y, N, true) : message.test;
     if (I === 2) {
       if (now - told.at > 300 || run.done || run.t === 0) {
-        message.field = field(net);
+        message.field = field();
         told.at = now;
       }
-    } else message.confusion = confusion(net, x, y, N, data.classes);
+    } else message.confusion = counts;
   }
   postMessage(message);
 }
 
 /** What the network answers on a square of 36 by 36 points: its margin for class 1, in [-1, 1]. */
-function field(net) {
+function field() {
   const G = 36, x = new Float64Array(2 * G * G);
   for (let r = 0; r < G; r++) {
     for (let c = 0; c < G; c++) {
@@ -82,7 +82,7 @@ function field(net) {
       x[2 * (r * G + c) + 1] = 1.15 - (2.3 * (r + 0.5)) / G;
     }
   }
-  const logits = net.forward(x, G * G, false);
+  const logits = run.logits(x, G * G);
   return Array.from(
     { length: G * G },
     (_, k) => Math.tanh((logits[2 * k + 1] - logits[2 * k]) / 2),
@@ -90,8 +90,8 @@ function field(net) {
 }
 
 /** Counts [true class][answer], row by row. */
-function confusion(net, x, y, N, C) {
-  const logits = net.forward(x, N, false), counts = new Array(C * C).fill(0);
-  for (let n = 0; n < N; n++) counts[y[n] * C + net.top(logits, n * C)]++;
+function confusion(x, y, N, C) {
+  const logits = run.logits(x, N), counts = new Array(C * C).fill(0);
+  for (let n = 0; n < N; n++) counts[y[n] * C + run.net.top(logits, n * C)]++;
   return counts;
 }
