@@ -124,10 +124,12 @@ def test_code_that_wraps_on_a_phone_hangs_and_is_copied_as_it_was_written(page):
     notebook = nbformat.read(ROOT / "notebooks" / f"{CHAPTER.stem}.ipynb", 4)
     written = [cell.source.strip() for cell in notebook.cells if cell.cell_type == "code"]
     blocks = page.locator(".cell_input pre")
-    whole = 0
-    for k, block in enumerate(found):
-        source = block["text"].removesuffix("\n")
-        whole += any(cell.endswith(source) for cell in written)
+    whole = sum(
+        any(cell.endswith(block["text"].removesuffix("\n")) for cell in written) for block in found
+    )
+    longest = sorted(range(len(found)), key=lambda k: -len(found[k]["wraps"]))[:4]
+    for k in longest:  # all are copied in the same way
+        source = found[k]["text"].removesuffix("\n")
         blocks.nth(k).evaluate("el => getSelection().selectAllChildren(el)")
         page.keyboard.press("Control+C")
         assert pasted(page).removesuffix("\n") == source
