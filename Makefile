@@ -35,7 +35,7 @@ types: $(READY)  ## the type checker
 	$(BIN)/mypy
 
 unit: $(READY)  ## the tests that need no book
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 built: $(READY)  ## the book, without serving it
 	$(BIN)/python book/tools/build.py
