@@ -9,6 +9,8 @@ NBVAL := --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/nbval.cfg 
 POOL := -n 2 -p tests.pool --dist loadscope --no-loadscope-reorder --reruns 1 --only-rerun "been closed"
 JS := stompp_lite/viz/web/*.js book/_static/*.js
 export OMP_NUM_THREADS := 1
+# compiled modules and rewritten tests are kept: each process would make them again, in seconds
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: book test check setup style types unit built pool alone nbval lab notebooks figures look \
     offline class grade pdf address lock release mutants oldest clean help
@@ -33,7 +35,7 @@ types: $(READY)  ## the type checker
 	$(BIN)/mypy
 
 unit: $(READY)  ## the tests that need no book
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 built: $(READY)  ## the book, without serving it
 	$(BIN)/python book/tools/build.py

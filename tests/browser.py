@@ -21,6 +21,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from stompp_lite.viz import components
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "tools"))
@@ -32,7 +33,7 @@ from look import FLAGS
 
 __all__ = [
     "FIGURE", "HTML", "MOVED", "Watched", "axe_script", "changes", "executable", "jupyter_lab",
-    "launch", "move", "pages", "picture", "rows", "run_all_cells", "says", "show",
+    "launch", "move", "pages", "picture", "rows", "run_all_cells", "says", "show", "unsaid",
 ]  # fmt: skip
 FIGURE = ".lbl-figure"
 
@@ -108,6 +109,22 @@ def show(context, component):
     watched.page.set_content(f"{head}<body><main>{component.html()}</main></body></html>")
     watched.page.wait_for_selector(".lbl")
     return watched
+
+
+def unsaid(context, cases):
+    """Of pairs of a figure and words, all drawn on one page: words that its message lacks.
+
+    A figure that draws has no message. Each pair comes with what the figure says in their place.
+    """
+    watched = Watched(context)
+    figures = "".join(figure.html(script=False) for figure, _ in cases)
+    head = f"<!doctype html><title>Figures</title><style>{components.css()}</style>"
+    watched.page.set_content(f"{head}{figures}<script>{components.page_script()}</script>")
+    told = watched.page.locator(".lbl-component").evaluate_all(
+        "all => all.map((el) => el.querySelector('.lbl-error')?.textContent ?? '')"
+    )
+    assert not watched.wrong, watched.wrong
+    return [(said, says) for (_, said), says in zip(cases, told, strict=True) if said not in says]
 
 
 def picture(page, k):
@@ -239,7 +256,7 @@ def jupyter_lab(folder: Path, cells: Sequence[str]) -> Iterator[str]:
 def run_all_cells(page: Any, address: str) -> None:
     """Open the notebook of :func:`jupyter_lab` and run it."""
     page.goto(f"{address}/lab/tree/figures.ipynb")
-    page.wait_for_selector(".jp-Notebook", timeout=60_000)
+    page.wait_for_selector(".jp-Notebook", timeout=180_000)
     page.wait_for_timeout(2000)
     page.get_by_text("Run", exact=True).first.click()
     page.get_by_text("Run All Cells", exact=True).click()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from fractions import Fraction
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,7 @@ def splitmix(key, step, entry):
     return x ^ (x >> 31)
 
 
+@lru_cache(2**18)
 def two_numbers(key, step, entry):
     """(coin, fresh), both in [0, 1)."""
     x = splitmix(key, step, entry)

@@ -1,14 +1,15 @@
 """Notebooks and pages in one pool: a pytest plugin for ``make pool``.
 
-A notebook is one piece of work, because its cells share a kernel, and the longest begin first.
-Tests of pages are small and fill up what is left of the time. Load with ``-p tests.pool``, together
-with ``--dist loadscope --no-loadscope-reorder``.
+A notebook is one piece of work, because its cells share a kernel, and so is a file of tests, which
+share a Chromium and what was already seen. Long pieces begin first. Load with ``-p tests.pool``,
+together with ``--dist loadscope --no-loadscope-reorder``.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,12 @@ def stated(notebook: Path) -> int:
 
 
 class Pieces(LoadScopeScheduling):
-    """A notebook is one piece, the tests that share the wheel are one, and every other is one."""
+    """A notebook is one piece, a file of tests is one, and the tests that share the wheel are."""
 
     def _split_scope(self, nodeid: str) -> str:
-        notebook, found, _ = nodeid.partition(_CELL)
-        if found:
-            return notebook
-        return "wheel" if any(name in nodeid for name in WITH_WHEEL) else nodeid
+        if any(name in nodeid for name in WITH_WHEEL):
+            return "wheel"
+        return nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Pieces:
@@ -58,13 +58,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long pieces first, then those with the wheel, then single tests."""
-    notebooks = {item.path for item in items if item.path.suffix == ".ipynb"}
-    long = {path: stated(path) for path in notebooks}
+    """Long notebooks first, then what needs the wheel, then the files with the most tests."""
+    tests = Counter(item.path for item in items)
+    long = {path: stated(path) for path in tests if path.suffix == ".ipynb"}
 
-    def before(item: pytest.Item) -> tuple[int, str]:
+    def before(item: pytest.Item) -> tuple[int, int, str]:
+        if item.path in long:
+            return -long[item.path], 0, item.path.stem
         shares = any(name in item.nodeid for name in WITH_WHEEL)
-        return -long.get(item.path, int(shares)), item.path.stem if item.path in long else ""
+        return (-1, 0, "") if shares else (0, -tests[item.path], item.path.as_posix())
 
     items.sort(key=before)  # stable: cells of a notebook stay in order
 

@@ -65,13 +65,13 @@ CUT = """() => [...document.querySelectorAll('.bd-article *')].flatMap((el) => {
 })"""
 #: Mark one word of each kind that no earlier page had; the kinds that are known now. What has the
 #: same color on the same ground, as large and as bold, has the same contrast. In figures anything
-#: may lie behind anything: the words there are judged by a picture.
+#: may lie behind anything: the words there are judged by a picture, and axe-core sees no drawing.
 KINDS = """seen => {
   const known = new Set(seen), clear = 'rgba(0, 0, 0, 0)';
   for (const el of document.querySelectorAll('[data-judged]')) delete el.dataset.judged;
   for (const el of document.querySelectorAll('body *')) {
     if (![...el.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) continue;
-    if (el.closest('script, style') || !el.getClientRects().length) continue;
+    if (el.closest('script, style, svg') || !el.getClientRects().length) continue;
     const look = getComputedStyle(el);
     let ground = clear, faded = '';
     for (let up = el; up; up = up.parentElement) {
@@ -94,6 +94,27 @@ AXE = """rules => {
     .then((result) => result.violations);
 }"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+#: What makes a page long for axe-core, and says nothing new, is put away: what is inside of a
+#: drawing, which is one image for those who listen; and of entries and rows of one kind all but the
+#: first few, and those with a marked word or an address. `bringBack` undoes it.
+THIN = """most => {
+  const away = [], held = '[id], [data-judged]';
+  for (const child of document.querySelectorAll('svg[role=img] > :not(title, desc)'))
+    away.push([child.parentNode, child, child.nextSibling]);
+  for (const list of document.querySelectorAll('ul, ol, tbody')) {
+    const alike = new Map();
+    for (const child of list.children) {
+      const kind = child.tagName + child.className, count = (alike.get(kind) ?? 0) + 1;
+      alike.set(kind, count);
+      if (count > most && !child.matches(held) && !child.querySelector(held))
+        away.push([list, child, child.nextSibling]);
+    }
+  }
+  for (const [, child] of away) child.remove();
+  window.bringBack = () => {
+    for (const [list, child, next] of away.reverse()) list.insertBefore(child, next);
+  };
+}"""
 #: What holds no marked word is emptied, which makes a long page short for axe-core.
 PRUNE = """() => {
   const kept = new Set();
@@ -222,16 +243,16 @@ class Visit:
         turn(page, theme)
         before = self.known.kinds[theme]
         self.known.kinds[theme] = page.evaluate(KINDS, before)
-        rules = RULES
-        if theme == "dark":
-            if len(self.known.kinds[theme]) == len(before):
-                return []
-            page.evaluate(PRUNE)
-            rules = ["color-contrast"]
+        if theme == "dark" and len(self.known.kinds[theme]) == len(before):
+            return []
         page.evaluate(self.script)
+        page.evaluate(*((PRUNE,) if theme == "dark" else (THIN, 8)))
+        found = page.evaluate(AXE, ["color-contrast"] if theme == "dark" else RULES)
+        if theme == "light":
+            page.evaluate("bringBack()")
         return [
             f"{v['id']}: {node['html'][:120]} {node.get('failureSummary', '')[:200]}"
-            for v in page.evaluate(AXE, rules)
+            for v in found
             for node in v["nodes"][:5]
         ]
 

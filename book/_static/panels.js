@@ -17,6 +17,7 @@ function extent(svg, nodes) {
   };
 }
 const near = (a, b) => Math.abs(a - b) < 1;
+const WIDEST = 1.6; // pixels of a piled panel, of one in its drawing
 const LARGER = 1.25; // the words of a panel that was drawn for a wide page and shrinks
 
 // What says how large some axes are: their frame, or all that is drawn where they have none.
@@ -81,6 +82,30 @@ function withNumbers(panel, panels) {
   return extra;
 }
 
+// A legend that is wider than a phone, in as many lines as its entries need: samples, then words.
+function inLines(legend, room) {
+  const svg = legend.ownerSVGElement, whole = extent(svg, [legend]), entries = [[]];
+  if (whole.right - whole.left <= room) return;
+  for (const node of [...legend.children]) {
+    const box = extent(svg, [node]);
+    if (box.right - box.left > 0.95 * (whole.right - whole.left)) node.remove(); // its frame
+    else {
+      entries.at(-1).push(node);
+      if (node.matches("text")) entries.push([]);
+    }
+  }
+  let x = 0, y = 0;
+  for (const nodes of entries.filter((entry) => entry.length)) {
+    const box = extent(svg, nodes), width = box.right - box.left;
+    if (x && x + width > room) [x, y] = [0, y + 1.5 * (whole.bottom - whole.top)];
+    const entry = document.createElementNS(svg.namespaceURI, "g");
+    entry.setAttribute("transform", `translate(${x - box.left} ${y + whole.top - box.top})`);
+    entry.append(...nodes);
+    legend.append(entry);
+    x += width + 12;
+  }
+}
+
 const partsOf = (svg) =>
   [...svg.querySelectorAll("[data-axes], [data-legend]")].filter((part) =>
     !part.parentNode.closest("[data-axes]")
@@ -118,6 +143,7 @@ function stack(figure) {
       const sizes = texts.map((text) => LARGER * parseFloat(getComputedStyle(text).fontSize));
       texts.forEach((text, i) => text.style.fontSize = `${sizes[i].toFixed(1)}px`);
     }
+    if (!panel.frame) inLines(kept[0], figure.clientWidth / WIDEST);
     // as large as its frame and its words (what is drawn may reach beyond the frame, cut off)
     const shown = kept.flatMap((
       part,
@@ -132,7 +158,7 @@ function stack(figure) {
         v.toFixed(1)
       ).join(" "),
     );
-    copy.style.maxWidth = `${(1.6 * width).toFixed()}px`;
+    copy.style.maxWidth = `${(WIDEST * width).toFixed()}px`;
   }
   figure.classList.add("lbl-piled");
 }

@@ -12,6 +12,7 @@ import importlib
 import math
 import os
 import pickle
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +101,16 @@ def _split(labels: np.ndarray, held_out: int, seed: int) -> tuple[np.ndarray, np
     return rest, held
 
 
-def _digits() -> Data:
+@lru_cache  # it is a text of numbers, and takes longer to read than a network to build
+def _pixels_and_labels() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)  # 1797 x 64, values 0 ... 16
+    return pixels, labels
+
+
+def _digits() -> Data:
+    pixels, labels = _pixels_and_labels()
     x = torch.from_numpy(pixels.reshape(-1, 1, 8, 8) / 8.0 - 1.0).float()
     y = torch.from_numpy(labels).long()
     train, test = _split(labels, held_out=360, seed=0)

@@ -57,3 +57,23 @@ def context(browser, request):
     yield found
     if browser.is_connected():
         found.close()
+
+
+@pytest.fixture(scope="module")
+def _kept():
+    return {}
+
+
+@pytest.fixture
+def shared(browser, _kept):
+    """shared(name, make): what the tests of a module share, made of the Chromium that runs.
+
+    It is made when first asked for, and again after its Chromium died.
+    """
+
+    def get(name, make):
+        if _kept.get(name, (None,))[0] is not browser:
+            _kept[name] = browser, make(browser)
+        return _kept[name][1]
+
+    return get

@@ -37,12 +37,11 @@ from tests.browser import (
     FIGURE,
     HTML,
     Watched,
-    jupyter_lab,
     pages,
     rows,
-    run_all_cells,
     says,
     show,
+    unsaid,
 )  # fmt: skip
 from tests.conftest import lab_net
 
@@ -51,14 +50,18 @@ from offline import pack  # isort: skip
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def script(context):
-    """Evaluate an expression where the module ``method`` is ``$method``, and so on."""
-    page = context.new_page()
-    page.goto("about:blank")
+def blank(browser):
+    """A page on which the module ``method`` is ``$method``, and so on."""
+    page = browser.new_context(offline=True).new_page()
     bundle = components._bundle([]) + "".join(map(components._module, ("layers", "engine")))
     page.evaluate(f"(0, eval)({json.dumps(bundle.replace('const $', 'var $'))})")
-    return page.evaluate
+    return page
+
+
+@pytest.fixture
+def script(shared):
+    """Evaluate an expression on the page of :func:`blank`."""
+    return shared("blank", blank).evaluate
 
 
 # ---- pages ---------------------------------------------------------------------------------------
@@ -119,11 +122,29 @@ def test_the_zip_to_hand_out_opens_from_a_disk_with_everything_alive(context, tm
     assert not watched.wrong, watched.wrong
 
 
-@pytest.mark.parametrize("name", ["08_order_matters", "12_a_fair_fight"])
-def test_figures_fit_a_phone_and_print_as_a_still(browser, name):
+def watched_on_a_phone(name, browser):
     context = browser.new_context(offline=True, viewport={"width": 360, "height": 740})
-    page = context.new_page()
-    page.goto((HTML / "notebooks" / f"{name}.html").as_uri())
+    watched = Watched(context)
+    watched.page.goto((HTML / "notebooks" / f"{name}.html").as_uri())
+    return watched
+
+
+@pytest.fixture
+def on_a_phone(shared):
+    """on_a_phone(chapter): that page, opened once."""
+
+    def opened(name):
+        watched = shared(name, partial(watched_on_a_phone, name))
+        watched.page.set_viewport_size({"width": 360, "height": 740})
+        watched.page.emulate_media(media="screen")
+        return watched
+
+    return opened
+
+
+@pytest.mark.parametrize("name", ["12_a_fair_fight", "08_order_matters"])
+def test_figures_fit_a_phone_and_print_as_a_still(on_a_phone, name):
+    page = on_a_phone(name).page
     assert page.evaluate("document.documentElement.scrollWidth") <= 361
     page.emulate_media(media="print")
     assert (
@@ -132,17 +153,14 @@ def test_figures_fit_a_phone_and_print_as_a_still(browser, name):
     assert (
         page.locator(".lbl-controls").last.evaluate("el => getComputedStyle(el).display") == "none"
     )
-    context.close()
 
 
-def test_panels_stand_below_one_another_on_a_phone(browser):
+def test_panels_stand_below_one_another_on_a_phone(on_a_phone):
     """Each as wide as the page allows, with the numbers that panels side by side share."""
     from playwright.sync_api import expect
 
-    context = browser.new_context(offline=True, viewport={"width": 360, "height": 740})
-    watched = Watched(context)
+    watched = on_a_phone("08_order_matters")
     page = watched.page
-    page.goto((HTML / "notebooks" / "08_order_matters.html").as_uri())
     first = page.locator("figure.lbl-still").first
     panels = first.locator(".lbl-pile svg")
     expect(panels).to_have_count(4)
@@ -157,13 +175,10 @@ def test_panels_stand_below_one_another_on_a_phone(browser):
     expect(panels).to_have_count(0)
     assert first.locator("> svg").bounding_box()["width"] > 400
     assert not watched.wrong, watched.wrong
-    context.close()
 
 
-def test_a_panel_that_stands_alone_has_the_title_of_its_column_and_a_single_one_fits(browser):
-    context = browser.new_context(offline=True, viewport={"width": 360, "height": 740})
-    page = context.new_page()
-    page.goto((HTML / "notebooks" / "08_order_matters.html").as_uri())
+def test_a_panel_that_stands_alone_has_the_title_of_its_column_and_a_single_one_fits(on_a_phone):
+    page = on_a_phone("08_order_matters").page
     page.get_by_role("button", name="Show me without").first.click()
     grid = page.locator("figure.lbl-still", has_text="Nine combinations").locator(".lbl-pile svg")
     grid.nth(8).wait_for(state="visible")
@@ -180,7 +195,41 @@ def test_a_panel_that_stands_alone_has_the_title_of_its_column_and_a_single_one_
             figure.locator(".lbl-pile svg").first.wait_for(state="visible")
             wide, room = figure.evaluate("el => [el.scrollWidth, el.clientWidth]")
             assert wide <= room + 1, (name, wide, room)
-    context.close()
+
+
+def test_words_under_an_axis_and_entries_of_a_legend_do_not_meet_on_a_phone(on_a_phone):
+    """Names of ticks take as many lines as they need, and so does a legend, in letters to read."""
+    page = on_a_phone("12_a_fair_fight").page
+    page.get_by_role("button", name="Show me without").first.click()
+    page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    explorer = page.get_by_role("group", name="Results explorer")
+    explorer.locator(".lbl-plot canvas").wait_for(state="visible")
+    page.evaluate(
+        """() => { const write = CanvasRenderingContext2D.prototype.fillText;
+          window.written = [];
+          CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+            const at = this.getTransform(), wide = this.measureText(text).width;
+            if (at.b === 0) written.push([text, at.e + at.a * x - wide / 2, y, wide]);
+            return write.apply(this, arguments);
+          }; }"""
+    )
+    explorer.get_by_label("along the axis").select_option("arm")  # as it is: drawn again
+    page.wait_for_function("written.length > 10")
+    below = {tuple(word) for word in page.evaluate("written") if not word[0].isdigit()}
+    lines = {}
+    for _, x, y, wide in below:
+        lines.setdefault(y, []).append((x, x + wide))
+    assert len(lines) > 2, below  # in several lines
+    for words in lines.values():
+        assert all(a[1] <= b[0] for a, b in pairwise(sorted(words))), below
+    legend = page.locator(
+        "figure.lbl-still .lbl-pile svg:has(> [data-legend], > g > [data-legend])"
+    )
+    shown = legend.first
+    shown.scroll_into_view_if_needed()
+    sizes = shown.locator("text").evaluate_all("all => all.map(t => t.getBoundingClientRect())")
+    assert len(sizes) == 5 and all(box["height"] >= 11 for box in sizes), sizes
+    assert len({round(box["y"]) for box in sizes}) > 1
 
 
 def test_what_waits_for_an_answer_has_its_size_on_paper(browser):
@@ -554,40 +603,37 @@ ROW = {"name": "x", "runs": [90.0], "method": "ste", "depth": 4}
 FIELDS = {"method": {"label": "method"}, "depth": {"label": "depth"}}
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "said"),
-    [
-        ("film", {"runs": []}, "there is no run to show"),
-        ("film", {"runs": [{**RUN, "test": [10, 101]}], **NONE}, "holds 101, outside [0, 100]"),
-        ("film", {"runs": [{**RUN, "test": [10]}], **NONE}, "2 epochs and 1 accuracies"),
-        ("film", {"runs": [{**RUN, "test": [10, "x"]}], **NONE}, "holds x, which is no number"),
-        ("film", {"runs": [{**RUN, "epoch": []}], **NONE}, "the epochs of a is empty"),
-        ("film", {"runs": [{**RUN, "signs": []}], **NONE}, "a has no signs for each epoch"),
-        ("film", {"runs": [RUN], **NONE, "start": [3, 0]}, "there is no run 3"),
-        ("reach", {"axis": "p", "choices": {}}, "there is nothing to choose from"),
-        ("reach", {"axis": "p", "choices": {"a": [{**FRAME, "p": [2, 1]}]}}, "outside [0, 1]"),
-        ("reach", {"axis": "p", "choices": {"a": [{**FRAME, "p": [1]}]}}, "1 stages and 2 grad"),
-        ("reach", {"axis": "p", "choices": {"a": [{**FRAME, "gradient": [0, 0]}]}}, "no gradient"),
-        ("results", {"groups": []}, "there are no records"),
-        (
-            "results", {"fields": FIELDS, "groups": [{**ROW, "runs": [120]}], "usual": {},
-            "start": {"along": "depth", "by": "method"}}, "120, which is no accuracy",
-        ),
-        ("schedule", {**SCHEDULE, "start": {**SCHEDULE["start"], "stages": 0}}, "0 stages"),
-        ("schedule", {**SCHEDULE, "start": {**SCHEDULE["start"], "order": "up"}}, "order up"),
-        ("step", {"rate": 0.3, "rates": [0.1]}, "the rate 0.3 is not among those on offer"),
-        ("film", {"runs": [{**RUN, "look": "x"}], **NONE}, "there is no look of x"),
-        ("bits", {"n": 5, "x": [], "w": []}, "no 5 bits"),
-        ("smoothing", {"scale": 0}, "must be a number other than 0"),
-        ("step", {"rate": -1}, "the rate must be positive"),
-        ("film", {}, "there is no run to show"),
-        ("results", {}, "there are no records"),
-    ],
-)  # fmt: skip
-def test_bad_input_draws_a_message_and_no_blank(context, name, data, said):
-    watched = show(context, Component(name, data))
-    assert said in watched.page.locator(".lbl-error").text_content()
-    assert not watched.wrong
+BAD = [
+    ("film", {"runs": []}, "there is no run to show"),
+    ("film", {"runs": [{**RUN, "test": [10, 101]}], **NONE}, "holds 101, outside [0, 100]"),
+    ("film", {"runs": [{**RUN, "test": [10]}], **NONE}, "2 epochs and 1 accuracies"),
+    ("film", {"runs": [{**RUN, "test": [10, "x"]}], **NONE}, "holds x, which is no number"),
+    ("film", {"runs": [{**RUN, "epoch": []}], **NONE}, "the epochs of a is empty"),
+    ("film", {"runs": [{**RUN, "signs": []}], **NONE}, "a has no signs for each epoch"),
+    ("film", {"runs": [RUN], **NONE, "start": [3, 0]}, "there is no run 3"),
+    ("reach", {"axis": "p", "choices": {}}, "there is nothing to choose from"),
+    ("reach", {"axis": "p", "choices": {"a": [{**FRAME, "p": [2, 1]}]}}, "outside [0, 1]"),
+    ("reach", {"axis": "p", "choices": {"a": [{**FRAME, "p": [1]}]}}, "1 stages and 2 grad"),
+    ("reach", {"axis": "p", "choices": {"a": [{**FRAME, "gradient": [0, 0]}]}}, "no gradient"),
+    ("results", {"groups": []}, "there are no records"),
+    (
+        "results", {"fields": FIELDS, "groups": [{**ROW, "runs": [120]}], "usual": {},
+        "start": {"along": "depth", "by": "method"}}, "120, which is no accuracy",
+    ),
+    ("schedule", {**SCHEDULE, "start": {**SCHEDULE["start"], "stages": 0}}, "0 stages"),
+    ("schedule", {**SCHEDULE, "start": {**SCHEDULE["start"], "order": "up"}}, "order up"),
+    ("step", {"rate": 0.3, "rates": [0.1]}, "the rate 0.3 is not among those on offer"),
+    ("film", {"runs": [{**RUN, "look": "x"}], **NONE}, "there is no look of x"),
+    ("bits", {"n": 5, "x": [], "w": []}, "no 5 bits"),
+    ("smoothing", {"scale": 0}, "must be a number other than 0"),
+    ("step", {"rate": -1}, "the rate must be positive"),
+    ("film", {}, "there is no run to show"),
+    ("results", {}, "there are no records"),
+]  # fmt: skip
+
+
+def test_bad_input_draws_a_message_and_no_blank(context):
+    assert not unsaid(context, [(Component(name, data), said) for name, data, said in BAD])
 
 
 def test_one_stage_and_one_run_are_enough(context):
@@ -638,43 +684,8 @@ def test_every_chapter_has_a_question_to_answer_and_something_to_drag():
     assert shared < 2.5e6 + 2.2e6, shared  # and MathJax
 
 
-# ---- with a kernel -------------------------------------------------------------------------------
-CELLS = (
-    "from stompp_lite.viz.first_figures import step_explorer\nfigure = step_explorer()\nfigure",
-    "from stompp_lite.viz.live import TrainItYourself\nTrainItYourself(blocks=(1,))",
-    "import sys\nsys.modules['anywidget'] = None\nstep_explorer()",
-)
-
-
-@pytest.fixture
-def jupyterlab(tmp_path):
-    """Address of a JupyterLab with one notebook, on this machine only."""
-    with jupyter_lab(tmp_path, CELLS) as address:
-        yield address
-
-
-def test_figures_and_training_live_in_jupyterlab(browser, jupyterlab):
-    """As a widget, as HTML where anywidget is missing, by keyboard; and a network trains there."""
-    page = browser.new_page(viewport={"width": 1300, "height": 1600})
-    run_all_cells(page, jupyterlab)
-    page.wait_for_function("document.querySelectorAll('.lbl-figure').length == 2", timeout=90_000)
-    for k in range(2):
-        figure = page.locator(FIGURE).nth(k)
-        before = figure.locator(".lbl-says").text_content()
-        figure.locator("input[type=range]").last.focus()
-        page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(200)
-        assert figure.locator(".lbl-says").text_content() != before
-    page.get_by_role("button", name="Train").click()
-    page.wait_for_function(
-        "[...document.querySelectorAll('td')].some((td) => /^[0-9.]+ %$/.test(td.textContent))",
-        timeout=120_000,
-    )
-    page.close()
-
-
 # ---- the playground's engine beside the package --------------------------------------------------
-STEPS = 100
+STEPS = 60
 BOTH = ("stompp+ste:identity", "stompp+ste:clip")
 
 
@@ -787,7 +798,7 @@ def test_the_playground_gives_back_the_addresses_of_its_workers(context):
 
 
 def trained(weights, activations, order, optimizer, scale, rule="threshold"):
-    """100 steps of the package in float64: what it takes to repeat them, and the outcome."""
+    """The steps of the package in float64: what it takes to repeat them, and the outcome."""
     torch.manual_seed(0)
     data = load("digits")
     x, y = data.train_x.flatten(1).double()[:320], data.train_y[:320]

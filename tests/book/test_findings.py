@@ -88,11 +88,16 @@ def test_a_column_that_is_not_there_is_named():
         list(findings.rows(data))
 
 
-@pytest.fixture
-def page(context):
-    watched = Watched(context)
+def found(browser):
+    watched = Watched(browser.new_context(offline=True))
     watched.page.goto((HTML / "book" / "found.html").as_uri())
     watched.page.evaluate("document.fonts.ready")
+    return watched
+
+
+@pytest.fixture
+def page(shared):
+    watched = shared("found", found)
     yield watched.page
     assert not watched.wrong
 
@@ -104,6 +109,15 @@ def test_the_picture_fits_one_screen(page):
     box = page.locator(".lbl-findings table").bounding_box()
     assert box["y"] + box["height"] <= 800 and box["x"] + box["width"] <= 1280
     assert page.locator(".lbl-found svg").bounding_box()["y"] < box["y"]
+
+
+@pytest.mark.slow
+def test_names_of_columns_do_not_run_into_each_other(page):
+    for width in (1280, 1100, 1000):
+        page.set_viewport_size({"width": width, "height": 800})
+        names = page.locator('.lbl-findings thead th[scope="col"]')
+        wide = names.evaluate_all("all => all.map((th) => [th.scrollWidth, th.clientWidth])")
+        assert len(wide) > 6 and all(words <= room for words, room in wide), (width, wide)
 
 
 @pytest.mark.slow

@@ -109,10 +109,17 @@ def test_every_question_and_every_word_of_strength_has_claims():
 
 
 # ---- in a browser --------------------------------------------------------------------------------
-@pytest.fixture
-def page(context):
-    watched = Watched(context)
+def opened(browser):
+    watched = Watched(browser.new_context(offline=True))
     watched.page.goto((HTML / "book" / "ledger.html").as_uri())
+    return watched
+
+
+@pytest.fixture
+def page(shared):
+    """The page, opened once: no filter is set, and it is wide."""
+    watched = shared("ledger", opened)
+    watched.page.set_viewport_size({"width": 1280, "height": 900})
     yield watched.page
     assert not watched.wrong
 

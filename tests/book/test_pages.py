@@ -62,7 +62,9 @@ asked.addEventListener('change', show); show(); console.error('something broke')
 oninput="this.nextElementSibling.textContent = this.value"><b>50</b></label><input type="text">
 <p style="color: #bbb">a faint figure</p></div>
 <figure class="lbl-still"><svg width="9" height="9"><image width="1" height="1"/></svg></figure>
-</article></main></body></html>"""
+<ul>ENTRIES</ul></article></main></body></html>""".replace(
+    "ENTRIES", 20 * '<li><a href="#"></a></li>'
+)
 #: The problems that it has, each by its beginning and by a word that tells where.
 FAULTS = [
     ("[390 wide: what is cut]", "words that a phone cuts"),
@@ -77,6 +79,7 @@ FAULTS = [
     ("[moving figures are drawn]", "1 of 2"),
     ("[axe, light theme]", "color-contrast: <p style"),
     ("[axe, light theme]", 'label: <input type="text"'),
+    ("[axe, light theme]", 'link-name: <a href="#">'),
     ("[axe, dark theme: contrast]", "color-contrast: <h1"),
     ("[controls of A dead figure]", "a dead slider"),
     ("[page, console and network]", "something broke"),

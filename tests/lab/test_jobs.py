@@ -1,12 +1,10 @@
 """Job cards: what they count, what they promise, and what they refuse."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
 
+from stompp_lite.__main__ import main
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab import jobs
 from stompp_lite.lab.recipes import RECIPES
@@ -71,22 +69,17 @@ def test_ten_minutes_are_about_ten_minutes():
     assert 10 / 3 < 60 * jobs.job_card("ten-minutes").hours[0] < 30
 
 
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "stompp_lite", "sweep", *arguments], capture_output=True, text=True
-    )
-
-
-def test_a_list_of_runs_runs_nothing(tmp_path):
+def test_a_list_of_runs_runs_nothing(tmp_path, capsys):
     given = ("--only", "resnet18-bnn-minimal", "--list", "--out", str(tmp_path / "out"))
-    found = command("decide", *given)
-    lines = found.stdout.splitlines()
+    assert main(["sweep", "decide", *given]) == 0
+    lines = capsys.readouterr().out.splitlines()
     names = [n for n in RECIPES["decide"].runs if "resnet18-bnn-minimal" in n]
-    assert found.returncode == 0 and lines[:-1] == names
+    assert lines[:-1] == names
     assert lines[-1].startswith(f"{len(names)} runs; all of decide")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_list_of_nothing_says_so():
-    found = command("decide", "--only", "vgg", "--list")
-    assert found.returncode and "vgg" in found.stderr and "Traceback" not in found.stderr
+def test_a_list_of_nothing_says_so(capsys):
+    assert main(["sweep", "decide", "--only", "vgg", "--list"]) == 1
+    found = capsys.readouterr().err
+    assert "vgg" in found and found.count("\n") == 1

@@ -37,21 +37,23 @@ def test_a_chapter_tells_how_long_it_runs():
     assert len(set(found.values())) >= 2
 
 
-def test_long_notebooks_begin_first_whole_and_pages_come_last(tmp_path):
+def test_long_notebooks_begin_first_whole_and_pages_come_last_the_most_first(tmp_path):
     short = notebook(tmp_path, "a", "Running time: about half a minute.")
     long = notebook(tmp_path, "b", "Running time: about two minutes; it starts two processes.")
     silent = notebook(tmp_path, "c", "")
-    page = tmp_path / "test_page.py"
+    page, many = tmp_path / "test_page.py", tmp_path / "test_pages.py"
     items = [Item(page, "one"), Item(page, pool.WITH_WHEEL[0]), Item(page, "two")]
+    items += [Item(many, k) for k in range(4)]
     items += [Item(path, k) for path in (short, long, silent) for k in range(2)]
     for item in items:
         pool.pytest_itemcollected(item)
     pool.pytest_collection_modifyitems(items)
     assert [(item.path.stem, item.name) for item in items] == [
         ("b", 0), ("b", 1), ("c", 0), ("c", 1), ("a", 0), ("a", 1),
-        ("test_page", pool.WITH_WHEEL[0]), ("test_page", "one"), ("test_page", "two"),
+        ("test_page", pool.WITH_WHEEL[0]), *(("test_pages", k) for k in range(4)),
+        ("test_page", "one"), ("test_page", "two"),
     ]  # fmt: skip
-    assert all(("slow" in item.marks) == (item.path != page) for item in items)
+    assert all(("slow" in item.marks) == (item.path.suffix == ".ipynb") for item in items)
 
 
 def test_the_tests_that_share_the_wheel_are_named_right():
@@ -60,19 +62,17 @@ def test_the_tests_that_share_the_wheel_are_named_right():
     assert sorted(users) == sorted(pool.WITH_WHEEL)
 
 
-def test_cells_of_a_notebook_stay_together_and_so_do_tests_with_the_wheel(
-    pytestconfig, monkeypatch
-):
+def test_a_notebook_a_file_and_the_tests_with_the_wheel_stay_together(pytestconfig, monkeypatch):
     monkeypatch.setattr(pytestconfig.option, "tx", ["2*popen"])
     pieces = pool.pytest_xdist_make_scheduler(pytestconfig, None)
     names = (
         "notebooks/01_one.ipynb::Cell 0", "notebooks/01_one.ipynb::Cell 1",
         "notebooks/02_two.ipynb::Cell 0", f"tests/a.py::{pool.WITH_WHEEL[0]}[01]",
         f"tests/b.py::{pool.WITH_WHEEL[1]}", "tests/a.py::test_page[a.html]",
-        "tests/a.py::test_page[b.html]",
+        "tests/a.py::test_page[b.html]", "tests/b.py::test_page",
     )  # fmt: skip
     found = [pieces._split_scope(name) for name in names]
-    assert [found.index(piece) for piece in found] == [0, 0, 2, 3, 3, 5, 6]
+    assert [found.index(piece) for piece in found] == [0, 0, 2, 3, 3, 5, 5, 7]
 
 
 def test_everything_that_make_test_names_is_a_target():

@@ -55,8 +55,17 @@ export function canvas(parent, { height, label, draw }) {
 
 const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]; // distances of ticks
 
+/** A name in lines of at most so many letters, where its words allow it. */
+const broken = (name, letters) =>
+  name.split(" ").reduce((lines, word) => {
+    const last = lines.at(-1);
+    const longer = `${last} ${word}`;
+    return last && longer.length <= letters ? [...lines.slice(0, -1), longer] : [...lines, word];
+  }, []).join("\n");
+
 /** Lines over x by uPlot. series: {label, tone, dash, width, points}; `over(u, context)` draws
- * more. whole: the axis counts something, so its ticks are whole; x.ticks: names of 0, 1, ... */
+ * more. whole: the axis counts something, so its ticks are whole; x.ticks: names of 0, 1, ..., in
+ * as many lines as the room between them asks for. */
 export function plot(parent, { x, y, series, height = 220, label, over = null }) {
   const holder = h("div", { class: "lbl-plot", role: "img", "aria-label": label });
   parent.append(holder);
@@ -70,6 +79,12 @@ export function plot(parent, { x, y, series, height = 220, label, over = null })
     grid: { stroke: () => color("faint", holder), width: 1 },
     ticks: { show: false },
   });
+  /** Names of ticks in as many lines as the room between two of them asks for, at 7.5 pixels a
+   * letter. */
+  const names = (u) => {
+    const letters = Math.min(11, (u.width - 56) / x.ticks.length / 7.5);
+    return x.ticks.map((name) => broken(name, letters));
+  };
   const chart = new uPlot(
     {
       width: Math.max(parent.clientWidth, 200),
@@ -85,11 +100,11 @@ export function plot(parent, { x, y, series, height = 220, label, over = null })
       axes: [
         {
           ...axis(x.label),
-          size: 34 +
-            15 * Math.max(0, ...(x.ticks ?? []).map((t) => String(t).split("\n").length - 1)),
+          size: (_, told) =>
+            34 + 15 * Math.max(0, ...(told ?? []).map((t) => String(t).split("\n").length - 1)),
           labelSize: 18,
           ...(x.whole ? { incrs: WHOLE } : {}),
-          ...(x.ticks ? { splits: () => x.ticks.map((_, k) => k), values: () => x.ticks } : {}),
+          ...(x.ticks ? { splits: () => x.ticks.map((_, k) => k), values: names } : {}),
         },
         {
           ...axis(y.label),

@@ -146,6 +146,7 @@ export function askFirst({ model, el, form, key, id, parts }) {
     const right = judged.filter(Boolean).length;
     const count = judged.length ? `${right} of ${judged.length} as you predicted. ` : "";
     says.textContent = `${count}Read on for more.`;
+    says.classList.remove("lbl-waits");
     tell(model, { answers: parts.map((p, k) => values && p.text(values[k])), committed: !!values });
     commit.hidden = skip.hidden = true;
     again.hidden = false;
@@ -165,6 +166,7 @@ export function askFirst({ model, el, form, key, id, parts }) {
     saved.textContent = "";
     for (const node of nodes) hold(node, box);
     says.textContent = nodes.length ? "The part that answers this is hidden until you commit." : "";
+    says.classList.toggle("lbl-waits", nodes.length > 0);
     ready();
   }
   function resume() { // with what was answered before

@@ -2,14 +2,6 @@
 import { color, legend, plot, word } from "./draw.js";
 import { choice, controls, frame, h, need, tell } from "./kit.js";
 
-/** A name in lines that fit under a tick, without what stands in parentheses. */
-const narrow = (name) =>
-  String(name).replace(/ \(.*\)$/, "").split(" ").reduce((lines, word) => {
-    const last = lines.at(-1);
-    if (last && last.length + word.length < 11) return [...lines.slice(0, -1), `${last} ${word}`];
-    return [...lines, word];
-  }, []).join("\n");
-
 export function render({ model, el }) {
   const { fields, groups, usual, start } = model.get("data");
   need(Array.isArray(groups) && groups.length > 0, "there are no records");
@@ -106,7 +98,7 @@ export function render({ model, el }) {
       x: {
         label: fields[s.along].label,
         range: [-0.6, ticks.length - 0.4],
-        ticks: ticks.map((v) => narrow(word(v, s.along))),
+        ticks: ticks.map((v) => word(v, s.along).replace(/ \(.*\)$/, "")),
       },
       y: { label: "test accuracy, %", range: [0, 101] },
       height: 300,
