@@ -11,7 +11,7 @@ JS := stompp_lite/viz/web/*.js book/_static/*.js
 export OMP_NUM_THREADS := 1
 
 .PHONY: book test check setup style types unit built pool alone nbval lab notebooks figures look \
-    offline class grade pdf address lock release mutants oldest clean help
+    offline class grade marks pdf address lock release mutants oldest clean help
 
 book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0: only build)
 	$(BIN)/python book/tools/build.py $(if $(filter-out 0,$(SERVE)),--serve --port $(PORT))
@@ -64,11 +64,14 @@ look: built  ## screenshots of every page, light, dark, phone and print, into bu
 offline: built  ## one zip to hand out: the book, the notebooks, the digits, the package's wheel
 	$(BIN)/python book/tools/offline.py
 
-class: $(READY)  ## notebooks without solutions to hand out, and those of the teacher, in build/class
+class: built  ## notebooks and a book without solutions to hand out, and all for the teacher, in build/class
 	$(BIN)/python book/tools/klass.py
 
-grade: $(READY)  ## an nbgrader release of code exercises, and a round trip through it (CHAPTERS="2 5")
+grade: $(READY)  ## code exercises for nbgrader and otter-grader, each rehearsed (CHAPTERS="2 5")
 	$(BIN)/python book/tools/grade.py $(CHAPTERS)
+
+marks: $(READY)  ## grade a folder of notebooks that a class handed in (FROM=folder CHAPTER=3)
+	$(BIN)/python book/tools/marks.py "$(FROM)" $(CHAPTER)
 
 pdf: built  ## the book as one PDF (needs Chromium)
 	$(BIN)/pip install -q --disable-pip-version-check pypdf==7.1.1

@@ -10,11 +10,15 @@ import pytest
 
 from stompp_lite.check import EXERCISES
 from stompp_lite.errors import ConfigError
+from tests import thirty
 from tests.conftest import CHAPTERS, ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "tools"))
+import asked
 import grade
 import klass
+import marks
+import otters
 
 ASKED = re.compile(r'^check\("([^"]+)", ', re.MULTILINE)
 SOLVED = re.compile(r"<summary>(Solution|What to expect)|^# @title Solution", re.MULTILINE)
@@ -158,7 +162,7 @@ def test_a_teacher_gets_every_solution_open(made, path, chapter):
 def graded():
     """Chapter and number of each exercise in code that a grader gets."""
     for path in CHAPTERS:
-        names = [name for _, name, *_ in grade.graded(nbformat.read(path, as_version=4))]
+        names = [one.name for one in asked.graded(nbformat.read(path, as_version=4))]
         yield from ((path, name) for name in names if EXERCISES[name].kind == "code")
 
 
@@ -177,6 +181,77 @@ def test_a_stored_solution_passes_and_the_released_cell_does_not(path, name, cap
         scope[made] = lambda *given: given[0]
     with pytest.raises((AssertionError, ConfigError)):
         exec(asks, scope)
+
+
+@pytest.mark.parametrize("number", [2, 5, 16])
+def test_both_graders_have_the_same_exercises_and_students_no_solution(number):
+    ((name, chapter),) = asked.chosen([str(number)])
+    one, other = grade.assignment(chapter), otters.master(name, chapter)
+    exercises = asked.graded(chapter)
+    open_, hidden, inside = [], [], ""
+    for cell in other.cells:
+        if cell.cell_type == "raw":
+            begins = re.match(r"# (BEGIN|END) (SOLUTION|TESTS)$", cell.source)
+            inside = begins[2] if begins and begins[1] == "BEGIN" else ""
+        else:
+            (hidden if inside else open_).append((inside, cell.source))
+    assert hidden == [
+        pair for e in exercises for pair in (
+            ("SOLUTION", f"# BEGIN SOLUTION\n{e.solution}\n# END SOLUTION"),
+            ("TESTS", f"passes({e.name!r}, {e.answer})"),
+        )
+    ]  # fmt: skip
+    texts = [c.source for c in one.cells if c.cell_type == "markdown"]
+    assert [source for _, source in open_ if source != open_[1][1]] == texts
+    assert open_[1][1].startswith(asked.context(chapter))
+    assert not klass.leaks(nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(source) for _, source in open_]
+    ), klass.secret(chapter))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["two"], "Name chapters by their numbers, not 'two'"),
+        (["99"], "There is no chapter 99"),
+        (["17"], "Chapter 17 has no exercise whose answer is a function or a class"),
+    ],
+)
+def test_a_chapter_that_cannot_be_graded_is_named(arguments, said):
+    with pytest.raises(SystemExit, match=said):
+        asked.chosen(arguments)
+
+
+def test_every_file_of_a_class_is_graded_or_named_with_the_reason(tmp_path):
+    ((_, chapter),) = asked.chosen(["3"])
+    released = grade.assignment(chapter)
+    nbformat.write(released, tmp_path / "released.ipynb")
+    folder = tmp_path / "in"
+    thirty.notebooks(tmp_path / "released.ipynb", folder)
+    older = nbformat.read(folder / "student-05.ipynb", as_version=4)
+    older.cells[1].source += "\nolder = True"
+    nbformat.write(older, folder / "student-05.ipynb")
+    (folder / "list.ipynb").write_text("[1, 2]", encoding="utf-8")
+    (folder / "empty.ipynb").write_bytes(b"")
+    (folder / "bytes.ipynb").write_bytes(b"\xff\x00\xfe")
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    found = marks.sort_out(folder, released)
+    assert list(found.works) == [f"student-{k:02d}" for k in range(1, 31)]
+    assert found.other == ["student-05"]
+    reasons = {name: why.split("(")[0].split(":")[0] for name, why in found.refused.items()}
+    assert reasons == {
+        "broken.ipynb": "not a notebook ", "bytes.ipynb": "not a notebook ",
+        "empty.ipynb": "not a notebook ", "list.ipynb": "not a notebook ",
+        "half.ipynb": "not this assignment, or its cells were deleted",
+        "photo.jpg": "not a notebook", "student-07": "a folder; put the files side by side",
+    }  # fmt: skip
+    points = {f"student-{k:02d}": "1" for k in range(1, 30)}  # nbgrader failed on the last one
+    told = marks.told(found, points, "1")
+    assert "29 of 37 files graded" in told and "1 nbgrader could not grade:\n  student-30" in told
+    assert "7 files that are not graded:" in told and "graded by this one: student-05" in told
+    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
+    with pytest.raises(ValueError, match="none is no folder"):
+        marks.sort_out(tmp_path / "none", released)
 
 
 def test_twelve_exercises_or_more_are_graded_by_a_machine():
