@@ -61,8 +61,8 @@ figures: $(READY)  ## draw the README's figures from the records
 look: built  ## screenshots of every page, light, dark, phone and print, into build/look (needs Chromium)
 	$(BIN)/python book/tools/look.py
 
-offline: built  ## one zip to hand out: the book, the notebooks, the digits, the package's wheel
-	$(BIN)/python book/tools/offline.py
+offline: built  ## one zip to hand out: book, notebooks, digits, package (WHEELS=1: and all it needs)
+	$(BIN)/python book/tools/offline.py $(if $(filter-out 0,$(WHEELS)),--wheels)
 
 class: built  ## notebooks and a book without solutions to hand out, and all for the teacher, in build/class
 	$(BIN)/python book/tools/klass.py

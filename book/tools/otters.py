@@ -96,7 +96,8 @@ def rehearse(chapters: list[tuple[str, Any]]) -> list[tuple[str, str, float, flo
         home = COURSE / name
         home.mkdir(parents=True)
         nbformat.write(master(name, chapter), home / f"{name}.ipynb")
-        _otter("assign", "--no-pdfs", f"{name}.ipynb", "dist", folder=home)
+        # its own run of the solutions is what the first student's notebook is graded for
+        _otter("assign", "--no-pdfs", "--no-run-tests", f"{name}.ipynb", "dist", folder=home)
         release = shutil.copytree(home / "dist" / "student", COURSE / "release" / name)
         (zipped,) = (home / "dist" / "autograder").glob("*.zip")
         for work in WORKS:

@@ -22,9 +22,10 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 sys.path.insert(0, str(ROOT / "book" / "tools"))
 import course
 import lessons
-import notebooks
 from chapters import byline, footer, glossary
 from drawings import drawing
+
+import notebooks
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +188,7 @@ def test_git_knows_the_day_on_which_outputs_changed_last_and_nothing_more(tmp_pa
         path.write_text(json.dumps({"cells": [cell]}), encoding="utf-8")
         env = os.environ | {
             f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
-            for what, value in (("NAME", "a"), ("EMAIL", "a@b"), ("DATE", f"2026-11-{day}T12:00:00Z"))
+            for what, value in (("NAME", "a"), ("EMAIL", "a@b"), ("DATE", f"2026-11-{day}T12:00Z"))
         }  # fmt: skip
         for words in (["add", "."], ["commit", "-qm", "a"]):
             subprocess.run(["git", *words], cwd=tmp_path, env=env, check=True)
