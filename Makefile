@@ -11,7 +11,7 @@ JS := stompp_lite/viz/web/*.js book/_static/*.js
 export OMP_NUM_THREADS := 1
 
 .PHONY: book test check setup style types unit built pool alone nbval lab notebooks figures look \
-    offline class grade marks pdf address lock release mutants oldest clean help
+    offline class grade marks pdf address lock release mutants oldest newest clean help
 
 book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0: only build)
 	$(BIN)/python book/tools/build.py $(if $(filter-out 0,$(SERVE)),--serve --port $(PORT))
@@ -82,14 +82,20 @@ mutants: $(READY)  ## small faults in the heart, networks and training: do the t
 	$(BIN)/mutmut run --max-children 2 $(if $(MODULE),"stompp_lite.$(MODULE).*")
 	$(BIN)/python tests/mutants.py
 
-oldest:  ## the unit tests with the oldest versions that pyproject.toml allows
+oldest:  ## the unit tests with the oldest versions that pyproject.toml allows, and Colab's ipywidgets
 	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/pip install -q --disable-pip-version-check 'setuptools>=77,<81' wheel 'pytest>=8' \
-	    'pytest-xdist>=3.5' 'pyyaml>=6' 'psutil>=5' \
+	    'pytest-xdist>=3.5' 'pyyaml>=6' 'psutil>=5' 'ipywidgets==7.7.1' 'anywidget==0.9.0' \
 	    $$(sed -n 's/^  "\([a-z-]*\)>=\(.*\)",$$/\1==\2/p' pyproject.toml | sed '/jupyter/,$$d')
 	.venv-oldest/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	.venv-oldest/bin/pytest -n 2 -m "not slow" --ignore tests/book --ignore tests/project \
 	    --ignore tests/lab/test_zoo.py
+
+newest:  ## the unit tests with the newest versions that an index has, whatever the lock says
+	test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/pip install -q --disable-pip-version-check --upgrade --upgrade-strategy eager \
+	    'setuptools>=77' wheel -e '.[book,cluster,bert,onnx,bits,qonnx,test]'
+	.venv-newest/bin/pytest -n 2 -m "not slow" --ignore tests/project
 
 release: $(READY)  ## the wheel with its bundle of records; refuses a placeholder address
 	$(BIN)/python book/tools/release.py
