@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shlex
 from dataclasses import asdict, replace
 
@@ -16,6 +17,7 @@ from stompp_lite.lab.config import Config
 from stompp_lite.lab.recipes import configure
 from stompp_lite.tools import predictions, school
 from stompp_lite.viz.bank import bank
+from tests import thirty
 from tests.conftest import ROOT
 
 LESSON = school.LESSONS["fair-36"]
@@ -201,3 +203,21 @@ def test_predictions_become_bars_and_a_table(tmp_path, capsys):
     assert len(rows) == 12 and rows[0]["answer"] == right  # nothing is lost
     assert [r["answer"] for r in rows if r["file"] == "half.json"] == ["half a ?"]
     assert {r["file"] for r in rows} >= {"7.json", "8.json", "old.json"}
+
+
+def test_the_page_of_an_afternoon_shows_what_the_commands_print(tmp_path):
+    thirty.runs(tmp_path / "runs"), thirty.predictions(tmp_path / "predictions")
+    page = (ROOT / "book" / "teaching" / "afternoon.md").read_text(encoding="utf-8")
+    shown = re.findall(
+        r"```sh\n[^`]*(answers|collect) [^`]*```\n\n```text\n(.+?)```", page, re.DOTALL
+    )
+    made = {
+        "answers": predictions.table(predictions.read(tmp_path / "predictions")),
+        "collect": school.told(school.collect(tmp_path / "runs")),
+    }
+    assert [name for name, _ in shown] == list(made)
+    for name, text in shown:
+        lines = [ln for ln in text.splitlines() if ln != "..."][:-1]  # the last one names files
+        told = " ".join(made[name].split())
+        wrong = [ln for ln in lines if " ".join(ln.split()) not in told]
+        assert len(lines) > 10 and not wrong, wrong
