@@ -13,7 +13,7 @@ export OMP_NUM_THREADS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: book test check setup style types unit built pool alone nbval lab notebooks figures look \
-    offline class grade pdf address lock release mutants oldest clean help
+    offline class grade marks pdf address lock release mutants oldest newest clean help
 
 book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0: only build)
 	$(BIN)/python book/tools/build.py $(if $(filter-out 0,$(SERVE)),--serve --port $(PORT))
@@ -63,14 +63,17 @@ figures: $(READY)  ## draw the README's figures from the records
 look: built  ## screenshots of every page, light, dark, phone and print, into build/look (needs Chromium)
 	$(BIN)/python book/tools/look.py
 
-offline: built  ## one zip to hand out: the book, the notebooks, the digits, the package's wheel
-	$(BIN)/python book/tools/offline.py
+offline: built  ## one zip to hand out: book, notebooks, digits, package (WHEELS=1: and all it needs)
+	$(BIN)/python book/tools/offline.py $(if $(filter-out 0,$(WHEELS)),--wheels)
 
-class: $(READY)  ## notebooks without solutions to hand out, and those of the teacher, in build/class
+class: built  ## notebooks and a book without solutions to hand out, and all for the teacher, in build/class
 	$(BIN)/python book/tools/klass.py
 
-grade: $(READY)  ## an nbgrader release of code exercises, and a round trip through it (CHAPTERS="2 5")
+grade: $(READY)  ## code exercises for nbgrader and otter-grader, each rehearsed (CHAPTERS="2 5")
 	$(BIN)/python book/tools/grade.py $(CHAPTERS)
+
+marks: $(READY)  ## grade a folder of notebooks that a class handed in (FROM=folder CHAPTER=3)
+	$(BIN)/python book/tools/marks.py "$(FROM)" $(CHAPTER)
 
 pdf: built  ## the book as one PDF (needs Chromium)
 	$(BIN)/pip install -q --disable-pip-version-check pypdf==7.1.1
@@ -81,14 +84,20 @@ mutants: $(READY)  ## small faults in the heart, networks and training: do the t
 	$(BIN)/mutmut run --max-children 2 $(if $(MODULE),"stompp_lite.$(MODULE).*")
 	$(BIN)/python tests/mutants.py
 
-oldest:  ## the unit tests with the oldest versions that pyproject.toml allows
+oldest:  ## the unit tests with the oldest versions that pyproject.toml allows, and Colab's ipywidgets
 	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/pip install -q --disable-pip-version-check 'setuptools>=77,<81' wheel 'pytest>=8' \
-	    'pytest-xdist>=3.5' 'pyyaml>=6' 'psutil>=5' \
+	    'pytest-xdist>=3.5' 'pyyaml>=6' 'psutil>=5' 'ipywidgets==7.7.1' 'anywidget==0.9.0' \
 	    $$(sed -n 's/^  "\([a-z-]*\)>=\(.*\)",$$/\1==\2/p' pyproject.toml | sed '/jupyter/,$$d')
 	.venv-oldest/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	.venv-oldest/bin/pytest -n 2 -m "not slow" --ignore tests/book --ignore tests/project \
 	    --ignore tests/lab/test_zoo.py
+
+newest:  ## the unit tests with the newest versions that an index has, whatever the lock says
+	test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/pip install -q --disable-pip-version-check --upgrade --upgrade-strategy eager \
+	    'setuptools>=77' wheel -e '.[book,cluster,bert,onnx,bits,qonnx,test]'
+	.venv-newest/bin/pytest -n 2 -m "not slow" --ignore tests/project
 
 release: $(READY)  ## the wheel with its bundle of records; refuses a placeholder address
 	$(BIN)/python book/tools/release.py

@@ -22,6 +22,9 @@ _SETUP = "# Installs the course package where it is missing; the notebook has th
 _TITLE = re.compile(r"^# @title (.+)\n")
 #: A comment that marks the decisive line of a cell.
 MARK = "# <-- "
+#: The class of a fold that holds a solution.
+SOLUTION = "lbl-solution"
+_FOLD = re.compile(r"\A<details>")
 _ABBREVIATION = re.compile(r".*[A-Z].*[A-Z]")  # a word with two capitals
 _RUNS = re.compile(r" Running time: (.+)\.\Z")
 
@@ -45,6 +48,27 @@ def byline(first: str, time: int, number: int | None) -> str:
     line = f"{place} · {time} minutes to read · runs in {runs[1]} on one CPU core"
     heading, rest = first[: runs.start()].split("\n", 1)
     return f"{heading}\n\n:::{{div}} lbl-byline\n{line}\n:::\n{rest}"
+
+
+def footer(stamp: dict[str, Any] | None) -> str:
+    """The line at the foot of a page: when its notebook was executed, on what, for how long.
+
+    Args:
+        stamp: ``executed`` in the notebook's metadata (see ``book/tools/notebooks.py``), if it has
+            it; what comes from git is told as what it is.
+    """
+    if not stamp:
+        return "When this page's code was last executed was not kept."
+    if stamp.get("from") == "git":
+        return (
+            f"The outputs on this page last changed on {stamp['date']}. On what they were made, "
+            "and how long it took, was not kept then."
+        )
+    return (
+        f"The code of this page was last executed on {stamp['date']}, in {stamp['seconds']} "
+        f"seconds, with Python {stamp['python']} and torch {stamp['torch']} on one core of "
+        f"{stamp['processor']}."
+    )
 
 
 def _figures(cell: dict[str, Any], number: int | None, count: int) -> int:
@@ -76,6 +100,8 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
     cells[0]["source"] = byline(said[0], minutes(said), number)
     for cell in cells:
         if cell["cell_type"] != "code":
+            if "solution" in cell["metadata"].get("tags", []):  # the page knows no tags of texts
+                cell["source"] = _FOLD.sub(f'<details class="{SOLUTION}">', lines(cell["source"]))
             continue
         text, shown = lines(cell["source"]), cell["metadata"].setdefault("mystnb", {})
         title = _TITLE.match(text)
@@ -94,6 +120,8 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
         for output in cell["outputs"]:
             if 'class="lbl-claim"' in _html(output):
                 output["data"]["text/html"] = link_claims(_html(output))
+    told = f":::{{div}} lbl-executed\n{footer(notebook['metadata'].get('executed'))}\n:::"
+    cells.append({"id": "executed", "cell_type": "markdown", "metadata": {}, "source": told})
     source[0] = json.dumps(notebook)
 
 
@@ -201,7 +229,7 @@ def _prose(text: nodes.Text) -> bool:
         return False
     while node is not None:
         classes = set(node.get("classes", ()))
-        if isinstance(node, nodes.table) or classes & {"lbl-byline", "cell_output"}:
+        if isinstance(node, nodes.table) or classes & {"lbl-byline", "lbl-executed", "cell_output"}:
             return False
         node = node.parent
     return True

@@ -7,24 +7,46 @@ file. Here a result is a section, and the sentence around what was asked stands 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from chapters import SOLUTION
 from docutils import nodes
+
+_FOLD = re.compile(r"<details\b")
 
 
 def collect(app: Any, doctree: nodes.document) -> None:
     """Keep a page's sections: anchor, heading, and the text that stands in no section below."""
-    kept = []
+    kept, hidden = [], solutions(doctree)
     for section in doctree.findall(nodes.section):
         heading = section.next_node(nodes.title)
-        own = [text.astext() for text in section.findall(nodes.Text) if _of(section, text)]
+        own = [
+            text.astext() for text in section.findall(nodes.Text)
+            if id(text) not in hidden and _of(section, text)
+        ]  # fmt: skip
         if heading is not None:
             text = " ".join(" ".join(own).split())
             kept.append([section["ids"][0], heading.astext(), text])
     if not hasattr(app.env, "lbl_sections"):
         app.env.lbl_sections = {}
     app.env.lbl_sections[app.env.docname] = kept
+
+
+def solutions(doctree: nodes.document) -> set[int]:
+    """Texts of solutions, by identity: search gives none away."""
+    found, depth = set[int](), 0
+    for node in doctree.findall():
+        if isinstance(node, nodes.raw):
+            if depth or f'<details class="{SOLUTION}">' in node.astext():
+                depth += len(_FOLD.findall(node.astext()))
+                depth -= node.astext().count("</details>")
+        elif isinstance(node, nodes.container) and "tag_solution" in node["classes"]:
+            found.update(map(id, node.findall(nodes.Text)))
+        elif depth and isinstance(node, nodes.Text):
+            found.add(id(node))
+    return found
 
 
 def _of(section: nodes.section, text: nodes.Node) -> bool:

@@ -4,10 +4,10 @@ Usage: python book/tools/klass.py [folder]
 
 Everything comes from the stored notebooks; nothing is executed.
 
-- ``students/``: the chapters without solutions, and ``students.zip`` to hand out;
+- ``students/``: the chapters and the built book without solutions, and ``students.zip`` of both;
 - ``solutions/``: the same chapters with every solution open.
 
-In the notebooks of a class links to pages of the book lead to the repository.
+In the notebooks of a class links to pages of the book lead to the book beside them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,21 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from without import strip
 
-from release import ROOT, address
+from build import HTML
+from release import ROOT
 
 TARGET = ROOT / "build" / "class"
 TOP = "layer-by-layer"
 SHORT = 12  # characters of a line that two cells may share by chance
 FIRST = """Layer by Layer, an interactive course on training binary neural networks.
 
-The notebooks of the class. Exercises with a cell below them answer back: put your answer where ...
-stands, run the cell, and it says which property of your answer holds, and hints. It needs the
-course's package, which the first cell of each notebook installs where it is missing.
+READ        open book/index.html in a browser. Nothing is loaded from a network.
+RUN         the notebooks, with Jupyter or in Colab. They need the course's package, which the first
+            cell of each installs where it is missing, or says how.
+SOLVE       exercises with a cell below them answer back: put your answer where ... stands, run the
+            cell, and it says which property of your answer holds, and hints.
 
 Code: MIT. Text and figures: CC BY 4.0. See LICENSE.
 """
@@ -80,8 +84,12 @@ def leaks(student: Any, secrets: set[str]) -> list[str]:
     return found + [f"cell {c.id}" for c in student.cells if "solution" in tags(c)]
 
 
-def _linked(text: str) -> str:
-    return text.replace("](../book/", f"]({address()}/blob/main/book/")
+def linked(text: str) -> str:
+    """A text of a notebook whose links to sources of the book's pages lead to the built pages.
+
+    The built book is the folder ``book`` beside the one of the notebook.
+    """
+    return re.sub(r"\]\(\.\./book/([\w/]+)\.md(#[^)]*)?\)", r"](../book/book/\1.html\2)", text)
 
 
 def _plain(notebook: Any, keep: Any) -> Any:
@@ -90,7 +98,7 @@ def _plain(notebook: Any, keep: Any) -> Any:
     made.cells = [cell for cell in made.cells if keep(cell)]
     for cell in made.cells:
         if cell.cell_type == "markdown":
-            cell.source = _linked(cell.source)
+            cell.source = linked(cell.source)
         else:
             count += 1
             cell.execution_count = count
@@ -127,10 +135,13 @@ def solved(notebook: Any) -> Any:
     return made
 
 
-def write(target: Path = TARGET) -> list[Path]:
-    """Write all notebooks and the zip; the zip's path is the last.
+def write(target: Path = TARGET, html: Path | None = None) -> Path:
+    """Write all that a class and its teacher get, and return the path of the zip to hand out.
 
     The usual folder is made anew; another one must be empty.
+
+    Args:
+        target: the folder. html: the built book; without one, notebooks alone are written.
 
     Raises:
         ValueError: the folder that was named holds something.
@@ -139,34 +150,38 @@ def write(target: Path = TARGET) -> list[Path]:
         shutil.rmtree(target, ignore_errors=True)
     elif target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target} is not an empty folder; name a new one")
-    made = []
-    for folder, form in (("students", student), ("solutions", solved)):
-        (target / folder).mkdir(parents=True)
-        for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-            notebook = form(nbformat.read(path, as_version=4))
-            nbformat.validate(notebook)
-            made.append(target / folder / path.name)
-            nbformat.write(notebook, made[-1])
+    handed = target / "students"
+    made: dict[Path, dict[str, Any]] = {handed / "notebooks": {}, target / "solutions": {}}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        for (folder, kept), form in zip(made.items(), (student, solved), strict=True):
+            kept[path.name] = form(notebook)
+            nbformat.validate(kept[path.name])
+            folder.mkdir(parents=True, exist_ok=True)
+            nbformat.write(kept[path.name], folder / path.name)
+    if html is not None:
+        strip(html, handed / "book", made[handed / "notebooks"])
+    (handed / "README.txt").write_text(FIRST, encoding="utf-8")
+    shutil.copy(ROOT / "LICENSE", handed)
     with zipfile.ZipFile(target / "students.zip", "w", zipfile.ZIP_DEFLATED) as out:
-        out.writestr(f"{TOP}/README.txt", FIRST)
-        out.write(ROOT / "LICENSE", f"{TOP}/LICENSE")
-        for path in made:
-            if path.parent.name == "students":
-                out.write(path, f"{TOP}/{path.name}")
-    return [*made, target / "students.zip"]
+        for path in sorted(p for p in handed.rglob("*") if p.is_file()):
+            out.write(path, f"{TOP}/{path.relative_to(handed).as_posix()}")
+    return target / "students.zip"
 
 
 def main(arguments: list[str]) -> None:
     """Write a class, and say where."""
     try:
-        made = write(Path(arguments[0]) if arguments else TARGET)
+        made = write(Path(arguments[0]) if arguments else TARGET, HTML)
     except ValueError as err:
         sys.exit(str(err))
-    cells = [c for p in made[:-1] for c in json.loads(p.read_text(encoding="utf-8"))["cells"]]
-    asked = sum(c["id"].endswith("-answer") for c in cells) // 2
-    print(f"{made[-1]}: hand it out; {asked} exercises answer back")
-    print(f"{made[-2].parent}: keep it; every solution is open")
+    texts = (p.read_text(encoding="utf-8") for p in made.parent.glob("solutions/*.ipynb"))
+    asked = sum(c["id"].endswith("-answer") for text in texts for c in json.loads(text)["cells"])
+    print(f"{made}: hand it out, {made.stat().st_size / 1e6:.0f} MB; {asked} exercises answer back")
+    print(f"{made.parent / 'solutions'}: keep it; every solution is open")
 
 
 if __name__ == "__main__":
+    if not (HTML / "index.html").is_file():
+        sys.exit(f"There is no built book at {HTML}; run `make class`, which builds it.")
     main(sys.argv[1:])

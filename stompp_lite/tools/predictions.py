@@ -19,17 +19,8 @@ from stompp_lite.viz.bank import bank
 
 COURSE = "Layer by Layer"
 FIELDS = (
-    "page",
-    "id",
-    "kind",
-    "state",
-    "when",
-    "question",
-    "version",
-    "answer",
-    "right",
-    "wording",
-)
+    "page", "id", "kind", "state", "when", "question", "version", "answer", "right", "wording",
+)  # fmt: skip
 _BAR = 30  # characters of the longest bar
 
 
@@ -53,6 +44,8 @@ def _content(path: Path) -> dict[str, Any]:
         raise ValueError("a folder; put the files side by side")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        told = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+        content = json.loads(told)  # half a character, which JSON can hold, becomes a "?"
     except (OSError, ValueError, RecursionError) as err:
         raise ValueError(f"not a JSON file ({err})") from err
     if not isinstance(content, dict) or content.get("course") != COURSE:
@@ -65,6 +58,8 @@ def _content(path: Path) -> dict[str, Any]:
             isinstance(row.get(k), str) for k in ("id", "question")
         ):
             raise ValueError(f"an answer without id and question: {str(row)[:60]}")
+        if not isinstance(row.get("version"), str | None):
+            raise ValueError(f"a version that is no text: {str(row['version'])[:60]}")
     return content
 
 

@@ -157,6 +157,7 @@ def collect(folder: Path, name: str = "fair-36") -> Collected:
         raise ConfigError(f"{folder} is no folder; put the files that were handed in into one")
     found = Collected(lesson, {label: [] for label in lesson.sides})
     owner: dict[tuple[str, int], tuple[str, Record]] = {}
+    runs: dict[tuple[str, str, str], str] = {}
     for path in sorted(folder.iterdir()):
         try:
             if path.is_dir():
@@ -167,10 +168,13 @@ def collect(folder: Path, name: str = "fair-36") -> Collected:
                 other, before = owner[label, one.seed]
                 copied = "the same run" if before.correct == one.correct else "another run"
                 raise RecordError(f"seed {one.seed} of {label} is there, {copied} in {other}")
+            run = (label, one.correct, str(one.curves))
+            if run in runs:
+                raise RecordError(f"the run in {runs[run]}, under another seed")
         except (RecordError, ConfigError) as err:
             found.refused[path.name] = str(err).removeprefix(f"{path}: ")
             continue
-        owner[label, one.seed] = (path.name, one)
+        owner[label, one.seed], runs[run] = (path.name, one), path.name
         found.runs[label].append(one)
         found.processors[str(one.machine.get("cpu"))] += 1
     for runs in found.runs.values():

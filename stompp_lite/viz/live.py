@@ -195,8 +195,12 @@ class TrainItYourself:
         self.table.value = f"<table><tr><th>run</th><th>test accuracy</th></tr>{rows}</table>"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        bundle = self.widget._repr_mimebundle_()
-        return dict(bundle[0] if isinstance(bundle, tuple) else bundle) | {"text/html": STAND_IN}
+        # ipywidgets 7, which Colab has, makes no bundle; the protocol is that of 8
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        return {
+            "application/vnd.jupyter.widget-view+json": view,
+            "text/plain": repr(self), "text/html": STAND_IN,
+        }  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<train it yourself: {len(self.results)} runs>"

@@ -113,6 +113,14 @@ def test_the_zip_to_hand_out_opens_from_a_disk_with_everything_alive(context, tm
     assert len(list(top.glob("notebooks/*.ipynb"))) == 20 and list(top.glob("stompp_lite-*.whl"))
     rows = gzip.decompress((top / "data" / "digits.csv.gz").read_bytes()).decode().splitlines()
     assert len(rows) == 1797 and rows[0].count(",") == 64
+    assert "Alpaydin" in (top / "README.txt").read_text(encoding="utf-8")
+    assert (top / "CITATION.cff").is_file() and (top / "LICENSE").is_file()
+    with zipfile.ZipFile(tmp_path / "out.zip") as packed:
+        assert all(i.external_attr >> 16 & 0o444 == 0o444 for i in packed.infolist())
+    for path in top.glob("notebooks/*.ipynb"):  # no link of a notebook is dead
+        links = re.findall(r"\]\((?!https?:|#|\\)([^)#\s\\]+)", path.read_text(encoding="utf-8"))
+        wrong = [to for to in links if "." in to and not (path.parent / to).is_file()]
+        assert len(links) > 3 and not wrong, (path.name, wrong)
     watched = Watched(context)
     watched.page.goto((top / "book" / "book" / "playground.html").as_uri())
     watched.page.get_by_role("button", name="One step").click()

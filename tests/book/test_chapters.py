@@ -1,7 +1,12 @@
 """What the book makes of a notebook's drawing: other names and colors, never other words."""
 
+import datetime
 import io
+import json
+import os
+import platform
 import re
+import subprocess
 import sys
 
 import matplotlib.pyplot as plt
@@ -14,10 +19,13 @@ from stompp_lite.viz import style
 from tests.conftest import CHAPTERS, ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path.insert(0, str(ROOT / "book" / "tools"))
 import course
 import lessons
-from chapters import byline, glossary
+from chapters import byline, footer, glossary
 from drawings import drawing
+
+import notebooks
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +166,39 @@ def test_plans_of_teaching_name_what_is_there():
     assert all(
         (ROOT / "book" / "teaching" / x).exists() for x in re.findall(r"\]\(([^)#]+)\)", page)
     )
+
+
+def test_a_page_says_when_its_code_was_executed_and_what_is_not_known():
+    stamp = notebooks.executed(30.6)
+    said = footer(stamp)
+    assert (
+        f"on {datetime.date.today()}, in 31 seconds, with Python {platform.python_version()}"
+        in said
+    )
+    assert stamp["processor"] in said and "+" not in stamp["torch"] and stamp["torch"] in said
+    assert footer({"date": "2026-11-20", "from": "git"}).startswith(
+        "The outputs on this page last changed on 2026-11-20. On what they were made"
+    )
+    assert footer(None).endswith("was not kept.")
+
+
+def test_git_knows_the_day_on_which_outputs_changed_last_and_nothing_more(tmp_path):
+    def commit(day, source, text):
+        cell = {"cell_type": "code", "source": source, "outputs": [text]}
+        path.write_text(json.dumps({"cells": [cell]}), encoding="utf-8")
+        env = os.environ | {
+            f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", "a"), ("EMAIL", "a@b"), ("DATE", f"2026-11-{day}T12:00Z"))
+        }  # fmt: skip
+        for words in (["add", "."], ["commit", "-qm", "a"]):
+            subprocess.run(["git", *words], cwd=tmp_path, env=env, check=True)
+
+    path = tmp_path / "a chapter.ipynb"
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    commit("01", "one", "out"), commit("02", "one", "changed"), commit("03", "two", "changed")
+    assert notebooks.from_history(path) == {"date": "2026-11-02", "from": "git"}
+    path.write_text(path.read_text().replace("changed", "new"), encoding="utf-8")
+    today = {"date": f"{datetime.date.today()}", "from": "git"}
+    assert notebooks.from_history(path) == today  # it was executed, and is not committed yet
+    commit("04", "two", "new")
+    assert notebooks.from_history(path)["date"] == "2026-11-04"

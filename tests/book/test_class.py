@@ -1,5 +1,6 @@
 """An exercise and its solution stand apart, and no solution reaches a student's notebook."""
 
+import html
 import json
 import re
 import sys
@@ -10,11 +11,17 @@ import pytest
 
 from stompp_lite.check import EXERCISES
 from stompp_lite.errors import ConfigError
+from tests import thirty
+from tests.browser import HTML
 from tests.conftest import CHAPTERS, ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "tools"))
+import asked
 import grade
 import klass
+import marks
+import otters
+import without
 
 ASKED = re.compile(r'^check\("([^"]+)", ', re.MULTILINE)
 SOLVED = re.compile(r"<summary>(Solution|What to expect)|^# @title Solution", re.MULTILINE)
@@ -117,7 +124,7 @@ def texts(value):
 def test_no_solution_is_anywhere_in_what_students_get(made, path, chapter):
     """Looked for in the zip's bytes as they are, by the lines of the stored solutions."""
     with zipfile.ZipFile(made / "students.zip") as zipped:
-        raw = zipped.read(f"{klass.TOP}/{path.name}").decode()
+        raw = zipped.read(f"{klass.TOP}/notebooks/{path.name}").decode()
     student = "\n".join(texts(json.loads(raw)))
     solutions = [c for c in chapter.cells if "solution" in tags(c)]
     elsewhere = "\n".join("\n".join(texts(c)) for c in chapter.cells if c not in solutions)
@@ -133,17 +140,18 @@ def test_no_solution_is_anywhere_in_what_students_get(made, path, chapter):
     assert not SOLVED.search(student) and "predict_curve" not in "".join(
         re.findall(r'data-component="(\w+)"', student)
     )
-    assert (made / "students" / path.name).read_text(encoding="utf-8") == raw
+    assert (made / "students" / "notebooks" / path.name).read_text(encoding="utf-8") == raw
 
 
 def test_students_keep_every_question_and_the_story(made, path, chapter):
-    student = nbformat.read(made / "students" / path.name, as_version=4)
+    student = nbformat.read(made / "students" / "notebooks" / path.name, as_version=4)
     nbformat.validate(student)
     kept = [c.id for c in chapter.cells if "solution" not in tags(c)]
     assert [c.id for c in student.cells] == kept
     counts = [c.execution_count for c in student.cells if c.cell_type == "code"]
     assert counts == [*range(1, len(counts) + 1)]
-    assert "](../book/" not in "\n".join(c.source for c in student.cells)
+    text = "\n".join(c.source for c in student.cells)
+    assert not re.search(r"\]\(\.\./(?!book/book/[\w/]+\.html)", text)
 
 
 def test_a_teacher_gets_every_solution_open(made, path, chapter):
@@ -155,10 +163,86 @@ def test_a_teacher_gets_every_solution_open(made, path, chapter):
             assert cell.cell_type == "code" or cell.source.startswith("<details open>")
 
 
+# ---- the book of a class -------------------------------------------------------------------------
+def told(text):
+    """Letters and digits of a text, so that markup and spaces make no difference."""
+    text = re.sub(r"\]\([^)]*\)", "", re.sub(r"<[^>]*>", "", text))
+    return re.sub(r"[\W_]+", "", html.unescape(text))
+
+
+@pytest.fixture(scope="module")
+def handed(tmp_path_factory):
+    """The folder of students with the book, made of the built one."""
+    folder = tmp_path_factory.mktemp("class") / "new"
+    klass.write(folder, HTML)
+    return folder / "students"
+
+
+@pytest.mark.slow
+def test_no_solution_is_in_a_page_of_the_students_book_in_its_source_or_in_its_search(handed):
+    """Looked for by the letters of every line that stands in a solution alone."""
+    script = (handed / "book" / "_static" / "sections.js").read_text(encoding="utf-8")
+    sections = json.loads(script.removeprefix("const SECTIONS = ").rstrip("; \n"))
+    for path in CHAPTERS:
+        notebook = nbformat.read(path, as_version=4)
+        elsewhere = told(
+            "\n".join(klass._strings([c for c in notebook.cells if "solution" not in tags(c)]))
+        )
+        lines = {told(line) for line in klass.secret(notebook)}
+        lines = {line for line in lines if len(line) >= 16 and line not in elsewhere}
+        page = f"notebooks/{path.stem}.html"
+        whole, shorter = (
+            told((top / page).read_text(encoding="utf-8")) for top in (HTML, handed / "book")
+        )
+        seen = [line for line in lines if line in whole]
+        assert len(seen) > 0.8 * len(lines) > 2, page  # so that a solution would be noticed
+        found = told(" ".join(" ".join(row[3:]) for row in sections if row[0] == page))
+        assert len(found) > 1000
+        source = told((handed / "book" / "_sources" / "notebooks" / path.name).read_text("utf-8"))
+        for place, text in (("page", shorter), ("search", found), ("source", source)):
+            assert not [line for line in lines if line in text], (page, place)
+
+
+@pytest.mark.slow
+def test_the_students_book_is_whole_and_every_link_of_their_notebooks_leads_to_it(handed):
+    book, names = (
+        handed / "book",
+        {str(p.relative_to(HTML)) for p in HTML.rglob("*") if p.is_file()},
+    )
+    assert {str(p.relative_to(book)) for p in book.rglob("*") if p.is_file()} == names
+    for path in CHAPTERS:
+        page = (book / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert not SOLVED.search(page) and 'id="exercises"' in page and "lbl-executed" in page
+        depth = [
+            len(re.findall(rf"<{end}(?:div|details|section|article)\\b", page)) for end in ("", "/")
+        ]
+        assert depth[0] == depth[1], path.stem
+        for cell in nbformat.read(handed / "notebooks" / path.name, as_version=4).cells:
+            links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", cell.source)
+            wrong = [to for to in links if not (handed / "notebooks" / to).is_file()]
+            assert cell.cell_type == "code" or not wrong, (path.stem, wrong)
+    with zipfile.ZipFile(handed.parent / "students.zip") as zipped:
+        files = {i.filename: i.external_attr >> 16 & 0o777 for i in zipped.infolist()}
+    assert f"{klass.TOP}/book/index.html" in files and f"{klass.TOP}/LICENSE" in files
+    assert all(mode & 0o444 == 0o444 for mode in files.values())
+
+
+def test_a_solution_is_cut_out_with_all_that_is_in_it_and_nothing_else():
+    fold = (
+        '<details class="lbl-solution">\n<summary>Solution</summary><details>x</details></details>'
+    )
+    cell = '<div class="cell tag_hide-cell tag_solution docutils"><div>a<div></div></div></div>'
+    other = '<div class="cell tag_exercise">b</div><details><summary>Hint</summary></details>'
+    assert without.cut(f"{other}{fold}1{cell}{cell}2{other}") == f"{other}12{other}"
+    assert without.cut(other) == other
+    with pytest.raises(ValueError, match="does not end"):
+        without.cut(cell[:-6])
+
+
 def graded():
     """Chapter and number of each exercise in code that a grader gets."""
     for path in CHAPTERS:
-        names = [name for _, name, *_ in grade.graded(nbformat.read(path, as_version=4))]
+        names = [one.name for one in asked.graded(nbformat.read(path, as_version=4))]
         yield from ((path, name) for name in names if EXERCISES[name].kind == "code")
 
 
@@ -177,6 +261,77 @@ def test_a_stored_solution_passes_and_the_released_cell_does_not(path, name, cap
         scope[made] = lambda *given: given[0]
     with pytest.raises((AssertionError, ConfigError)):
         exec(asks, scope)
+
+
+@pytest.mark.parametrize("number", [2, 5, 16])
+def test_both_graders_have_the_same_exercises_and_students_no_solution(number):
+    ((name, chapter),) = asked.chosen([str(number)])
+    one, other = grade.assignment(chapter), otters.master(name, chapter)
+    exercises = asked.graded(chapter)
+    open_, hidden, inside = [], [], ""
+    for cell in other.cells:
+        if cell.cell_type == "raw":
+            begins = re.match(r"# (BEGIN|END) (SOLUTION|TESTS)$", cell.source)
+            inside = begins[2] if begins and begins[1] == "BEGIN" else ""
+        else:
+            (hidden if inside else open_).append((inside, cell.source))
+    assert hidden == [
+        pair for e in exercises for pair in (
+            ("SOLUTION", f"# BEGIN SOLUTION\n{e.solution}\n# END SOLUTION"),
+            ("TESTS", f"passes({e.name!r}, {e.answer})"),
+        )
+    ]  # fmt: skip
+    texts = [c.source for c in one.cells if c.cell_type == "markdown"]
+    assert [source for _, source in open_ if source != open_[1][1]] == texts
+    assert open_[1][1].startswith(asked.context(chapter))
+    assert not klass.leaks(nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(source) for _, source in open_]
+    ), klass.secret(chapter))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["two"], "Name chapters by their numbers, not 'two'"),
+        (["99"], "There is no chapter 99"),
+        (["17"], "Chapter 17 has no exercise whose answer is a function or a class"),
+    ],
+)
+def test_a_chapter_that_cannot_be_graded_is_named(arguments, said):
+    with pytest.raises(SystemExit, match=said):
+        asked.chosen(arguments)
+
+
+def test_every_file_of_a_class_is_graded_or_named_with_the_reason(tmp_path):
+    ((_, chapter),) = asked.chosen(["3"])
+    released = grade.assignment(chapter)
+    nbformat.write(released, tmp_path / "released.ipynb")
+    folder = tmp_path / "in"
+    thirty.notebooks(tmp_path / "released.ipynb", folder)
+    older = nbformat.read(folder / "student-05.ipynb", as_version=4)
+    older.cells[1].source += "\nolder = True"
+    nbformat.write(older, folder / "student-05.ipynb")
+    (folder / "list.ipynb").write_text("[1, 2]", encoding="utf-8")
+    (folder / "empty.ipynb").write_bytes(b"")
+    (folder / "bytes.ipynb").write_bytes(b"\xff\x00\xfe")
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    found = marks.sort_out(folder, released)
+    assert list(found.works) == [f"student-{k:02d}" for k in range(1, 31)]
+    assert found.other == ["student-05"]
+    reasons = {name: why.split("(")[0].split(":")[0] for name, why in found.refused.items()}
+    assert reasons == {
+        "broken.ipynb": "not a notebook ", "bytes.ipynb": "not a notebook ",
+        "empty.ipynb": "not a notebook ", "list.ipynb": "not a notebook ",
+        "half.ipynb": "not this assignment, or its cells were deleted",
+        "photo.jpg": "not a notebook", "student-07": "a folder; put the files side by side",
+    }  # fmt: skip
+    points = {f"student-{k:02d}": "1" for k in range(1, 30)}  # nbgrader failed on the last one
+    told = marks.told(found, points, "1")
+    assert "29 of 37 files graded" in told and "1 nbgrader could not grade:\n  student-30" in told
+    assert "7 files that are not graded:" in told and "graded by this one: student-05" in told
+    assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
+    with pytest.raises(ValueError, match="none is no folder"):
+        marks.sort_out(tmp_path / "none", released)
 
 
 def test_twelve_exercises_or_more_are_graded_by_a_machine():

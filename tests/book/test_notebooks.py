@@ -3,8 +3,10 @@
 import json
 import os
 import re
-import shlex
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -14,6 +16,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from stompp_lite import load
 from stompp_lite.viz.bank import bank
 from tests.conftest import CHAPTERS, ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "tools"))
+from address import SETUP
 
 ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 
@@ -55,28 +60,51 @@ def test_every_chapter_has_its_parts(chapter):
 
 def test_one_setup_cell_the_same_everywhere_with_the_address_of_the_config(chapter):
     setups = [c.source for c in code(chapter) if "stompp_lite" in c.source and "pip" in c.source]
-    reference = nbformat.read(CHAPTERS[0], as_version=4).cells[1].source
-    assert setups == [reference] == [chapter.cells[1].source]
-    assert re.findall(r"git\+([^\"']+)", reference) == [ADDRESS]
-    comment, *lines = [line for line in reference.splitlines() if line]
-    assert comment.startswith("# Setup.") and len(lines) == 6
+    assert setups == [SETUP.format(address=ADDRESS)] == [chapter.cells[1].source]
+    comment, *lines = [line for line in setups[0].splitlines() if line]
+    assert comment.startswith("# Setup.") and len(lines) <= 16
     assert lines[-1] == "print(chapter.start())"  # one line that says what runs
+    assert max(map(len, lines)) <= 100
     assert not re.search(r"--upgrade|-U\b|torch|numpy", "\n".join(lines))  # pip keeps what is there
 
 
-def test_the_setup_cell_installs_only_where_the_package_is_missing(monkeypatch, capsys):
-    installed = []
-    shell = InteractiveShell(user_ns={})
-    monkeypatch.setattr(shell, "system", installed.append)
+@pytest.fixture
+def first_cell(monkeypatch, capsys):
+    """What runs the first cell, its pip replaced: whether it went well, what it shows, commands."""
+    commands, status = [], SimpleNamespace(returncode=0)
+
+    def run(command, **options):
+        assert options["capture_output"] and options["env"]["GIT_TERMINAL_PROMPT"] == "0"
+        commands.append(command[1:])
+        return status
+
+    monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setenv("STOMPP_LITE_SOURCE", "/a folder/stompp_lite.whl")
-    source = nbformat.read(CHAPTERS[0], as_version=4).cells[1].source
-    assert shell.run_cell(source).success and not installed
-    assert re.fullmatch(r"Ready: stompp_lite .+\n", capsys.readouterr().out)
+    shell = InteractiveShell(user_ns={})
+
+    def first(works=True):
+        status.returncode = 0 if works else 1
+        good = shell.run_cell(SETUP.format(address=ADDRESS)).success
+        return good, capsys.readouterr().out, commands
+
+    return first
+
+
+def test_the_setup_cell_installs_only_where_the_package_is_missing(first_cell, monkeypatch):
+    good, shown, commands = first_cell()
+    assert good and not commands and re.fullmatch(r"Ready: stompp_lite .+\n", shown)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert shell.run_cell(source).success
-    assert [shlex.split(command)[1:] for command in installed] == [
-        ["-m", "pip", "install", "--quiet", "/a folder/stompp_lite.whl"]
-    ]
+    assert first_cell()[0]
+    assert commands == [["-m", "pip", "install", "--quiet", "/a folder/stompp_lite.whl"]]
+
+
+def test_where_the_package_cannot_be_had_three_lines_say_what_to_do(first_cell, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    good, shown, commands = first_cell(works=False)
+    lines = shown.strip().splitlines()
+    assert not good and len(commands) == 1 and len(lines) == 3
+    assert lines[0].endswith("could not be installed from /a folder/stompp_lite.whl")
+    assert lines[2].startswith("%env STOMPP_LITE_SOURCE=") and "Traceback" not in shown
 
 
 def test_outputs_are_stored_whole_and_clean(chapter):
@@ -89,7 +117,7 @@ def test_outputs_are_stored_whole_and_clean(chapter):
             assert not (output.output_type == "stream" and output.name == "stderr"), cell.id
             assert not any("widget" in mime for mime in output.get("data", {})), cell.id
     assert all(c.outputs for c in code(chapter) if "print(" in c.source or "plt.show" in c.source)
-    assert set(chapter.metadata) == {"kernelspec", "language_info"}
+    assert set(chapter.metadata) == {"kernelspec", "language_info", "executed"}
     assert len({c.id for c in chapter.cells}) == len(chapter.cells)
 
 

@@ -14,21 +14,11 @@ from stompp_lite import __version__, import_torchvision
 from stompp_lite.errors import DataError
 from stompp_lite.networks import vision
 from tests.conftest import ROOT
+from tests.project.lock import LOCK, normal, pins
 
 sys.path.insert(0, str(ROOT / "book" / "tools"))
 import environment
 
-
-def normal(name):
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def pins(lines):
-    found = [re.match(r"\s*-?\s*([\w.-]+)==([\w.+]+)\s*$", line) for line in lines]
-    return {normal(m[1]): m[2] for m in found if m}
-
-
-LOCK = pins((ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shlex
 from dataclasses import asdict, replace
 
@@ -16,6 +17,7 @@ from stompp_lite.lab.config import Config
 from stompp_lite.lab.recipes import configure
 from stompp_lite.tools import predictions, school
 from stompp_lite.viz.bank import bank
+from tests import thirty
 from tests.conftest import ROOT
 
 LESSON = school.LESSONS["fair-36"]
@@ -49,6 +51,14 @@ def folder(tmp_path_factory):
     )
     record.save(handed_in("STE", 8, 41), folder / "tom-ste-8.json")
     record.save(handed_in("STE", 31, 41, epochs=20, lr=0.5), folder / "short.json")
+    mine = handed_in("STE", 40, 41)  # the run of seed 5, whose seed was changed by hand
+    other = record.read(folder / "ste-5.json")
+    record.save(
+        replace(mine, correct=other.correct, curves=other.curves, final=other.final),
+        folder / "tim.json",
+    )
+    (folder / "bytes.json").write_bytes(b"\xff\x00")
+    (folder / "nothing.json").write_bytes(b"")
     (folder / "notes.txt").write_text("I liked it", encoding="utf-8")
     (folder / "empty.json").write_text("{}", encoding="utf-8")
     (folder / "sub").mkdir()
@@ -66,6 +76,9 @@ def test_every_file_counts_or_is_named_with_the_reason(folder):
         "tom-ste-8.json": "seed 8 of STE is there, another run in ste-8.json",
         "short.json": "other settings than STE of this lesson: epochs is 20 and not 60; "
         "lr is 0.5 and not 0.1",
+        "tim.json": "the run in ste-5.json, under another seed",
+        "bytes.json": "not a JSON file",
+        "nothing.json": "not a JSON file",
         "notes.txt": "not a JSON file",
         "sub": "a folder; put the files side by side",
     }
@@ -80,7 +93,7 @@ def test_the_class_has_a_verdict_beside_the_books(folder, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "your class: +7" in told and "29 seeds with both runs: hint" in told
     assert "the book: +" in told and "40 on A processor, 19 on An older one" in told
-    assert "6 files do not count:" in told and "not in the difference: [30]" in told
+    assert "9 files do not count:" in told and "not in the difference: [30]" in told
     assert (out / "class.txt").read_text(encoding="utf-8") in told
     drawn = (out / "class.svg").read_text(encoding="utf-8")
     assert "your class" in drawn and "recorded runs" in drawn and "StoMPP" in drawn
@@ -168,6 +181,9 @@ def test_predictions_become_bars_and_a_table(tmp_path, capsys):
     save(folder / "other.json", "Eve", row(right), course="Another course")
     save(folder / "nothing.json", "Eve")
     save(folder / "odd.json", "Eve", {"answer": 3})
+    save(folder / "list.json", "Eve", row(right, version=["a"]))
+    save(folder / "half.json", "Eve \ud800", row("half a \ud83d", id="2", kind=["\udc00"]))
+    (folder / "empty.json").write_bytes(b"")
     (folder / "text.md").write_text("hello", encoding="utf-8")
     out = tmp_path / "answers.csv"
     assert main(["answers", str(folder), "--out", str(out)]) == 0
@@ -179,8 +195,29 @@ def test_predictions_become_bars_and_a_table(tmp_path, capsys):
     assert "1 curves were drawn" in told
     assert "7.json: Ada saved again later, in 8.json" in told
     for said in ("other.json: no predictions of this course", "nothing.json: it holds no answers",
-                 "odd.json: an answer without id", "text.md: not a JSON file"):  # fmt: skip
-        assert said in told
+                 "odd.json: an answer without id", "text.md: not a JSON file",
+                 "empty.json: not a JSON file", "list.json: a version that is no text: ['a']",
+                 "6 files do not count:", "10 files with 11 answers"):  # fmt: skip
+        assert said in told, said
     rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
-    assert len(rows) == 11 and rows[0]["answer"] == right  # nothing is lost
+    assert len(rows) == 12 and rows[0]["answer"] == right  # nothing is lost
+    assert [r["answer"] for r in rows if r["file"] == "half.json"] == ["half a ?"]
     assert {r["file"] for r in rows} >= {"7.json", "8.json", "old.json"}
+
+
+def test_the_page_of_an_afternoon_shows_what_the_commands_print(tmp_path):
+    thirty.runs(tmp_path / "runs"), thirty.predictions(tmp_path / "predictions")
+    page = (ROOT / "book" / "teaching" / "afternoon.md").read_text(encoding="utf-8")
+    shown = re.findall(
+        r"```sh\n[^`]*(answers|collect) [^`]*```\n\n```text\n(.+?)```", page, re.DOTALL
+    )
+    made = {
+        "answers": predictions.table(predictions.read(tmp_path / "predictions")),
+        "collect": school.told(school.collect(tmp_path / "runs")),
+    }
+    assert [name for name, _ in shown] == list(made)
+    for name, text in shown:
+        lines = [ln for ln in text.splitlines() if ln != "..."][:-1]  # the last one names files
+        told = " ".join(made[name].split())
+        wrong = [ln for ln in lines if " ".join(ln.split()) not in told]
+        assert len(lines) > 10 and not wrong, wrong

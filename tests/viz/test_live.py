@@ -73,7 +73,12 @@ def test_an_error_is_told_and_the_buttons_come_back(trainer, monkeypatch):
 
 def test_stored_it_is_a_link_to_the_playground(trainer):
     bundle = trainer._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle
+    view = bundle["application/vnd.jupyter.widget-view+json"]
+    assert view["model_id"] == trainer.widget.model_id and view["version_major"] == 2
+    if hasattr(trainer.widget, "_repr_mimebundle_"):  # ipywidgets 8: what it would have made
+        made = trainer.widget._repr_mimebundle_()
+        made = made[0] if isinstance(made, tuple) else made
+        assert made["application/vnd.jupyter.widget-view+json"] == view
     assert "playground.html" in bundle["text/html"]
 
 
