@@ -35,19 +35,27 @@ Reveal.addKeyBinding(
   () => put(root.dataset.theme === "dark" ? "light" : "dark"),
 );
 
-// The letters of a figure are as large as its slide allows.
-const SIZES = [1, 0.9, 0.8, 0.72, 0.64, 0.56];
+// A figure has large letters where its slide allows, and is made smaller where it would be cut.
+const LOOKS = [1, 0.9, 0.8, 0.72].map((size) => [size, 1]);
+LOOKS.push(...[0.9, 0.8, 0.7, 0.65].map((zoom) => [0.72, zoom]));
+const drawn = () => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)));
 
-function fit() {
-  for (const part of Reveal.getCurrentSlide().querySelectorAll(".lbl-component")) {
-    const figure = part.querySelector(".lbl-figure");
-    for (const size of figure ? SIZES : []) {
-      figure.style.fontSize = `${size}em`;
-      if (part.scrollHeight <= part.clientHeight + 1) break;
+async function fit(parts, first = 0) {
+  let open = [...parts].filter((part) => part.querySelector(".lbl-figure"));
+  for (let k = first; k < LOOKS.length && open.length; k++) {
+    for (const part of open) {
+      const [size, zoom] = LOOKS[k];
+      Object.assign(part.querySelector(".lbl-figure").style, { fontSize: `${size}em`, zoom });
+      part.dataset.look = k;
     }
+    await drawn(); // canvases have their new size one frame later
+    open = open.filter((part) => part.scrollHeight > part.clientHeight + 1);
   }
 }
-const later = () => requestAnimationFrame(() => requestAnimationFrame(fit)); // once it is drawn
-Reveal.on("ready", later);
-Reveal.on("slidechanged", later);
-addEventListener("resize", later);
+const all = () => fit(document.querySelectorAll(".lbl-component"));
+Reveal.on("ready", all);
+addEventListener("resize", all);
+addEventListener("click", (event) => { // an answer needs room
+  const part = event.target.closest?.(".lbl-component");
+  if (part) drawn().then(() => fit([part], Number(part.dataset.look ?? 0)));
+});
