@@ -30,6 +30,7 @@ Reveal.initialize({
   // a clicker turns slides wherever the focus is; other keys belong to the figure that has it
   keyboardCondition: (event) => event.key.startsWith("Page") || !inFigure(event),
 });
+Reveal.on("slidechanged", () => document.activeElement?.blur()); // a figure left behind has no keys
 Reveal.addKeyBinding(
   { keyCode: 68, key: "D", description: "Light or dark" },
   () => put(root.dataset.theme === "dark" ? "light" : "dark"),
