@@ -65,7 +65,8 @@ def test_a_deck_asks_before_it_tells_and_ends_with_what_was_found(chapter):
         r"> \*\*What we found\.\*\* (.+)", "\n".join(c.source for c in cells.values())
     )
     assert listed[-1]["found"] == found[1]
-    boxes = [k for k, s in enumerate(listed) if s.get("show", "").startswith("predict")]
+    drawn = {k: slides.figure(chapter, s["show"])[0] for k, s in enumerate(listed) if "show" in s}
+    boxes = [k for k, parts in drawn.items() if 'data-component="predict' in "".join(parts)]
     assert boxes and all(listed[k].get("ask") for k in boxes)
     for slide in listed:
         words = re.findall(r"\w+", slide.get("says", ""))
@@ -148,9 +149,13 @@ def test_a_deck_opens_from_a_disk_turns_and_moves(decks, context):
     for k in range(3, total):
         page.keyboard.press("ArrowRight")
         assert page.evaluate("Reveal.getIndices().h") == k
-    theme = page.evaluate("document.documentElement.dataset.theme")
-    page.keyboard.press("d")
-    assert page.evaluate("document.documentElement.dataset.theme") != theme
+    ground = "getComputedStyle(document.body).backgroundColor"
+    grounds = [page.evaluate(ground), page.keyboard.press("d"), page.evaluate(ground)]
+    assert sorted(grounds[::2]) == ["rgb(17, 23, 29)", "rgb(255, 255, 255)"]
+    with page.expect_popup() as opened:
+        page.keyboard.press("s")
+    first = DECKS[1][-1]["notes"].split(".")[0]
+    opened.value.get_by_text(first).wait_for()
     assert not watched.wrong
 
 
