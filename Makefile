@@ -7,13 +7,13 @@ READY := .venv/.ready
 NBVAL := --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider
 # a test whose Chromium died or hung is tried once more, which the output tells by an R
 POOL := -n 2 -p tests.pool --dist loadscope --no-loadscope-reorder --reruns 1 --only-rerun "been closed"
-JS := stompp_lite/viz/web/*.js book/_static/*.js
+JS := stompp_lite/viz/web/*.js book/_static/*.js book/tools/deck/*.js
 export OMP_NUM_THREADS := 1
 # compiled modules and rewritten tests are kept: each process would make them again, in seconds
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: book test check setup style types unit built pool alone nbval lab notebooks figures look \
-    offline class grade marks pdf address lock release mutants oldest newest clean help
+    offline class slides bank grade marks pdf address lock release mutants oldest newest clean help
 
 book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0: only build)
 	$(BIN)/python book/tools/build.py $(if $(filter-out 0,$(SERVE)),--serve --port $(PORT))
@@ -68,6 +68,12 @@ offline: built  ## one zip to hand out: book, notebooks, digits, package (WHEELS
 
 class: built  ## notebooks and a book without solutions to hand out, and all for the teacher, in build/class
 	$(BIN)/python book/tools/klass.py
+
+slides: $(READY)  ## a deck for each chapter that has slides, one offline HTML file, in build/slides
+	$(BIN)/python book/tools/slides.py $(CHAPTERS)
+
+bank: $(READY)  ## the question bank as two sheets, with answers and without, in build/bank
+	$(BIN)/python book/tools/bank.py $(CHAPTERS)
 
 grade: $(READY)  ## code exercises for nbgrader and otter-grader, each rehearsed (CHAPTERS="2 5")
 	$(BIN)/python book/tools/grade.py $(CHAPTERS)

@@ -30,7 +30,9 @@ PATHS = {
 #: Columns of the map, so that no arrow crosses a box.
 _LANES = {7: 1, 8: 1, 18: 2, 9: 2, 10: 2, 11: 2, 12: 3, 13: 3, 14: 3, 15: 3, 16: 1, 17: 2, 19: 1}
 #: What does not fit into a box of the map.
-_SHORT = {13: "To photographs", 14: "Many machines", 18: "Without gradients", 19: "Smaller and faster?"}
+_SHORT = {
+    13: "To photographs", 14: "Many machines", 18: "Without gradients", 19: "Smaller, faster?",
+}  # fmt: skip
 _FOLD = re.compile(r"<details.*?</details>", re.DOTALL)
 _NEEDS = re.compile(r"\nYou need: (.+?)(?:;|\. )")
 

@@ -127,9 +127,9 @@ def css() -> str:
     return _source("vendor/uPlot.css") + _source("components.css") + tones
 
 
-def page_script() -> str:
-    """One classic script that draws every component of a page: for pages that run no kernel."""
-    return f"(() => {{\n{_page(NAMES)}\n}})();\n"
+def page_script(names: Sequence[str] = NAMES) -> str:
+    """One classic script that draws the components of a page: for pages that run no kernel."""
+    return f"(() => {{\n{_page(names)}\n}})();\n"
 
 
 def _page(names: Sequence[str]) -> str:

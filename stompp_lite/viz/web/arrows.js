@@ -1,6 +1,6 @@
 // Arrow field (chapter 2): two latent weights, where the STE pushes them and where the blurred loss
 // does, and the angle between the two.
-import { canvas, color, legend, look } from "./draw.js";
+import { canvas, color, legend, look, within } from "./draw.js";
 import { controls, frame, h, need, slider, tell } from "./kit.js";
 import { angle, gradients, LOSSES } from "./noise.js";
 
@@ -73,10 +73,10 @@ export function render({ model, el }) {
     draw();
   }
   function follow(event) {
-    const box = view.node.getBoundingClientRect(), side = plane(box.width).side;
+    const [x, y] = within(view.node, event), side = plane(view.node.clientWidth).side;
     go([
-      ((event.clientX - box.left - MARGIN.left) / side) * 2 * END - END,
-      END - ((event.clientY - box.top - MARGIN.top) / side) * 2 * END,
+      ((x - MARGIN.left) / side) * 2 * END - END,
+      END - ((y - MARGIN.top) / side) * 2 * END,
     ]);
   }
   view.node.addEventListener("pointerdown", (event) => {

@@ -195,6 +195,12 @@ export function look(name) {
   return LOOKS[name];
 }
 
+/** Where an event is on a node, in the node's own pixels, however much a page enlarges it. */
+export function within(node, event) {
+  const box = node.getBoundingClientRect(), own = node.clientWidth / box.width || 1;
+  return [own * (event.clientX - box.left), own * (event.clientY - box.top)];
+}
+
 /** What the value of a field is called, in words. Some orders are called like methods. */
 export const word = (value, key) =>
   (key === "order" ? null : LOOKS[value]?.label) ?? WORDS[value] ?? String(value);

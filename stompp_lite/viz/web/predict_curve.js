@@ -2,7 +2,7 @@
 import { asked } from "./answers.js";
 import { askFirst } from "./gate.js";
 import { filled, pictureOf, stepOf } from "./curves.js";
-import { canvas, legend } from "./draw.js";
+import { canvas, legend, within } from "./draw.js";
 import { frame, h, need, numbers } from "./kit.js";
 
 const SECONDS = 1.1; // of the recorded curve, on its way
@@ -98,8 +98,8 @@ export function render({ model, el }) {
   let last = null; // where the pointer was
   const scales = () => plot.scales(picture.node.clientWidth, picture.node.clientHeight);
   function pointer(event) {
-    const box = picture.node.getBoundingClientRect();
-    return { px: event.clientX - box.left, v: scales().value(event.clientY - box.top) };
+    const [px, y] = within(picture.node, event);
+    return { px, v: scales().value(y) };
   }
   function nearest(px) {
     const s = scales();

@@ -1,5 +1,5 @@
 // Results explorer (the ledger's page): choose what runs along the axis and what is compared.
-import { color, legend, plot, word } from "./draw.js";
+import { color, legend, plot, within, word } from "./draw.js";
 import { choice, controls, frame, h, need, tell } from "./kit.js";
 
 export function render({ model, el }) {
@@ -162,8 +162,7 @@ export function render({ model, el }) {
   }
 
   function pick(event) {
-    const u = chart.chart, box = u.over.getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const u = chart.chart, [x, y] = within(u.over, event);
     const far = (g, run) => Math.hypot(u.valToPos(g.x, "x") - x, u.valToPos(run, "y") - y);
     const nearest = (g) => Math.min(...g.runs.filter((run) => run !== null).map((r) => far(g, r)));
     const [g] = [...shown].sort((a, b) => nearest(a) - nearest(b));

@@ -1,7 +1,7 @@
 // Noise bell (chapter 2): noise on one latent weight, the step that it blurs, and the slope of that
 // beside the surrogate's.
 import { barRows } from "./bars.js";
-import { canvas, color, legend, look } from "./draw.js";
+import { canvas, color, legend, look, within } from "./draw.js";
 import { button, controls, frame, h, need, tell } from "./kit.js";
 import { gradients, LOSSES, NOISE, sign, SURROGATES } from "./noise.js";
 
@@ -56,8 +56,8 @@ export function render({ model, el }) {
   const left = 40, right = 14; // margins of the picture
   const across = (width) => (u) => left + ((u + END) / (2 * END)) * (width - left - right);
   function follow(event) {
-    const box = view.node.getBoundingClientRect();
-    const u = ((event.clientX - box.left - left) / (box.width - left - right)) * 2 * END - END;
+    const [x] = within(view.node, event), wide = view.node.clientWidth - left - right;
+    const u = ((x - left) / wide) * 2 * END - END;
     weight.set(Math.round(20 * Math.min(Math.max(u, -END), END)) / 20);
     weight.input.dispatchEvent(new Event("input"));
   }
