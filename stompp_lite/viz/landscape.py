@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
@@ -146,10 +147,9 @@ def chart(arms: Mapping[str, Mapping[str, Sequence[Record]]]) -> Figure:
         words = textwrap.fill(words, 84, break_on_hyphens=False)
         ax.set(title=title, ylabel="test accuracy, %", ylim=(0, 104))
         ax.set_xlabel(f"time of a run ÷ STE's, float start\n{words}", fontsize=9)
-    marks = [plt.Line2D([], [], ls="", marker=m, color="gray", label=a) for a, m in _SHAPES.items()]
+    marks = [Line2D([], [], ls="", marker=m, color="gray", label=a) for a, m in _SHAPES.items()]
     marks += [
-        plt.Line2D([], [], ls="", marker="s", color=c, label=f"passes: {a}")
-        for a, c in _TONES.items()
+        Line2D([], [], ls="", marker="s", color=c, label=f"passes: {a}") for a, c in _TONES.items()
     ]
     fig.legend(handles=marks, loc="outside lower center", ncols=3, fontsize=8)
     return fig
