@@ -53,9 +53,9 @@ LANDSCAPE = (
     Recipe("landscape-guided",
            "Does a loss that sees the float network lift STE, with small steps, at 24 "
            "convolutions? Five seeds; STE from the same start is in landscape.",
-           f"not measured; about 20 core-minutes {XEON}", [
+           f"about 20 core-minutes {XEON}", [
         row(method="ste", guide=("features", "attention"), label="{guide}", **START),
-    ], LAB | {"seed": FIVE}, missing="all of them: not run yet"),
+    ], LAB | {"seed": FIVE}),
     Recipe("landscape-best",
            "Where do the other methods stand with Adam, each at its own rate (landscape-tune), at "
            "24 convolutions? Five fresh seeds, test images.",

@@ -177,8 +177,8 @@ def collect(folder: Path, name: str = "fair-36") -> Collected:
         owner[label, one.seed], runs[run] = (path.name, one), path.name
         found.runs[label].append(one)
         found.processors[str(one.machine.get("cpu"))] += 1
-    for runs in found.runs.values():
-        runs.sort(key=lambda r: r.seed)
+    for side in found.runs.values():
+        side.sort(key=lambda r: r.seed)
     return found
 
 
