@@ -248,10 +248,10 @@ def text(result: dict[str, Any]) -> str:
         )
     lines += ["", "networks, end to end, against the same network in float32"]
     for n in result["networks"]:
-        lines.append(
-            f"{n['network']}, batch {n['batch']}: {n['packed_ms']:.3g} ms, "
-            f"{times(n['over_float32']).strip()}; packing it took {n['packing_ms']:.0f} ms"
-        )
+        if n["batch"] == 1:
+            lines.append(f"{n['network']}; packing it took {n['packing_ms']:.0f} ms")
+        ratio = times(n["over_float32"]).strip()
+        lines.append(f"  batch {n['batch']:2}: {n['packed_ms']:.3g} ms, {ratio}")
     lines += ["", "files: state_dict of floats, packed"]
     for n in result["networks"][::2]:
         lines.append(f"{n['network']}: {n['state_dict_bytes']:,}, {n['file_bytes']:,} bytes")

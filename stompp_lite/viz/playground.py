@@ -20,7 +20,7 @@ _DENSE = {
 }  # fmt: skip
 _SPIRALS = {**_DENSE, "set": "spirals", "epochs": 100}
 _LOCAL = {**_DENSE, "method": "local", "width": 128, "epochs": 40}
-#: Where local signals cut each coordinate of the plane into signs: 15 places from -7/8 to 7/8.
+#: Cuts of local signals, which make signs of a coordinate of the plane, 15 from -7/8 to 7/8.
 CUTS = tuple(k / 8 for k in range(-7, 8))
 #: Presets of the playground, each with its settings and with recipe and name of recorded runs, if
 #: there are any.

@@ -123,7 +123,7 @@ def test_a_meaning_with_markup_is_refused_and_only_the_first_section_is_read():
 
 def test_every_chapter_has_a_question_what_it_needs_and_minutes():
     found = course.chapters()
-    assert [c.number for c in found] == list(range(1, 19))
+    assert [c.number for c in found] == list(range(1, 20))
     for c in found:
         assert c.minutes >= 5 and c.question.endswith("?") and all(n < c.number for n in c.needs)
     assert found[7].needs == (6, 7)
