@@ -1,6 +1,6 @@
 // Local binary signals: a network of hidden integers and signs that learns without a gradient. Rule
-// for rule stompp_lite/local/slow.py, in whole numbers; tests/book/test_playground_local.py trains it
-// beside the package, and every hidden integer is the same.
+// for rule stompp_lite/local/slow.py, in whole numbers. tests/book/test_playground_local.py trains
+// it beside the package, and every hidden integer is the same.
 import { shuffled } from "./engine.js";
 import { generator, quarters } from "./method.js";
 
@@ -100,7 +100,7 @@ export class LocalNet {
     const chance = Math.floor(DRAWS * p), draws = quarters(key, step, hidden.length);
     for (let i = 0; i < hidden.length; i++) if (draws[i] < chance) hidden[i] += 2 * sign(hidden[i]);
   }
-  /** Learn from a batch. accuracy: of the epoch before, 0 ... 1. Returns how many samples were right
+  /** Learn from a batch. accuracy: of the epoch before, from 0 to 1. Returns how many were right
    * before, and how many asked the last layer to learn. */
   learnBatch(x, y, N, step, accuracy) {
     const passed = this.forward(x, N);
