@@ -127,6 +127,9 @@ class Job:
     hours: tuple[float, float]
     disk: float
 
+    def __repr__(self) -> str:
+        return f"<job card of {self.recipe.name}, {self.runs} runs>"
+
     @property
     def rows(self) -> list[tuple[str, str]]:
         """Heads and texts, in the order of the card."""
