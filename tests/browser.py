@@ -32,7 +32,8 @@ from build import HTML
 from look import FLAGS
 
 __all__ = [
-    "FIGURE", "HTML", "MOVED", "Watched", "axe_script", "changes", "executable", "jupyter_lab",
+    "FIGURE", "HTML", "MOVED", "Watched", "axe_script", "changes", "executable",
+    "in_both_themes", "jupyter_lab",
     "launch", "move", "pages", "picture", "rows", "run_all_cells", "says", "show", "unsaid",
 ]  # fmt: skip
 FIGURE = ".lbl-figure"
@@ -213,6 +214,22 @@ def rows(page):
 def says(page):
     """The sentence below a page's first figure."""
     return page.locator(".lbl-says").first.text_content()
+
+
+def in_both_themes(page):
+    """A picture of a page's figure in light and dark, in which axe-core finds nothing."""
+    page.evaluate(axe_script())
+    pictures = []
+    for theme in ("light", "dark"):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        page.wait_for_timeout(100)
+        pictures.append(picture(page, 0))
+        found = page.evaluate(
+            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
+            ".then((r) => r.violations.map((v) => `${v.id}: ${v.nodes[0].html}`))"
+        )
+        assert not found, (theme, found)
+    return pictures
 
 
 def axe_script() -> str:

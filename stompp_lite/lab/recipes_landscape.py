@@ -31,13 +31,17 @@ CHOSEN: Rates = {("adam", method): (0.01, 0.01) for method in (*FROM_SCRATCH, *F
 XEON = "on one Intel Xeon core"
 
 # fmt: off
+#: Every method of the landscape, as its rule says.
+EVERY = [
+    row(method=FROM_SCRATCH),
+    row(method=(*FROM_FLOAT, "ste"), label="float-start", **START),
+]
 LANDSCAPE = (
     Recipe("landscape",
            "Where do other methods stand with small steps, at 24 convolutions? With Adam, does "
            "the order matter in which layers become binary? Five seeds.",
            f"about 80 core-minutes {XEON}", [
-        row(method=FROM_SCRATCH),
-        row(method=(*FROM_FLOAT, "ste"), label="float-start", **START),
+        *EVERY,
         row(arm="adam", method="iterative", order=("forward", "reverse"), lr=0.01,
             label="{order}"),
     ], LAB | {"seed": FIVE}),
@@ -59,10 +63,8 @@ LANDSCAPE = (
     Recipe("landscape-best",
            "Where do the other methods stand with Adam, each at its own rate (landscape-tune), at "
            "24 convolutions? Five fresh seeds, test images.",
-           f"about 70 core-minutes {XEON}", [
-        row(method=FROM_SCRATCH),
-        row(method=(*FROM_FLOAT, "ste"), label="float-start", **START),
-    ], LAB | {"arm": "adam", "seed": FIVE}, rates=CHOSEN, chosen_by="landscape-tune",
+           f"about 70 core-minutes {XEON}", EVERY,
+        LAB | {"arm": "adam", "seed": FIVE}, rates=CHOSEN, chosen_by="landscape-tune",
         missing="all of them: the rates are not chosen yet"),
 )
 # fmt: on

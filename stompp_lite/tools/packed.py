@@ -253,6 +253,7 @@ def text(result: dict[str, Any]) -> str:
         ratio = times(n["over_float32"]).strip()
         lines.append(f"  batch {n['batch']:2}: {n['packed_ms']:.3g} ms, {ratio}")
     lines += ["", "files: state_dict of floats, packed"]
-    for n in result["networks"][::2]:
-        lines.append(f"{n['network']}: {n['state_dict_bytes']:,}, {n['file_bytes']:,} bytes")
+    for n in result["networks"]:
+        if n["batch"] == 1:
+            lines.append(f"{n['network']}: {n['state_dict_bytes']:,}, {n['file_bytes']:,} bytes")
     return "\n".join(lines)

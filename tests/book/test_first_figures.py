@@ -1,11 +1,9 @@
 """The moving figures of chapters 1 to 4: what they are given, and what they say in a browser."""
 
-import importlib.util
 import itertools
 import math
 import re
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +19,16 @@ from stompp_lite.viz.first_figures import (
     step_explorer,
     twin,
 )
-from tests.browser import FIGURE, changes, move, picture, rows, says, show, unsaid
+from tests.browser import (
+    FIGURE,
+    changes,
+    in_both_themes,
+    move,
+    rows,
+    says,
+    show,
+    unsaid,
+)  # fmt: skip
 
 SIGNS = [1, -1] * 8
 WIDTH = 900  # of the pages
@@ -107,32 +114,16 @@ def test_latent_weights_are_stored_short_and_keep_their_signs():
 
 
 # ---- what every one of them does -----------------------------------------------------------------
-@pytest.fixture(scope="module")
-def axe():
-    spec = importlib.util.find_spec("axe_playwright_python")
-    return (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_figure_fits_a_phone_is_accessible_in_both_themes_and_has_a_table(context, axe, name):
+def test_a_figure_fits_a_phone_is_accessible_in_both_themes_and_has_a_table(context, name):
     watched = show(context, EXAMPLES[name]())
     page = watched.page
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.set_viewport_size({"width": WIDTH, "height": 900})
     assert len(rows(page)) > 1
-    page.evaluate(axe)
-    pictures = []
-    for theme in ("light", "dark"):
-        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-        page.wait_for_timeout(100)
-        pictures.append(picture(page, 0))
-        found = page.evaluate(
-            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
-            ".then((r) => r.violations.map((v) => `${v.id}: ${v.nodes[0].html}`))"
-        )
-        assert not found, (theme, found)
+    pictures = in_both_themes(page)
     assert pictures[0] != pictures[1] or name == "bits"  # which has no canvas
     told = page.locator("[role=img]:not([aria-hidden])").evaluate_all(
         "all => all.map(el => el.getAttribute('aria-label'))"

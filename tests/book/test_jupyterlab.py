@@ -5,7 +5,7 @@ import pytest
 from stompp_lite.viz.bank import bank
 from tests.browser import FIGURE, jupyter_lab, run_all_cells
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("browser")]  # which has its patience
+pytestmark = pytest.mark.slow
 X, RUNS = [4, 8, 16, 24, 36], [[95, 97], [94, 96], [91, 93], [80, 82], [9, 11]]
 #: One figure a cell, each drawn by a kernel's widget.
 MOVING = (
@@ -46,16 +46,19 @@ def lab(tmp_path_factory):
         yield address
 
 
-@pytest.fixture(scope="module")
-def page(lab, chromium):
+@pytest.fixture
+def page(lab, shared):
     """The notebook, run."""
-    page = chromium().new_page(viewport={"width": 1300, "height": 3200})
-    run_all_cells(page, lab)
-    page.wait_for_function(
-        f"document.querySelectorAll('{FIGURE}').length == {STORED + 1}", timeout=240_000
-    )
-    yield page
-    page.close()
+
+    def run(browser):
+        page = browser.new_page(viewport={"width": 1300, "height": 3200})
+        run_all_cells(page, lab)
+        page.wait_for_function(
+            f"document.querySelectorAll('{FIGURE}').length == {STORED + 1}", timeout=240_000
+        )
+        return page
+
+    return shared("notebook", run)
 
 
 @pytest.mark.parametrize("k", [*range(len(MOVING)), STEP])

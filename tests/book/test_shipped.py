@@ -19,7 +19,7 @@ from stompp_lite.ship.runtime import Packed
 from stompp_lite.tools.roof import bounds
 from stompp_lite.viz import components, shipped
 from stompp_lite.viz.shipped import digit_machine, file_view, roofline
-from tests.browser import axe_script, move, picture, says, show
+from tests.browser import in_both_themes, move, says, show
 from tests.packed import finished
 
 WIDTH = 900  # of the pages
@@ -166,17 +166,7 @@ def test_a_file_that_the_page_cannot_read_is_named(module, nets):
 # ---- the figures ---------------------------------------------------------------------------------
 def accessible(page):
     """Axe finds nothing in both themes, pictures are named and change, and a phone is enough."""
-    page.evaluate(axe_script())
-    pictures = []
-    for theme in ("light", "dark"):
-        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-        page.wait_for_timeout(100)
-        pictures.append(picture(page, 0))
-        found = page.evaluate(
-            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
-            ".then((r) => r.violations.map((v) => `${v.id}: ${v.nodes[0].html}`))"
-        )
-        assert not found, (theme, found)
+    pictures = in_both_themes(page)
     assert pictures[0] != pictures[1]
     told = page.locator("[role=img]:not([aria-hidden]):visible").evaluate_all(
         "all => all.map(el => el.getAttribute('aria-label'))"
