@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from stompp_lite import LabResNet, binarize_model, mlp
-from stompp_lite.networks.families import BiRealNet, mobilenet, resnet
+from stompp_lite.networks.bert import POOLER, Bert
+from stompp_lite.networks.families import BiRealNet, Transformer, mobilenet, resnet
 from stompp_lite.networks.layers import BinaryConv2d, binary_layers, sites
 from stompp_lite.networks.models import residual_mlp
 
@@ -26,15 +27,40 @@ NETWORKS = {
 }
 
 
-def finished(make, shape, seed=0, passes=2, ties=True, **rules):
-    """A converted network, committed, with statistics and norms of all kinds; and a batch."""
+#: Name -> a float model of token ids, and the length of a text.
+TOKENS = {
+    "sentences": (lambda: Transformer(30, 8, 2, width=32), (8,)),
+    "characters": (lambda: Transformer(30, 8, width=96, heads=3), (8,)),
+    "bert": (lambda: Bert(2, 30, 8, width=80), (8,)),
+}
+
+
+def of_tokens(name, **rules):
+    """A finished network of :data:`TOKENS`, and ids."""
+    make, shape = TOKENS[name]
+    return finished(make, shape, ids=30, keep_float=POOLER if name == "bert" else (), **rules)
+
+
+def finished(make, shape, seed=0, passes=2, ties=True, ids=0, **rules):
+    """A converted network, committed, with statistics and norms of all kinds; and a batch.
+
+    With ``ids`` the batch holds whole numbers below it, and the last text has none but padding.
+    """
+
+    def batch(count):
+        if not ids:
+            return torch.randn(count, *shape)
+        drawn = torch.randint(1, ids, (count, *shape))
+        drawn[:, 5:] *= torch.arange(count)[:, None] % 2  # every other text is shorter
+        return drawn
+
     torch.manual_seed(seed)
-    model = binarize_model(make(), torch.zeros(1, *shape), **rules)
+    model = binarize_model(make(), batch(1), **rules)
     for site in sites(model).values():
         site.p = float(site.rule.name != "float")
     with torch.no_grad():
         for _ in range(passes):
-            model.train()(torch.randn(6, *shape))
+            model.train()(batch(6))
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.weight.normal_()  # slopes of both signs
@@ -42,7 +68,12 @@ def finished(make, shape, seed=0, passes=2, ties=True, **rules):
                 module.weight[0] = 0.0
                 if ties:  # sums of 0 decide
                     module.weight[-1], module.bias[-1], module.running_mean[-1] = 1.0, 0.0, 0.0
-    return model.eval(), torch.randn(4, *shape)
+            if ids and isinstance(module, nn.Linear | nn.LayerNorm):
+                module.bias.normal_()  # the library's BERT starts with zeros
+    found = batch(4)
+    if ids:
+        found[-1] = 0
+    return model.eval(), found
 
 
 def exact(model):

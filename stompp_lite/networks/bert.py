@@ -17,6 +17,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stompp_lite.checks import count
@@ -114,6 +115,28 @@ class Bert(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids [N, T], int64, 0 is padding; logits [N, classes]."""
         out: Tensor = self.net(input_ids=ids, attention_mask=(ids != 0).long()).logits
+        return out
+
+    def plain(self, ids: Tensor) -> Tensor:
+        """What ``forward`` computes, in operations that can be written down one by one.
+
+        :func:`~stompp_lite.ship.pack.pack` reads it, since the library's own code cannot be traced.
+        """
+        bert, real = self.net.bert, (ids != 0).unsqueeze(1).unsqueeze(1)  # [N, 1, 1, T]
+        table = bert.embeddings
+        x = table.word_embeddings(ids) + table.token_type_embeddings.weight[0]
+        x = table.LayerNorm(x + table.position_embeddings.weight[: ids.shape[1]])
+        for block in bert.encoder.layer:
+            own, after = block.attention.self, block.attention.output
+            q, k, v = (
+                part(x).unflatten(-1, (own.num_attention_heads, -1)).transpose(1, 2)
+                for part in (own.query, own.key, own.value)
+            )
+            mixed = F.scaled_dot_product_attention(q, k, v, real, scale=own.scaling)
+            x = after.LayerNorm(after.dense(mixed.transpose(1, 2).flatten(2)) + x)
+            wide = block.intermediate.intermediate_act_fn(block.intermediate.dense(x))
+            x = block.output.LayerNorm(block.output.dense(wide) + x)
+        out: Tensor = self.net.classifier(bert.pooler(x))
         return out
 
 

@@ -40,7 +40,7 @@ def export_c(packed: Packed, path: str | Path, name: str = "net") -> dict[str, i
 
     Raises:
         ConfigError: the name is none, or the network computes something that is not written in C
-            (layers of tokens, means over other axes than the image).
+            (networks of tokens, constants in sums, means over other axes than the image's).
     """
     from stompp_lite.training.files import write_atomically
 
@@ -78,8 +78,14 @@ class _Writer:
         if long or len(self.program.input_shape) not in (1, 3):
             where = long[0].name if long else "the input"
             raise ConfigError(
-                f"{where!r} has a shape that is not written in C: images [C, H, W] and vectors are"
+                f"{where!r} has a shape that is not written in C: images [C, H, W] and vectors "
+                "are; export_onnx writes networks of tokens"
             )
+        for op in self.program.ops:
+            if not hasattr(self, f"_{op.kind}") or "value" in op.arrays:
+                raise ConfigError(
+                    f"{op.name!r} computes {op.kind!r}, which is not written in C; use export_onnx"
+                )
         self.place = self._placed()
 
     def text(self) -> str:

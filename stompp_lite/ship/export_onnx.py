@@ -23,6 +23,7 @@ from stompp_lite.errors import ConfigError
 from stompp_lite.ship.floats import channels_last
 from stompp_lite.ship.program import Op, shapes
 from stompp_lite.ship.runtime import Packed
+from stompp_lite.ship.sequences import factor
 
 _OPSET = 18
 _QONNX = "qonnx.custom_op.general"
@@ -83,11 +84,12 @@ class _Writer:
         helper, last = self.onnx.helper, self.program.ops[-1].output
         for op in self.program.ops:
             getattr(self, f"_{op.kind}")(op)
-        element = helper.np_dtype_to_tensor_dtype(self.dtype)
         ends = [
-            helper.make_tensor_value_info(name, element, [self.batch, *self.shapes[name]])
-            for name in ("input", last)
-        ]
+            helper.make_tensor_value_info(
+                name, helper.np_dtype_to_tensor_dtype(dtype), [self.batch, *self.shapes[name]]
+            )
+            for name, dtype in (("input", np.dtype(self.program.input_dtype)), (last, self.dtype))
+        ]  # fmt: skip
         graph = helper.make_graph(
             self.nodes, "packed", ends[:1], ends[1:],
             [self.onnx.numpy_helper.from_array(a, n) for n, a in self.initializers.items()],
@@ -246,12 +248,69 @@ class _Writer:
         ends = ["" if end is None else self._constant(end) for end in (low, high)]
         self._node("Clip", [op.inputs[0], *ends], op.output)
 
-    def _add(self, op: Op) -> None:
-        self._node("Add", op.inputs, op.output)
+    def _of_two(self, op: Op) -> None:
+        inputs = list(op.inputs)
+        if len(inputs) == 1:
+            inputs.append(self._constant(op.arrays["value"]))
+        self._node({"add": "Add", "multiply": "Mul", "divide": "Div"}[op.kind], inputs, op.output)
 
-    def _mean(self, op: Op) -> None:
+    _add = _multiply = _divide = _of_two
+
+    def _together(self, op: Op) -> None:
+        kind = {"mean": "ReduceMean", "total": "ReduceSum"}[op.kind]
         axes = self._constant(op.settings["axes"], np.int64)
-        self._node("ReduceMean", [op.inputs[0], axes], op.output, keepdims=int(op.settings["keep"]))
+        self._node(kind, [op.inputs[0], axes], op.output, keepdims=int(op.settings["keep"]))
+
+    _mean = _total = _together
+
+    # ---- networks of tokens ---------------------------------------------------------------------
+    def _embed(self, op: Op) -> None:
+        self._node("Gather", [self._constant(op.arrays["weight"]), op.inputs[0]], op.output)
+
+    def _differs(self, op: Op) -> None:
+        value = self._constant(op.settings["value"], self.program.input_dtype)
+        different = self._node("Not", [self._node("Equal", [op.inputs[0], value])])
+        self._node("Where", [different, self._constant(1), self._constant(0)], op.output)
+
+    def _layer_norm(self, op: Op) -> None:
+        arrays = [self._constant(op.arrays[name]) for name in ("weight", "bias")]
+        settings = {"axis": -op.arrays["weight"].ndim, "epsilon": op.settings["eps"]}
+        self._node("LayerNormalization", [op.inputs[0], *arrays], op.output, **settings)
+
+    def _attention(self, op: Op) -> None:
+        q, k, v, *mask = op.inputs
+        shape = self.shapes[q]
+        turned = [*range(len(shape) - 1), len(shape), len(shape) - 1]
+        scores = self._node("MatMul", [q, self._node("Transpose", [k], perm=turned)])
+        scores = self._node("Mul", [scores, self._constant(factor(op, shape[-1]))])
+        seen = [self._node("Greater", [m, self._constant(0)]) for m in mask]
+        if op.settings["causal"]:
+            seen.append(self._constant(np.tri(shape[-2], self.shapes[k][-2], dtype=bool), bool))
+        for one in seen:
+            scores = self._node("Where", [one, scores, self._constant(-1e30)])
+        weights = self._node("Softmax", [scores], axis=-1)
+        for one in seen:  # a query that sees nothing gets zeros
+            weights = self._node("Where", [one, weights, self._constant(0)])
+        self._node("MatMul", [weights, v], op.output)
+
+    def _gelu(self, op: Op) -> None:
+        erf = self._node("Erf", [self._node("Mul", [op.inputs[0], self._constant(0.5**0.5)])])
+        half = self._node("Mul", [op.inputs[0], self._constant(0.5)])
+        self._node("Mul", [half, self._node("Add", [erf, self._constant(1)])], op.output)
+
+    def _tanh(self, op: Op) -> None:
+        self._node("Tanh", op.inputs, op.output)
+
+    def _reshape(self, op: Op) -> None:
+        shape = self._constant([0, *op.settings["shape"]], np.int64)  # 0: as it was
+        self._node("Reshape", [op.inputs[0], shape], op.output)
+
+    def _transpose(self, op: Op) -> None:
+        self._node("Transpose", op.inputs, op.output, perm=op.settings["axes"])
+
+    def _take(self, op: Op) -> None:
+        index = self._constant(op.settings["index"], np.int64)
+        self._node("Gather", [op.inputs[0], index], op.output, axis=op.settings["axis"])
 
 
 def _window(op: Op) -> dict[str, Any]:

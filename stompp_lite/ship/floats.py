@@ -2,7 +2,8 @@
 
 Each function takes the operation and its inputs, and gives an array. Elementwise operations round
 as torch's do on processors with a fused multiply-add; products (``conv``, ``linear``) add in
-another order than torch's, so they differ from it in the last bits.
+another order than torch's, so they differ from it in the last bits. Operations of networks of
+tokens are in :mod:`stompp_lite.ship.sequences`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from stompp_lite.ship.program import Op
+from stompp_lite.ship.sequences import SEQUENCES
 
 
 def channels_last(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
@@ -92,9 +94,9 @@ def clip(op: Op, x: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(x, op.settings["low"], op.settings["high"]))
 
 
-def add(op: Op, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The sum of two arrays."""
-    return np.asarray(x + y)
+def add(op: Op, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+    """The sum of two arrays, or of one and a constant."""
+    return np.asarray(x + (op.arrays["value"] if y is None else y))
 
 
 def maxpool(op: Op, x: np.ndarray) -> np.ndarray:
@@ -126,4 +128,4 @@ def flatten(op: Op, x: np.ndarray) -> np.ndarray:
 FLOATS: dict[str, Callable[..., np.ndarray]] = {
     f.__name__: f  # type: ignore[attr-defined]
     for f in (conv, linear, norm, scale, clip, add, maxpool, avgpool, mean, flatten)
-}
+} | SEQUENCES

@@ -10,6 +10,7 @@ See chapter 19 of the book.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
@@ -19,6 +20,7 @@ from stompp_lite.networks.layers import BinaryLayer
 from stompp_lite.networks.rewrite import CallSites
 from stompp_lite.networks.rules import Site
 from stompp_lite.networks.trace import preserved
+from stompp_lite.ship.program import Program
 from stompp_lite.ship.reader import DTYPES, WAY_OUT, Reader
 from stompp_lite.ship.runtime import Packed
 from stompp_lite.ship.thresholds import fuse
@@ -30,8 +32,13 @@ def pack(model: nn.Module, example: Tensor) -> Packed:
 
     What can be packed: convolutions of images and linear layers with strides, zero padding,
     dilation and groups; batch norm; ReLU, ReLU6, Hardtanh; max- and average-pooling, means, sums of
-    two results, flattening; dropout, which does nothing here. So the course's networks pack, and
-    torchvision's ResNets, MobileNetV2 and Bi-Real networks.
+    two results, flattening; dropout, which does nothing here. And of networks of tokens:
+    embeddings, layer norm, GELU, tanh, attention, reshaping, which stay float around linear layers
+    of bits. So the course's networks pack, its transformer and BERT, and torchvision's ResNets,
+    MobileNetV2 and Bi-Real networks.
+
+    A model whose ``forward`` cannot be traced may have a method ``plain`` that computes the same in
+    plain operations; then that is read.
 
     The packed network takes every sum of signs as the whole number that it is; then come the scale
     and the bias, each rounded once. Without a scale and a bias that is what torch computes, bit for
@@ -57,8 +64,22 @@ def pack(model: nn.Module, example: Tensor) -> Packed:
     _check_finished(model)
     with preserved(model):
         model.eval()
-        program = Reader(model, _trace(model), example).read()
+        graph = _trace(model)
+        reader = Reader(model, graph, example)
+        program = reader.read()
+        if reader.fixed:  # a shape that it asked for may have been the batch's
+            _check_batch(program, Reader(model, graph, torch.cat([example] * 2)).read())
     return Packed(fuse(program))
+
+
+def _check_batch(program: Program, other: Program) -> None:
+    for op, twin in zip(program.ops, other.ops, strict=True):
+        same = all(np.array_equal(a, twin.arrays[name]) for name, a in op.arrays.items())
+        if op.settings != twin.settings or not same:
+            raise ConversionError(
+                f"{op.name!r} computes with the size of the batch; a packed network takes batches "
+                "of any size: use -1, or the other axes"
+            )
 
 
 def _check_finished(model: nn.Module) -> None:
@@ -92,7 +113,9 @@ def _trace(model: nn.Module) -> fx.Graph:
         if isinstance(module, CallSites):
             module.calls = 0
     try:
-        graph: fx.Graph = _Tracer().trace(model)
+        tracer = _Tracer()
+        tracer.traced_func_name = "plain" if hasattr(model, "plain") else "forward"
+        graph: fx.Graph = tracer.trace(model)
     except ConversionError:
         raise
     except Exception as err:

@@ -20,7 +20,8 @@ kind            from -> to              what it computes
 
 Thresholds have a row, or two where a sign from elsewhere is added before the sign is taken (a
 residual sum): the first where that is -1, the second where it is +1. Zero padding adds
-nothing to z. All other kinds take and give floats, and are in :mod:`stompp_lite.ship.floats`.
+nothing to z. All other kinds take and give floats (``embed`` and ``differs`` take ids, too), and
+are in :mod:`stompp_lite.ship.floats` and :mod:`stompp_lite.ship.sequences`.
 
 See chapter 19 of the book.
 """
@@ -120,13 +121,29 @@ def shapes(program: Program) -> dict[str, tuple[int, ...]]:
             shape = (shape[0], *_slid(shape, s))
         elif op.kind in ("flatten", "flat_signs"):
             shape = (int(np.prod(shape)),)
-        elif op.kind == "mean":
+        elif op.kind in ("reshape", "embed", "transpose", "take"):
+            shape = _moved(op, shape)
+        elif op.kind in ("multiply", "divide"):
+            others = [found[name] for name in op.inputs[1:]]
+            shape = np.broadcast_shapes(shape, *others)
+        elif op.kind in ("mean", "total"):
             kept = [1 if i + 1 in s["axes"] else size for i, size in enumerate(shape)]
             shape = tuple(
                 size for i, size in enumerate(kept) if s["keep"] or i + 1 not in s["axes"]
             )
         found[op.output] = shape
     return found
+
+
+def _moved(op: Op, shape: tuple[int, ...]) -> tuple[int, ...]:
+    s = op.settings
+    if op.kind == "embed":
+        return (*shape, op.arrays["weight"].shape[1])
+    if op.kind == "transpose":
+        return tuple(shape[a - 1] for a in s["axes"][1:])
+    if op.kind == "take":
+        return (*shape[: s["axis"] - 1], *shape[s["axis"] :])
+    return tuple(s["shape"])
 
 
 def _slid(shape: tuple[int, ...], s: dict[str, Any]) -> tuple[int, ...]:

@@ -50,7 +50,7 @@ def _chain(sign: Op, makers: dict[str, Op]) -> tuple[Op, list[Op], str | None] |
         between.append(op)
         if op.kind in _OF_ONE_CHANNEL:
             value = op.inputs[0]
-        elif op.kind == "add" and residual is None:
+        elif op.kind == "add" and residual is None and len(op.inputs) == 2:
             sides = [makers.get(name) for name in op.inputs]
             unpacked = [i for i, o in enumerate(sides) if o is not None and o.kind == "unpack"]
             if len(unpacked) != 1:

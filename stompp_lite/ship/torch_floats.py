@@ -16,6 +16,7 @@ from torch import Tensor
 
 from stompp_lite.ship.floats import channels_last, weight_of
 from stompp_lite.ship.program import Op
+from stompp_lite.ship.sequences import known_ids, reshape, take, transpose
 
 
 def _arrays(f: Callable[..., Tensor]) -> Callable[..., np.ndarray]:
@@ -77,9 +78,9 @@ def clip(op: Op, x: Tensor) -> Tensor:
 
 
 @_arrays
-def add(op: Op, x: Tensor, y: Tensor) -> Tensor:
-    """The sum of two arrays."""
-    return x + y
+def add(op: Op, x: Tensor, y: Tensor | None = None) -> Tensor:
+    """The sum of two arrays, or of one and a constant."""
+    return x + _other(op, y)
 
 
 @_arrays
@@ -108,7 +109,93 @@ def flatten(op: Op, x: Tensor) -> Tensor:
     return x.flatten(1)
 
 
-#: Kind -> function.
+# ---- networks of tokens --------------------------------------------------------------------------
+def _other(op: Op, y: Tensor | None) -> Tensor:
+    return _tensor(op.arrays["value"]) if y is None else y
+
+
+@_arrays
+def embed(op: Op, ids: Tensor) -> Tensor:
+    """Token ids [N, T] to rows of the table, [N, T, W]."""
+    known_ids(op, ids.numpy())
+    return F.embedding(ids, _tensor(op.arrays["weight"]))
+
+
+@_arrays
+def differs(op: Op, x: Tensor) -> Tensor:
+    """1.0 where an entry is not ``value``, else 0.0."""
+    different: Tensor = x != op.settings["value"]
+    return different.to(getattr(torch, op.settings["dtype"]))
+
+
+@_arrays
+def layer_norm(op: Op, x: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over the last axes, then a slope and an intercept for each entry."""
+    weight, bias = _tensor(op.arrays["weight"]), _tensor(op.arrays["bias"])
+    return F.layer_norm(x, list(weight.shape), weight, bias, op.settings["eps"])
+
+
+@_arrays
+def attention(op: Op, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(q kT scale) v over the last two axes, [..., T, W]; with a mask, or causal."""
+    s = op.settings
+    return F.scaled_dot_product_attention(
+        q, k, v, None if mask is None else mask != 0, is_causal=s["causal"], scale=s["scale"]
+    )
+
+
+@_arrays
+def gelu(op: Op, x: Tensor) -> Tensor:
+    """x times the normal distribution function of x."""
+    return F.gelu(x)
+
+
+@_arrays
+def tanh(op: Op, x: Tensor) -> Tensor:
+    """The hyperbolic tangent."""
+    return x.tanh()
+
+
+@_arrays
+def multiply(op: Op, x: Tensor, y: Tensor | None = None) -> Tensor:
+    """The product of two results, or of one and a constant."""
+    return x * _other(op, y)
+
+
+@_arrays
+def divide(op: Op, x: Tensor, y: Tensor | None = None) -> Tensor:
+    """The quotient of two results, or of one and a constant."""
+    return x / _other(op, y)
+
+
+@_arrays
+def total(op: Op, x: Tensor) -> Tensor:
+    """The sum over ``axes``."""
+    return x.sum(op.settings["axes"], op.settings["keep"])
+
+
+#: Kind -> function. What only moves entries is NumPy's; attention rounds alike in each layout.
 TORCH: dict[str, Callable[..., np.ndarray]] = {
-    f.__name__: f for f in (conv, linear, norm, scale, clip, add, maxpool, avgpool, mean, flatten)
-}
+    f.__name__: f
+    for f in (
+        conv,
+        linear,
+        norm,
+        scale,
+        clip,
+        add,
+        maxpool,
+        avgpool,
+        mean,
+        flatten,
+        embed,
+        differs,
+        layer_norm,
+        attention,
+        gelu,
+        tanh,
+        multiply,
+        divide,
+        total,
+    )
+} | {f.__name__: f for f in (reshape, transpose, take)}

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from stompp_lite.checks import count, one_of
 from stompp_lite.errors import CheckpointError
@@ -25,7 +25,7 @@ from stompp_lite.lab import record as records
 from stompp_lite.lab.config import config_of
 from stompp_lite.lab.run import build
 from stompp_lite.networks.convert import binarize_model
-from stompp_lite.networks.families import resnet
+from stompp_lite.networks.families import Transformer, resnet
 from stompp_lite.networks.layers import sites
 from stompp_lite.networks.models import LabResNet
 from stompp_lite.ship.export_c import export_c
@@ -41,6 +41,8 @@ from stompp_lite.training.data import load
 FORMATS = {"onnx": ".onnx", "qonnx": ".qonnx.onnx", "c": ".c"}
 #: Lengths of the sums of the measured products; ResNet-18 has 576 to 4,608.
 LENGTHS = (576, 1024, 2304, 4096)
+#: Tokens of the measured transformer: BERT's.
+WORDS = 30522
 #: Rows and columns of the measured products.
 SIDE = 256
 
@@ -181,27 +183,45 @@ def product(length: int, repeats: int = 5) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _bert_size() -> nn.Module:
+    """Its biases are 0, as BERT's before training: with others torch rounds the sums of signs."""
+    net = Transformer(WORDS, 128, 2, width=768, depth=12, heads=12)
+    for layer in net.blocks.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.zeros_(layer.bias)
+    return net
+
+
 def _networks(repeats: int, small: bool) -> list[dict[str, Any]]:
     """Networks with random weights, against float networks of the same form."""
-    nets: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
-        "lab network, width 16, 24 binary layers": (lambda: LabResNet(1, 10, 16, (6, 6)), (1, 8, 8))
-    }
-    if not small:
-        nets["ResNet-18, images of 32x32"] = (lambda: resnet("resnet18", 10), (3, 32, 32))
+
+    def images(*shape: int) -> Callable[[int], Tensor]:
+        return lambda count: torch.randn(count, *shape)
+
+    def words(count: int) -> Tensor:
+        return torch.randint(1, WORDS, (count, 128))
+
+    nets: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Tensor], tuple[int, int]]] = {
+        "lab network, width 16, 24 binary layers":
+            (lambda: LabResNet(1, 10, 16, (6, 6)), images(1, 8, 8), (1, 64)),
+        "ResNet-18, images of 32x32":
+            (lambda: resnet("resnet18", 10), images(3, 32, 32), (1, 64)),
+        "transformer of BERT base's size, 128 tokens": (_bert_size, words, (1, 8)),
+    }  # fmt: skip
     rows = []
-    for name, (make, shape) in nets.items():
+    for name, (make, draw, batches) in list(nets.items())[: 1 if small else None]:
         torch.manual_seed(0)
-        model = binarize_model(make(), torch.zeros(1, *shape))
+        model = binarize_model(make(), draw(1))
         for site in sites(model).values():
             site.p = 1.0
-        model.train()(torch.randn(16, *shape))
+        model.train()(draw(16))
         plain = make().eval()
         start = time.thread_time()
-        packed = pack(model, torch.zeros(1, *shape))
+        packed = pack(model, draw(1))
         packing = 1000 * (time.thread_time() - start)
         size = _sizes(model.eval(), packed)
-        for batch in (1, 64):
-            x = torch.randn(batch, *shape)
+        for batch in batches:
+            x = draw(batch)
             same = int((packed(x) == model(x).numpy()).all(1).sum())
             ours, theirs, ratio = _pairs(
                 lambda p=packed, x=x: p(x),  # type: ignore[misc]
