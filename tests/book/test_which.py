@@ -3,13 +3,14 @@
 import re
 import sys
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from torch import nn
 
 import stompp_lite
-from stompp_lite import Data, LabResNet, assert_binary, load
+from stompp_lite import Data, LabResNet, assert_binary, load, load_packed
 from stompp_lite.errors import ConfigError, ConversionError
 from stompp_lite.networks.families import BiRealNet, Transformer
 from stompp_lite.networks.layers import binary_layers
@@ -43,8 +44,8 @@ def plain():
 
 #: What the code of an advice is given: a small float network of that kind, and data.
 KINDS = {
-    "norms, no float path": lambda: (LabResNet(1, 10, width=4), few()),
-    "norms, a float path around every sign": lambda: (
+    "with norms: a standard ResNet, a VGG, MobileNetV2": lambda: (LabResNet(1, 10, width=4), few()),
+    "Bi-Real: norms, and a shortcut around every sign": lambda: (
         BiRealNet(10, channels=1, blocks=(1, 1, 1, 1), width=4), few()
     ),
     "transformer": lambda: (Transformer(20, 8, classes=2, width=16, depth=1, heads=2), sentences()),
@@ -91,10 +92,10 @@ def test_the_code_of_the_page_runs_from_top_to_bottom(tmp_path):
         root=tmp_path, net=LabResNet(1, 10, width=4), example=digits.train_x[:2], epochs=4,
         loader=torch.utils.data.DataLoader(rows, 64, shuffle=True), segmenter=segmenter,
         pixels=torch.randint(3, (2, 8, 8)), regressor=LabResNet(1, 1, width=4),
-        target=torch.rand(2),
+        target=torch.rand(2), folder=tmp_path,
     )  # fmt: skip
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     for block in blocks:
         before = given.get("net")
         exec(block, given)
@@ -108,6 +109,8 @@ def test_the_code_of_the_page_runs_from_top_to_bottom(tmp_path):
                 for layer in binary_layers(given["model"]).values()
             )
     assert len(given["images"].train_x) == 4
+    shipped, images = load_packed(tmp_path / "net.stompp"), digits.test_x
+    assert np.array_equal(shipped(images), given["packed"](images))
     assert len(binary_layers(given["model"])) == 2  # of the network that pools before the sign
 
 
