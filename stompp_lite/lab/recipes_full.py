@@ -171,6 +171,12 @@ TOWARDS_FULL_SCALE = (
         row(arm=tuple(TEXT_ARMS), method=THREE_METHODS),
         row(arm=("minimal", "adam"), method="float"),
     ], TEXTS | {"data": "sst2-small"}, TEXT_ARMS),
+    Recipe("sentences-rates",
+           "Is it only the step that STE lacks there without a scale? The small encoder on SST-2, "
+           "Adam, no scale, three more rates, three seeds.",
+           f"about 15 core-minutes {EPYC}", [
+        row(arm="adam", method="ste", lr=(0.0003, 0.003, 0.01), label="lr{lr}"),
+    ], TEXTS | {"data": "sst2-small"}, TEXT_ARMS),
     Recipe("characters",
            "A small model of the next character, 12 binary linear layers; Adam, with and without "
            "a scale, no tuning, three seeds.",
