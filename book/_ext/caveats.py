@@ -26,7 +26,7 @@ from stompp_lite.lab.claims import (
 )
 from stompp_lite.lab.ledger import Claim, parts, read
 from stompp_lite.lab.stats import discoveries, p_values
-from stompp_lite.tools.measured import FILE, table
+from stompp_lite.tools.measured import FILES, table
 from stompp_lite.tools.measured import read as measured
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,7 +233,7 @@ def _choice(ledger: Mapping[str, Claim], found: Judged) -> str:
 #: What the ledger's page can be asked for.
 def _measured(ledger: Mapping[str, Claim], found: Judged) -> str:
     """What was measured of packed networks."""
-    return table(measured(ROOT / "data" / FILE))
+    return table([measured(ROOT / "data" / file) for file in FILES])
 
 
 PARTS = {

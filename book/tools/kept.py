@@ -24,6 +24,7 @@ TABLES = (
     "data/bench.json",
     "data/zoo.json",
     "data/speed_packed.json",
+    "data/speed_packed_2.json",
 )
 #: Kinds of tables that are made of something else, or of chapters too.
 MADE_OF = {
