@@ -41,7 +41,7 @@ from stompp_lite.training.data import load
 FORMATS = {"onnx": ".onnx", "qonnx": ".qonnx.onnx", "c": ".c"}
 #: Lengths of the sums of the measured products; ResNet-18 has 576 to 4,608.
 LENGTHS = (576, 1024, 2304, 4096)
-#: Tokens of the measured transformer: BERT's.
+#: The tokens that BERT knows, and the measured transformer with it.
 WORDS = 30522
 #: Rows and columns of the measured products.
 SIDE = 256
