@@ -20,8 +20,9 @@ from stompp_lite.networks.layers import BinaryLayer
 from stompp_lite.networks.rewrite import CallSites
 from stompp_lite.networks.rules import Site
 from stompp_lite.networks.trace import preserved
+from stompp_lite.ship.nodes import DTYPES, WAY_OUT
 from stompp_lite.ship.program import Program
-from stompp_lite.ship.reader import DTYPES, WAY_OUT, Reader
+from stompp_lite.ship.reader import Reader
 from stompp_lite.ship.runtime import Packed
 from stompp_lite.ship.thresholds import fuse
 

@@ -1,6 +1,6 @@
 """How layers, norms, activations and pooling are written down.
 
-Each function takes the :class:`~stompp_lite.ship.reader.Reader` and a node of the traced model, and
+Each function takes the :class:`~stompp_lite.ship.nodes.Nodes` and a node of the traced model, and
 adds the node's operation.
 """
 
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
@@ -18,29 +17,16 @@ from torch import Tensor, fx, nn
 from stompp_lite.errors import ConversionError
 from stompp_lite.networks.layers import BinaryConv2d, BinaryLayer, BinaryLinear
 from stompp_lite.networks.rules import Site
+from stompp_lite.ship.nodes import WAY_OUT, Nodes, array
 from stompp_lite.ship.program import Op
 
-if TYPE_CHECKING:
-    from stompp_lite.ship.reader import Reader
 
-#: What to do about something that cannot be packed.
-WAY_OUT = (
-    "write the model with the layers that can be packed (the tables of stompp_lite.ship.reader), "
-    "or export it whole with torch.export or torch.onnx.export"
-)
-
-
-def array(tensor: Tensor) -> np.ndarray:
-    """A tensor's entries, copied."""
-    return np.ascontiguousarray(tensor.detach().numpy()).copy()
-
-
-def same(reader: Reader, n: fx.Node, _module: object = None) -> None:
+def same(reader: Nodes, n: fx.Node, _module: object = None) -> None:
     """The result is the input."""
     reader.same(n)
 
 
-def site(reader: Reader, n: fx.Node, module: Any) -> None:
+def site(reader: Nodes, n: fx.Node, module: Any) -> None:
     """An activation's Binarizer."""
     if module.p == 0.0:  # rule 'float': it clips
         return clip(reader, n, -1.0, 1.0)
@@ -50,7 +36,7 @@ def site(reader: Reader, n: fx.Node, module: Any) -> None:
     return None
 
 
-def binary(reader: Reader, n: fx.Node, module: Any) -> None:
+def binary(reader: Nodes, n: fx.Node, module: Any) -> None:
     """A binary layer; with real inputs, or weights that are not binary, a float one."""
     if not isinstance(module, BinaryConv2d | BinaryLinear):
         raise ConversionError(
@@ -83,19 +69,19 @@ def binary(reader: Reader, n: fx.Node, module: Any) -> None:
     return None
 
 
-def layer(reader: Reader, n: fx.Node, module: Any) -> None:
+def layer(reader: Nodes, n: fx.Node, module: Any) -> None:
     """A float layer."""
     _float_layer(reader, n, module, module.weight)
 
 
-def _float_layer(reader: Reader, n: fx.Node, module: Any, weight: Tensor) -> None:
+def _float_layer(reader: Nodes, n: fx.Node, module: Any, weight: Tensor) -> None:
     settings = _layer_settings(n, module)
     bias = {} if module.bias is None else {"bias": array(module.bias)}
     kind = settings.pop("layer")
     reader.add_op(n, kind, [reader.floats(n.args[0])], settings, {"weight": array(weight), **bias})
 
 
-def norm(reader: Reader, n: fx.Node, module: Any) -> None:
+def norm(reader: Nodes, n: fx.Node, module: Any) -> None:
     """Batch norm with running statistics."""
     if module.running_mean is None:
         raise ConversionError(
@@ -113,12 +99,12 @@ def norm(reader: Reader, n: fx.Node, module: Any) -> None:
     )  # fmt: skip
 
 
-def clip(reader: Reader, n: fx.Node, low: float | None, high: float | None) -> None:
+def clip(reader: Nodes, n: fx.Node, low: float | None, high: float | None) -> None:
     """An activation that cuts off."""
     reader.add_op(n, "clip", [reader.floats(n.args[0])], {"low": low, "high": high})
 
 
-def pool(reader: Reader, n: fx.Node, module: Any) -> None:
+def pool(reader: Nodes, n: fx.Node, module: Any) -> None:
     """Max-pooling, of signs where they are."""
     settings = _window(reader, n, module, module.dilation)
     source = reader.named(n.args[0])
@@ -128,7 +114,7 @@ def pool(reader: Reader, n: fx.Node, module: Any) -> None:
         reader.add_op(n, "maxpool", [source], settings)
 
 
-def average(reader: Reader, n: fx.Node, module: Any) -> None:
+def average(reader: Nodes, n: fx.Node, module: Any) -> None:
     """Average pooling."""
     settings = _window(reader, n, module, 1)
     padded = any(settings["padding"]) and not module.count_include_pad
@@ -140,7 +126,7 @@ def average(reader: Reader, n: fx.Node, module: Any) -> None:
     reader.add_op(n, "avgpool", [reader.floats(n.args[0])], settings)
 
 
-def _window(reader: Reader, n: fx.Node, module: Any, dilation: Any) -> dict[str, Any]:
+def _window(reader: Nodes, n: fx.Node, module: Any, dilation: Any) -> dict[str, Any]:
     size, stride = _pair(module.kernel_size), _pair(module.stride)
     settings = {
         "kernel": size, "stride": stride, "padding": _pair(module.padding),
@@ -157,12 +143,12 @@ def _window(reader: Reader, n: fx.Node, module: Any, dilation: Any) -> dict[str,
     return settings
 
 
-def overall(reader: Reader, n: fx.Node, module: Any) -> None:
+def overall(reader: Nodes, n: fx.Node, module: Any) -> None:
     """Adaptive average pooling to one pixel."""
     _to_one(reader, n, module.output_size)
 
 
-def _to_one(reader: Reader, n: fx.Node, size: Any) -> None:
+def _to_one(reader: Nodes, n: fx.Node, size: Any) -> None:
     if _pair(size) != [1, 1]:
         raise ConversionError(
             f"{reader.target(n)!r} pools to {size}; only pooling to one pixel can be packed: use "
@@ -171,17 +157,17 @@ def _to_one(reader: Reader, n: fx.Node, size: Any) -> None:
     _mean(reader, n, [2, 3], True)
 
 
-def _mean(reader: Reader, n: fx.Node, axes: list[int], keep: bool) -> None:
+def _mean(reader: Nodes, n: fx.Node, axes: list[int], keep: bool) -> None:
     settings = {"axes": axes, "keep": keep}
     reader.add_op(n, "mean", [reader.floats(n.args[0])], settings)
 
 
-def mean(reader: Reader, n: fx.Node) -> None:
+def mean(reader: Nodes, n: fx.Node) -> None:
     """``x.mean(axes)``."""
     _mean(reader, n, *reader.axes(n))
 
 
-def flatten(reader: Reader, n: fx.Node, module: Any = None) -> None:
+def flatten(reader: Nodes, n: fx.Node, module: Any = None) -> None:
     """Neighboring axes in one; of signs, all axes but the first."""
     source = reader.named(n.args[0])
     before, after = reader.shapes[source], reader.shapes[n.name]
@@ -198,7 +184,7 @@ def flatten(reader: Reader, n: fx.Node, module: Any = None) -> None:
     return reader.add_op(n, "reshape", [reader.floats(n.args[0])], {"shape": list(after[1:])})
 
 
-def add(reader: Reader, n: fx.Node) -> None:
+def add(reader: Nodes, n: fx.Node) -> None:
     """The sum of two results, or of one and a constant."""
     if n.kwargs or len(n.args) != 2:
         raise ConversionError(f"{n.name!r} is a sum with options; write x + y")

@@ -1,6 +1,6 @@
 """How networks of tokens are written down: attention stays float, its linear layers become bits.
 
-Each function takes the :class:`~stompp_lite.ship.reader.Reader` and a node of the traced model, and
+Each function takes the :class:`~stompp_lite.ship.nodes.Nodes` and a node of the traced model, and
 adds the node's operation.
 """
 
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
 from stompp_lite.errors import ConversionError
-from stompp_lite.ship.read_layers import array, clip
-
-if TYPE_CHECKING:
-    from stompp_lite.ship.reader import Reader
+from stompp_lite.ship.nodes import Nodes, array
+from stompp_lite.ship.read_layers import clip
 
 
-def embed(reader: Reader, n: fx.Node, module: Any) -> None:
+def embed(reader: Nodes, n: fx.Node, module: Any) -> None:
     """Rows of a table, by token ids."""
     if module.max_norm is not None:
         raise ConversionError(
@@ -30,7 +28,7 @@ def embed(reader: Reader, n: fx.Node, module: Any) -> None:
     reader.add_op(n, "embed", [reader.named(n.args[0])], {}, {"weight": array(module.weight)})
 
 
-def layer_norm(reader: Reader, n: fx.Node, module: Any) -> None:
+def layer_norm(reader: Nodes, n: fx.Node, module: Any) -> None:
     """Layer norm; without a slope and an intercept they are 1 and 0."""
     ones = torch.ones(module.normalized_shape, dtype=getattr(torch, reader.dtype))
     weight = ones if module.weight is None else module.weight
@@ -41,7 +39,7 @@ def layer_norm(reader: Reader, n: fx.Node, module: Any) -> None:
     )  # fmt: skip
 
 
-def gelu(reader: Reader, n: fx.Node, module: Any = None) -> None:
+def gelu(reader: Nodes, n: fx.Node, module: Any = None) -> None:
     """GELU, the exact one."""
     how = n.kwargs.get("approximate", "none") if module is None else module.approximate
     if how != "none":
@@ -51,12 +49,12 @@ def gelu(reader: Reader, n: fx.Node, module: Any = None) -> None:
     reader.add_op(n, "gelu", [reader.floats(n.args[0])])
 
 
-def tanh(reader: Reader, n: fx.Node, module: Any = None) -> None:
+def tanh(reader: Nodes, n: fx.Node, module: Any = None) -> None:
     """The hyperbolic tangent."""
     reader.add_op(n, "tanh", [reader.floats(n.args[0])])
 
 
-def attention(reader: Reader, n: fx.Node) -> None:
+def attention(reader: Nodes, n: fx.Node) -> None:
     """Scaled dot-product attention, with a mask of True and False or without."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
     given = dict(zip(names, n.args, strict=False)) | n.kwargs
@@ -81,8 +79,8 @@ def attention(reader: Reader, n: fx.Node) -> None:
     reader.add_op(n, "attention", inputs, settings)
 
 
-def _of_two(kind: str) -> Callable[[Reader, fx.Node], None]:
-    def write(reader: Reader, n: fx.Node) -> None:
+def _of_two(kind: str) -> Callable[[Nodes, fx.Node], None]:
+    def write(reader: Nodes, n: fx.Node) -> None:
         left, right = n.args[:2]
         if reader.is_constant(left) and kind == "multiply":
             left, right = right, left
@@ -94,7 +92,7 @@ def _of_two(kind: str) -> Callable[[Reader, fx.Node], None]:
     return write
 
 
-def differs(reader: Reader, n: fx.Node) -> None:
+def differs(reader: Nodes, n: fx.Node) -> None:
     """Where an input is not a number: 1.0 and 0.0."""
     left, right = n.args
     if (
@@ -109,7 +107,7 @@ def differs(reader: Reader, n: fx.Node) -> None:
     reader.add_op(n, "differs", [source], settings)
 
 
-def cast(reader: Reader, n: fx.Node) -> None:
+def cast(reader: Nodes, n: fx.Node) -> None:
     """True and False as floats are already 1.0 and 0.0; floats stay what they are."""
     want = getattr(torch, reader.dtype)
     before, after = reader.dtypes[n.args[0].name], reader.dtypes[n.name]
@@ -120,18 +118,18 @@ def cast(reader: Reader, n: fx.Node) -> None:
     reader.same(n)
 
 
-def at_least(reader: Reader, n: fx.Node) -> None:
+def at_least(reader: Nodes, n: fx.Node) -> None:
     """``x.clamp_min(number)``."""
     clip(reader, n, float(reader.value(n.args[1])), None)
 
 
-def total(reader: Reader, n: fx.Node) -> None:
+def total(reader: Nodes, n: fx.Node) -> None:
     """``x.sum(axes)``."""
     axes, keep = reader.axes(n)
     reader.add_op(n, "total", [reader.floats(n.args[0])], {"axes": axes, "keep": keep})
 
 
-def reshape(reader: Reader, n: fx.Node) -> None:
+def reshape(reader: Nodes, n: fx.Node) -> None:
     """Another shape behind the batch axis."""
     shape = reader.shapes[n.name]
     if shape[:1] != reader.shapes[reader.named(n.args[0])][:1]:
@@ -139,7 +137,7 @@ def reshape(reader: Reader, n: fx.Node) -> None:
     reader.add_op(n, "reshape", [reader.floats(n.args[0])], {"shape": list(shape[1:])})
 
 
-def transpose(reader: Reader, n: fx.Node) -> None:
+def transpose(reader: Nodes, n: fx.Node) -> None:
     """``x.transpose(a, b)`` or ``x.permute(axes)``."""
     rank = len(reader.shapes[n.name])
     given = [reader.value(a) for a in n.args[1:]]
@@ -155,7 +153,7 @@ def transpose(reader: Reader, n: fx.Node) -> None:
     reader.add_op(n, "transpose", [reader.floats(n.args[0])], {"axes": order})
 
 
-def take(reader: Reader, n: fx.Node) -> None:
+def take(reader: Nodes, n: fx.Node) -> None:
     """``x[:, i]``, one entry of one axis."""
     index = n.args[1] if isinstance(n.args[1], tuple) else (n.args[1],)
     chosen = [(axis, i) for axis, i in enumerate(index) if i != slice(None)]
