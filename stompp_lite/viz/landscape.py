@@ -143,10 +143,10 @@ def chart(arms: Mapping[str, Mapping[str, Sequence[Record]]]) -> Figure:
                 ax.scatter(cost, level, marker=_SHAPES[spot.grain], color=tone)
                 spots.append((level, cost, label, tone))
         _labels(ax, spots)
-        words = f"Not here yet: {', '.join(lacks)}." if lacks else "Nothing lacks."
-        words = textwrap.fill(words, 84, break_on_hyphens=False)
+        words = [f"Not here yet: {', '.join(lacks)}."] if lacks else []
+        words = textwrap.wrap(" ".join(words), 84, break_on_hyphens=False)
         ax.set(title=title, ylabel="test accuracy, %", ylim=(0, 104))
-        ax.set_xlabel(f"time of a run ÷ STE's, float start\n{words}", fontsize=9)
+        ax.set_xlabel("\n".join(["time of a run ÷ STE's, float start", *words]), fontsize=9)
     marks = [Line2D([], [], ls="", marker=m, color="gray", label=a) for a, m in _SHAPES.items()]
     marks += [
         Line2D([], [], ls="", marker="s", color=c, label=f"passes: {a}") for a, c in _TONES.items()
@@ -170,7 +170,9 @@ def _labels(ax: Any, spots: Sequence[tuple[float, float | None, str, str]], gap:
         at, coordinates = ((1.0, level), beside) if cost is None else ((cost, level), "data")
         ax.annotate(
             label, at, (1.03, height), coordinates, beside, fontsize=8, va="center",
-            arrowprops={"arrowstyle": "-", "lw": 0.5, "color": tone}, annotation_clip=False,
+            annotation_clip=False, arrowprops={
+                "arrowstyle": "-", "lw": 0.5, "color": tone, "relpos": (0, 0.5), "shrinkA": 1,
+            },
         )  # fmt: skip
 
 
