@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ LEFT_OUT = (
     "_static/language_data.js",
     f"_static/{MARKS}",
 )
+_NAME = re.compile(r"\\([A-Za-z]+)")
 _FOLD = re.compile(r"<details\b")
 _CLAIM = re.compile(r"\A[A-Z]\d+\Z")
 _COMMAND = re.compile(r"\\(?:operatorname|mathcal|mathrm|text|hat|bar|tilde|left|right)\b")
@@ -39,14 +41,14 @@ _HIDDEN = {"cell_output", "tag_hide-input", "tag_hide-cell", "tag_know"}
 def collect(app: Any, doctree: nodes.document) -> None:
     """Keep what can be found on a page: kind, anchor, heading, and the text that is its own."""
     page, hidden = app.env.docname, solutions(doctree)
+    words = list(_words(doctree, hidden)) if page == NOTATION else []
     kept = []
     for section in doctree.findall(nodes.section):
         heading = section.next_node(nodes.title)
         if heading is not None:
             named = _CLAIM.sub(r"Claim \g<0>", heading.astext())
             kept.append(["", section["ids"][0], named, _text(section, hidden)])
-    if page == NOTATION:
-        kept += _words(doctree)
+    kept += words
     for described in doctree.findall(addnodes.desc):
         names = [s for s in described.findall(addnodes.desc_signature) if s.parent is described]
         content = described.next_node(addnodes.desc_content)
@@ -58,39 +60,50 @@ def collect(app: Any, doctree: nodes.document) -> None:
     app.env.lbl_sections[page] = kept
 
 
-def _words(doctree: nodes.document) -> Iterator[list[str]]:
-    """Words and symbols of the notation; each gets an address of its own."""
-    listed = [
-        (item, item.children[0], item.children[-1])
-        for item in doctree.findall(nodes.definition_list_item)
-    ]
-    for row in next(iter(doctree.findall(nodes.tbody))).findall(nodes.row):
-        listed.append((row, row.children[0], row.children[-1]))
-    for place, word, meaning in listed:
-        said, anchor = _plain(word), f"word-{nodes.make_id(_plain(word))}"
-        target = word if isinstance(word, nodes.term) else place
-        target["ids"].append(anchor)
-        yield ["word", anchor, said, _plain(meaning)]
+def _words(doctree: nodes.document, hidden: set[int]) -> Iterator[list[str]]:
+    """Words and symbols of the notation; each gets an address of its own, and is no section's."""
+    places = list(doctree.findall(nodes.definition_list_item))
+    places += list(next(iter(doctree.findall(nodes.tbody))).findall(nodes.row))
+    used = set[str]()
+    for place in places:
+        word = place.children[0]
+        anchor = f"word-{nodes.make_id(word.astext())}"
+        while anchor in used:  # a stage l, and how many there are, L
+            anchor += "-too"
+        used.add(anchor)
+        (word if isinstance(word, nodes.term) else place)["ids"].append(anchor)
+        hidden.update(map(id, place.findall(nodes.Text)))
+        yield ["word", anchor, _text(word, set()), _text(place.children[-1], set())]
 
 
-def _plain(node: nodes.Node) -> str:
-    """The text of a node; formulas without what only TeX reads, so that alpha is a word."""
-    told = []
-    for text in node.findall(nodes.Text):
-        said = text.astext()
-        if isinstance(text.parent, nodes.math | nodes.math_block):
-            said = re.sub(r"[\\{}$&]", " ", _COMMAND.sub(" ", said))
-        told.append(said)
-    return " ".join("".join(told).split())
+def _said(text: nodes.Text) -> str:
+    """A text; of a formula, what can be said of it without TeX: its letters, Greek ones too."""
+    if not isinstance(text.parent, nodes.math | nodes.math_block):
+        return text.astext()
+    said = _COMMAND.sub(" ", text.astext())
+    return " ".join(re.sub(r"[\\{}$&]", " ", _NAME.sub(_letter, said)).split())
 
 
-def _text(node: nodes.Element, hidden: set[int]) -> str:
+def _letter(name: re.Match[str]) -> str:
+    """The Greek letter of that name, if it is one."""
+    try:
+        return unicodedata.lookup(f"GREEK SMALL LETTER {name[1].removeprefix('var')}")
+    except KeyError:
+        return name[1]
+
+
+def _text(whole: nodes.Element, hidden: set[int]) -> str:
     """The own text of a section or an entry: of nothing below, no output, no code in a fold."""
-    told = []
-    for text in node.findall(nodes.Text):
-        if id(text) not in hidden and _of(node, text):
-            told.append(_plain(text.parent) if isinstance(text.parent, nodes.math) else text)
-    return " ".join(" ".join(told).split())
+    told, before = [], None
+    for text in whole.findall(nodes.Text):
+        if id(text) in hidden or not _of(whole, text):
+            continue
+        block = text.parent
+        while isinstance(block, nodes.Inline):
+            block = block.parent
+        told.append(_said(text) if block is before else f" {_said(text)}")
+        before = block
+    return " ".join("".join(told).split())
 
 
 def solutions(doctree: nodes.document) -> set[int]:

@@ -4,10 +4,12 @@ const FEW = 5, MOST = 40;
 const WORD = /[\p{L}\p{N}]+/gu;
 /** Words of a question that name nothing. */
 const SMALL = new Set("a an and are do does for how i in is of the to what why with".split(" "));
+const GREEK = { α: "alpha", β: "beta", γ: "gamma", μ: "mu", ρ: "rho", σ: "sigma", τ: "tau" };
 /** One form for a word and its plural; a name with a version, MobileNetV2, has two. */
 function forms(word) {
   if (SMALL.has(word.toLowerCase())) return [];
   const form = word.toLowerCase().replace(/(?<=[^siu].)s$/u, "");
+  if (form in GREEK) return [GREEK[form]];
   const name = /^(\p{L}{4,})v\d+$/u.exec(form);
   return name ? [form, name[1]] : [form];
 }

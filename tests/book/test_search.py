@@ -18,6 +18,7 @@ EXPECTED = {
     "latent weight": "book/notation#word-latent-weight",
     "latent weights": "book/notation#word-latent-weight",
     "alpha": "book/notation#word-alpha",
+    "ρ": "book/notation#word-rho",
     "committed": "book/notation#word-committed",
     "sawtooth": "notebooks/09_the_sawtooth#the-sawtooth",
     "sawtoth": "notebooks/09_the_sawtooth#the-sawtooth",

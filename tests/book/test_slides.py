@@ -250,6 +250,9 @@ def test_no_answer_of_the_bank_is_in_what_students_get_or_in_a_page(tmp_path):
     )
     everything = " ".join(" ".join(given).split())
     assert not [answer for answer in kept if answer in everything]
+    teacher = (tmp_path / "class" / "bank" / "answers.md").read_text(encoding="utf-8")
+    asked = (tmp_path / "class" / "bank" / "questions.md").read_text(encoding="utf-8")
+    assert all(answer in teacher for answer in kept) and kept[0] not in asked
     toc = (ROOT / "book" / "_toc.yml").read_text(encoding="utf-8")
     assert "book/teaching/notes" in toc and "bank" not in toc
 
