@@ -158,6 +158,27 @@ def test_a_deck_opens_from_a_disk_turns_and_moves(decks, context):
     assert not watched.wrong
 
 
+@pytest.mark.slow
+def test_no_figure_scrolls_inside_its_slide(decks, browser):
+    """At the size of a small projector; on a larger one letters grow with the slide."""
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 720})
+    page, wrong = context.new_page(), []
+    for chapter, path in decks.items():
+        page.goto(path.as_uri())
+        page.wait_for_function("Reveal.isReady()")
+        page.wait_for_timeout(500)  # figures are made smaller until they fit
+        for k in range(page.evaluate("Reveal.getTotalSlides()")):
+            page.evaluate("k => Reveal.slide(k)", k)
+            wrong += page.evaluate(
+                """where => [...document.querySelectorAll('.present, .present .deck-part > *')]
+                .filter((el) => el.scrollHeight > el.clientHeight + 2 && el.clientHeight)
+                .map((el) => `${where}: ${el.className} is ${el.scrollHeight} px high`)""",
+                f"{chapter}, slide {k + 1}",
+            )
+    context.close()
+    assert not wrong, wrong
+
+
 # ---- what the teacher gets -----------------------------------------------------------------------
 def sections(page, level="## "):
     parts = re.split(
