@@ -127,6 +127,8 @@ def _of(whole: nodes.Element, text: nodes.Node) -> bool:
     while node is not whole:
         if isinstance(node, (*_OWN, nodes.math_block)) or _HIDDEN & set(node.get("classes", ())):
             return False
+        if isinstance(node, addnodes.pending_xref_condition) and node["condition"] == "*":
+            return False  # a type's name, which stands there a second time
         node = node.parent
     return True
 
