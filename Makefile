@@ -69,7 +69,7 @@ offline: built  ## one zip to hand out: book, notebooks, digits, package (WHEELS
 class: built  ## notebooks and a book without solutions to hand out, and all for the teacher, in build/class
 	$(BIN)/python book/tools/klass.py
 
-slides: $(READY)  ## a deck for each chapter that has slides, one offline HTML file, in build/slides
+slides: $(READY)  ## a deck for each chapter, one offline HTML file, in build/slides
 	$(BIN)/python book/tools/slides.py $(CHAPTERS)
 
 bank: $(READY)  ## the question bank as two sheets, with answers and without, in build/bank

@@ -33,6 +33,11 @@ def one_of(value: Any, valid: Iterable[str], what: str) -> str:
     raise ConfigError(f"unknown {what} {value!r}{hint} (valid: {shown}{more})")
 
 
+def counted(number: int, one: str, more: str) -> str:
+    """A number with its noun, for messages: "1 file", "2 files"."""
+    return f"{number} {one if number == 1 else more}"
+
+
 def whole(value: Any, what: str) -> int:
     """``value`` as an int, if it is a whole number (numpy's too) and not a bool.
 

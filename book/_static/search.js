@@ -1,79 +1,124 @@
-// The search page: sections that hold every word asked for, best first, each with an excerpt.
+// The search page: MiniSearch over SECTIONS. Whole words come first; where fewer than a handful of
+// places have them, words that begin so, or differ by one letter, follow.
+const FEW = 5, MOST = 40;
+const WORD = /[\p{L}\p{N}]+/gu;
+/** Words of a question that name nothing. */
+const SMALL = new Set("a an and are do does for how i in is of the to what why with".split(" "));
+const GREEK = { α: "alpha", β: "beta", γ: "gamma", μ: "mu", ρ: "rho", σ: "sigma", τ: "tau" };
+/** One form for a word and its plural; a name with a version, MobileNetV2, has two. */
+function forms(word) {
+  if (SMALL.has(word.toLowerCase())) return [];
+  const form = word.toLowerCase().replace(/(?<=[^siu].)s$/u, "");
+  if (form in GREEK) return [GREEK[form]];
+  const name = /^(\p{L}{4,})v\d+$/u.exec(form);
+  return name ? [form, name[1]] : [form];
+}
+const words = (text) => text.match(WORD) ?? [];
+
 addEventListener("DOMContentLoaded", () => {
-  const asked = new URLSearchParams(location.search).get("q") ?? "";
-  const words = asked.toLowerCase().match(/[\p{L}\p{N}_+−-]+/gu) ?? [];
-  const holder = document.getElementById("search-results");
-  if (!holder || !words.length) return;
-  const place = document.createElement("div");
-  place.id = "lbl-results";
-  holder.replaceWith(place); // what the theme finds has nowhere to go, and this is more
-  const found = [];
-  for (const [page, title, anchor, heading, text] of SECTIONS) {
-    const low = text.toLowerCase(), top = `${title} ${heading}`.toLowerCase();
-    let score = 0;
-    for (const word of words) {
-      const times = low.split(word).length - 1, named = top.includes(word);
-      if (!times && !named) {
-        score = 0;
-        break;
-      }
-      score += Math.min(times, 5) + (heading.toLowerCase().includes(word) ? 12 : named ? 4 : 0);
-    }
-    if (!score) continue;
-    const phrase = words.join(" ");
-    if (words.length > 1) {
-      score += (heading.toLowerCase().includes(phrase) ? 30 : 0) + (low.includes(phrase) ? 10 : 0);
-    }
-    if (page.startsWith("book/api/")) score /= 2; // readers first
-    found.push({ page, title, anchor, heading, text, score });
+  const field = document.querySelector(".bd-search-container input"),
+    said = document.getElementById("lbl-count"),
+    list = document.getElementById("lbl-results");
+  if (!field || !list) return;
+  const index = new MiniSearch({
+    fields: ["heading", "title", "text"],
+    tokenize: words,
+    processTerm: forms,
+  });
+  index.addAll(
+    SECTIONS.map(([, title, , heading, text], id) => ({ id, title, heading, text })),
+  );
+
+  /** Places, best first, and how they were found. */
+  function find(asked) {
+    const exact = { boost: { heading: 8, title: 3 }, boostDocument: weight, combineWith: "AND" };
+    const loose = {
+      ...exact,
+      prefix: (word) => word.length > 2,
+      fuzzy: (word) => word.length > 4 && 1,
+    };
+    const whole = index.search(asked, exact);
+    if (whole.length >= FEW) return [whole, "all"];
+    const there = new Set(whole.map((hit) => hit.id));
+    const like = index.search(asked, loose).filter((hit) => !there.has(hit.id));
+    if (whole.length || like.length) return [[...whole, ...like], whole.length ? "all" : "like"];
+    return [index.search(asked, { ...loose, combineWith: "OR" }), "some"];
   }
-  found.sort((a, b) => b.score - a.score);
-  const line = document.createElement("p");
-  line.setAttribute("role", "status");
-  line.textContent = found.length
-    ? `${found.length} section${found.length > 1 ? "s" : ""} with ${words.join(" and ")}${
-      found.length > 40 ? ", the best 40 shown" : ""
-    }`
-    : `No section has ${words.join(" and ")}. Try fewer words.`;
-  const list = document.createElement("ol");
-  for (const hit of found.slice(0, 40)) {
-    const item = document.createElement("li"),
-      link = document.createElement("a"),
-      around = document.createElement("p");
-    link.href = `${hit.page}#${hit.anchor}`;
-    link.textContent = hit.heading === hit.title ? hit.title : `${hit.title}: ${hit.heading}`;
-    around.append(...excerpt(hit.text, words));
-    item.append(link, around);
-    list.append(item);
+
+  /** What a word means before all; chapters before the pages that lead to them, and the reference. */
+  function weight(id) {
+    const [page, title, , heading, , kind] = SECTIONS[id];
+    if (kind === "word") return 3;
+    if (/^book\/(?:api|teaching|bibliography|recorded|protocol|index|part)/.test(page)) return 0.4;
+    if (/^(?:Claim \w+|Exercises|Sources|What surprised us)$/.test(heading)) return 0.5;
+    return heading === title ? 2 : 1;
   }
-  place.append(line, list);
+
+  function show() {
+    const asked = field.value.trim();
+    const [hits, how] = words(asked).flatMap(forms).length ? find(asked) : [[], ""];
+    list.replaceChildren(...hits.slice(0, MOST).map(item));
+    said.textContent = !asked
+      ? "What do you look for? A word, a name of the package, or a claim such as C7."
+      : sentence(hits.length, how, asked);
+    const address = new URL(location.href);
+    asked ? address.searchParams.set("q", asked) : address.searchParams.delete("q");
+    history.replaceState(null, "", address);
+  }
+
+  field.value = new URLSearchParams(location.search).get("q") ?? "";
+  field.addEventListener("input", show);
+  field.form.addEventListener("submit", (event) => {
+    event.preventDefault(); // what it would find stands there already
+    list.querySelector("a")?.focus();
+  });
+  field.focus();
+  show();
 });
 
-/** The text around the first word, with all words marked. */
-function excerpt(text, words) {
-  const low = text.toLowerCase(), phrase = low.indexOf(words.join(" "));
-  const at = phrase >= 0
-    ? phrase
-    : Math.min(...words.map((w) => low.indexOf(w)).filter((i) => i >= 0), text.length);
-  const from = at < 90 ? 0 : text.lastIndexOf(" ", at - 80) + 1,
-    piece = text.slice(from, from + 240),
-    parts = [];
-  if (from > 0) parts.push("… ");
-  let rest = piece;
-  while (rest) {
-    const next = words.map((w) => [rest.toLowerCase().indexOf(w), w.length]).filter(([i]) =>
-      i >= 0
-    ).sort((a, b) =>
-      a[0] - b[0]
-    )[0];
-    if (!next) {
-      parts.push(rest);
-      break;
-    }
-    const mark = document.createElement("mark");
-    mark.textContent = rest.slice(next[0], next[0] + next[1]);
-    parts.push(rest.slice(0, next[0]), mark);
-    rest = rest.slice(next[0] + next[1]);
+function sentence(count, how, asked) {
+  if (!count) return `Nothing in the book has “${asked}”. Try fewer or other words.`;
+  const more = count > MOST ? ` The best ${MOST} are shown.` : "";
+  const places = count === 1 ? "1 place" : `${count} places`;
+  if (how === "like") {
+    return `Nothing has exactly “${asked}”. Words like it are in ${places}.${more}`;
   }
-  return [...parts, " …"];
+  if (how === "some") return `No place has all of “${asked}”. Some of it is in ${places}.${more}`;
+  return `“${asked}” is in ${places}.${more}`;
+}
+
+function item(hit) {
+  const [page, title, anchor, heading, text] = SECTIONS[hit.id],
+    entry = document.createElement("li"),
+    link = document.createElement("a"),
+    around = document.createElement("p");
+  link.href = `${page}#${anchor}`;
+  link.textContent = heading === title ? title : `${title}: ${heading}`;
+  around.append(...excerpt(text, new Set(Object.keys(hit.match))));
+  entry.append(link, around);
+  return entry;
+}
+
+/** The text around the place where most of the words stand, with all of them marked. */
+function excerpt(text, found) {
+  const marks = [...text.matchAll(WORD)].filter(([word]) =>
+    forms(word).some((form) => found.has(form))
+  );
+  const near = (at) => {
+    const close = marks.filter((m) => m.index >= at && m.index < at + 160);
+    return new Set(close.map(([word]) => forms(word)[0])).size;
+  };
+  let best = marks[0]?.index ?? 0;
+  for (const { index } of marks) if (near(index) > near(best)) best = index;
+  const from = best < 90 ? 0 : text.lastIndexOf(" ", best - 70) + 1;
+  const end = text.length <= from + 240 ? text.length : text.lastIndexOf(" ", from + 240);
+  const parts = from ? ["… "] : [];
+  let at = from;
+  for (const { 0: word, index } of marks.filter((m) => m.index >= from && m.index < end)) {
+    const mark = document.createElement("mark");
+    mark.textContent = word;
+    parts.push(text.slice(at, index), mark);
+    at = index + word.length;
+  }
+  return [...parts, text.slice(at, Math.max(at, end)), end < text.length ? " …" : ""];
 }

@@ -61,6 +61,16 @@ def sheet(told: dict[int, list[dict[str, Any]]], answers: bool) -> str:
     return "\n".join(rows)
 
 
+def write(target: Path, told: dict[int, list[dict[str, Any]]]) -> dict[str, Path]:
+    """Write both sheets into a folder; what to do with each -> its file."""
+    target.mkdir(parents=True, exist_ok=True)
+    made = {}
+    for name, answers in (("questions.md", False), ("answers.md", True)):
+        made["keep it" if answers else "hand it out"] = target / name
+        (target / name).write_text(sheet(told, answers), encoding="utf-8")
+    return made
+
+
 def main(arguments: list[str]) -> None:
     """Write both sheets, of the chapters that are named or of all."""
     try:
@@ -68,10 +78,8 @@ def main(arguments: list[str]) -> None:
         chosen = {int(a): told[int(a)] for a in arguments} or told
     except (ValueError, KeyError) as err:
         sys.exit(f"There is no such chapter in {SOURCE.name}, or it is not well formed: {err}")
-    TARGET.mkdir(parents=True, exist_ok=True)
-    for name, answers in (("questions.md", False), ("answers.md", True)):
-        (TARGET / name).write_text(sheet(chosen, answers), encoding="utf-8")
-        print(f"{TARGET / name}: " + ("keep it" if answers else "hand it out"))
+    for what, path in write(TARGET, chosen).items():
+        print(f"{path}: {what}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ Usage: python book/tools/klass.py [folder]
 Everything comes from the stored notebooks; nothing is executed.
 
 - ``students/``: the chapters and the built book without solutions, and ``students.zip`` of both;
-- ``solutions/``: the same chapters with every solution open.
+- ``solutions/``: the same chapters with every solution open;
+- ``bank/``: the question bank for the teacher, a sheet with answers and one without.
 
 In the notebooks of a class links to pages of the book lead to the book beside them.
 """
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bank
 import nbformat
 from without import strip
 
@@ -161,6 +163,7 @@ def write(target: Path = TARGET, html: Path | None = None) -> Path:
             nbformat.write(kept[path.name], folder / path.name)
     if html is not None:
         strip(html, handed / "book", made[handed / "notebooks"])
+    bank.write(target / "bank", bank.bank())
     (handed / "README.txt").write_text(FIRST, encoding="utf-8")
     shutil.copy(ROOT / "LICENSE", handed)
     with zipfile.ZipFile(target / "students.zip", "w", zipfile.ZIP_DEFLATED) as out:
@@ -179,6 +182,7 @@ def main(arguments: list[str]) -> None:
     asked = sum(c["id"].endswith("-answer") for text in texts for c in json.loads(text)["cells"])
     print(f"{made}: hand it out, {made.stat().st_size / 1e6:.0f} MB; {asked} exercises answer back")
     print(f"{made.parent / 'solutions'}: keep it; every solution is open")
+    print(f"{made.parent / 'bank'}: five questions a chapter; keep the sheet of answers")
 
 
 if __name__ == "__main__":

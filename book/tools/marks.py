@@ -19,6 +19,8 @@ import nbformat
 from asked import HOME, chosen
 from grade import Course
 
+from stompp_lite.checks import counted
+
 ENDING = ".ipynb"
 
 
@@ -90,16 +92,17 @@ def told(found: Handed, points: dict[str, str], most: str) -> str:
     lines = [f"{name:24} {points[name]} of {most}" for name in found.works if name in points]
     failed = [name for name in found.works if name not in points]
     whole = len(found.works) + len(found.refused)
-    lines.append(f"{len(lines)} of {whole} files graded")
+    lines.append(f"{len(lines)} of {counted(whole, 'file', 'files')} graded")
     if found.other:
         told = ", ".join(found.other)
         lines.append(f"{len(found.other)} in another version, graded by this one: {told}")
-    for title, files in (
-        ("nbgrader could not grade", dict.fromkeys(failed, "see the messages above")),
-        ("files that are not graded", found.refused),
-    ):
+    for one, more, files in (
+        ("file that nbgrader could not grade", "files that nbgrader could not grade",
+         dict.fromkeys(failed, "see the messages above")),
+        ("file that is not graded", "files that are not graded", found.refused),
+    ):  # fmt: skip
         if files:
-            lines.append(f"{len(files)} {title}:")
+            lines.append(f"{counted(len(files), one, more)}:")
             lines += [f"  {name}: {why}" for name, why in files.items()]
     return "\n".join(lines)
 

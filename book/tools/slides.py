@@ -15,6 +15,7 @@ import json
 import re
 import sys
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,11 @@ SOURCE = ROOT / "book" / "teaching" / "slides.yaml"
 DECK = Path(__file__).parent / "deck"
 KEYS = {"title", "says", "show", "code", "ask", "found", "notes"}
 LONGEST = 16  # lines of code that can be read from the last row
+FEW, NARROW = 6, 72  # lines and columns of what is printed large
+TALL = 1.2  # a drawing that is higher, for its width, is cut into two columns
 _FONTS = re.compile(r"^@font-face \{ font-family: \"Source (?:Sans 3|Code Pro)\".*$", re.MULTILINE)
+_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+_WORDS = re.compile(r'<text [^>]*\by="([\d.]+)"')
 _COMPONENT = re.compile(r'data-component="(\w+)"')
 FOOT = "S: notes · F: full screen · D: dark · Esc: leave a figure"
 
@@ -86,15 +91,45 @@ def figure(chapter: int, name: str) -> tuple[list[str], str]:
         data = output.get("data", {})
         if "image/svg+xml" in data:
             alt = told.get("image", {}).get("alt", "")
-            parts.append(drawing(data["image/svg+xml"], f"s{name}{k}", alt, ""))
+            parts.append(beside(drawing(data["image/svg+xml"], f"s{name}{k}", alt, "")))
         elif _COMPONENT.search(data.get("text/html", "")):
             parts.append(data["text/html"])
         elif output.get("text", "").strip():
-            parts.append(f'<pre class="deck-printed">{html.escape(output["text"].rstrip())}</pre>')
+            text = output["text"].strip("\n")
+            short = len(text.splitlines()) <= FEW and max(map(len, text.splitlines())) <= NARROW
+            look = "deck-printed deck-short" if short else "deck-printed"
+            parts.append(f'<pre class="{look}">{html.escape(text)}</pre>')
     drawn = [part for part in parts if not part.startswith("<pre")]
     if not parts:
         raise ValueError(f"chapter {chapter}, cell {name!r} stores nothing that a slide can show")
     return drawn or parts, told.get("caption", "")
+
+
+def beside(figure: str) -> str:
+    """A drawing; one with many rows as two columns, each above the axis, which stands below."""
+    box = _BOX.search(figure)
+    assert box is not None
+    wide, high = map(float, box.groups())
+    if high < TALL * wide:
+        return figure
+    words = sorted({float(y) for y in _WORDS.findall(figure)})
+    axis = words[-2] - 14  # the numbers of the axis and its name are the last two lines of words
+    rows = [y for y in words if y < axis]
+    gaps = [(low + up) / 2 for low, up in pairwise(rows)]
+    cut = min(gaps, key=lambda y: abs(y - (axis + rows[0]) / 2)) - 3
+    start = figure.index(">", figure.index("<svg")) + 1
+    end = figure.rindex("</svg>")
+    opened, inner, closed = figure[: start - 1], figure[start:end], figure[end:]
+
+    def part(x: float, y: float, begin: float, end: float) -> str:
+        size = f'width="{wide}" height="{end - begin}" viewBox="0 {begin} {wide} {end - begin}"'
+        return f'<svg x="{x}" y="{y}" {size}>{inner}</svg>'
+
+    parts = [part(0, 0, 0, cut), part(0, cut, axis, high), part(wide, 0, cut, high)]
+    tall = max(cut + high - axis, high - cut)
+    opened = re.sub(r' (?:width|height)="[^"]*"', "", opened)
+    opened = _BOX.sub(f'viewBox="0 0 {2 * wide} {tall}"', opened)
+    return opened + ">" + "".join(parts) + closed
 
 
 def code(chapter: int, name: str) -> str:

@@ -290,7 +290,8 @@ def _asked(name: Any) -> Exercise:
     near = [one for one in EXERCISES if one.partition(".")[0] == chapter]
     if isinstance(name, str) and near:
         raise ConfigError(
-            f"exercise {name!r} does not answer back; those of chapter {chapter} that do: "
+            f"exercise {name!r} does not answer back; those of "
+            f"{f'chapter {chapter}' if chapter.isdigit() else 'that page'} that do: "
             f"{', '.join(near)}"
         )
     raise ConfigError(

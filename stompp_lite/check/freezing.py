@@ -1,11 +1,12 @@
-"""What answers to the exercises of chapters 5 to 8 must have."""
+"""What answers to the exercises of chapters 5 to 8, and of the page after them, must have."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise, permutations
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,8 @@ from stompp_lite.check.foundations import ZERO, applied, close, slope
 from stompp_lite.networks.convert import binarize_model, conversion
 from stompp_lite.networks.models import LabResNet
 from stompp_lite.training.finished import assert_binary
+from stompp_lite.training.plan import Plan
+from stompp_lite.training.progression import foresee
 
 U = torch.tensor([0.0, -0.3, 0.4, -2.0, 0.2, 1.5, -0.7, 0.9])
 M = torch.tensor([True, True, False, False, True, False, False, True])
@@ -294,3 +297,40 @@ def _how_many(ends: dict[str, list[float]]) -> Iterator[Found]:
         "one open activation gives a part of it", none < one < everything - 5,
         "are the other activations walls again? Their rule must be set back before training",
     )  # fmt: skip
+
+
+# ---- Can a plan foresee it? ----------------------------------------------------------------------
+def _foreseen(plans: Mapping[str, Plan]) -> dict[str, dict[str, float]]:
+    """Learning time and blind commits of plans for the network with 8 binary convolutions."""
+    net = binarize_model(LabResNet(1, 10, width=4, blocks=(2, 2)), torch.zeros(1, 1, 8, 8))
+    seen = {name: foresee(net, 8 * 23, plan) for name, plan in plans.items()}
+    return {n: {key: float(np.nanmean(v)) for key, v in one.items()} for n, one in seen.items()}
+
+
+@exercise("plan.2", "code", a_function("ranked(plans), of a dictionary of plans"))
+def _ranked(ranked: Callable[[dict[str, Plan]], Sequence[str]]) -> Iterator[Found]:
+    first = {
+        "reverse": Plan(order="reverse"), "weights 1 behind": Plan(lead=-1), "forward": Plan(),
+        "weights 8 ahead": Plan(lead=8),
+    }  # fmt: skip
+    second = {
+        "early": Plan(order="global", shape="flipped-quadratic"), "forward": Plan(),
+        "at once": Plan(order="global"),
+    }  # fmt: skip
+    for plans, what in ((first, "four plans"), (second, "three others")):
+        seen, found = _foreseen(plans), list(ranked(dict(plans)))
+        yield Found(
+            f"{what}: each name once", sorted(map(str, found)) == sorted(plans),
+            f"you return {found!r}"[:90],
+        )  # fmt: skip
+        right = sorted(plans, key=lambda name: -seen[name]["learning"])
+        blind = sorted(plans, key=lambda name: seen[name]["blind"])
+        if found == right[::-1]:
+            hint = "it begins with the one that has the least"
+        elif [seen[n]["blind"] for n in found] == [seen[n]["blind"] for n in blind]:
+            hint = "that is how blind commits rank them; take the other number that foresee returns"
+        elif found == list(plans):
+            hint = "they are as they came. Stage 0 has no weights, so its entry is NaN: nanmean"
+        else:
+            hint = "take the mean over the stages of what foresee calls learning, without the NaN"
+        yield Found(f"{what}: the most learning time first", found == right, hint)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stompp_lite import checks
 from stompp_lite.errors import ConfigError
 from stompp_lite.training.files import write_atomically
 from stompp_lite.viz.bank import bank
@@ -115,9 +116,8 @@ def table(found: Predictions) -> str:
         now = _right(rows[0])
         lines.append(f"{name}. {question}")
         if rows[0]["kind"] == "curve":
-            lines.append(
-                f"   {sum(given.values())} curves were drawn; their numbers are in the CSV"
-            )
+            drawn = checks.counted(sum(given.values()), "curve was", "curves were")
+            lines.append(f"   {drawn} drawn; the numbers are in the CSV")
         else:
             if now is None:
                 lines.append("   (another version of the question than the course asks now)")
@@ -131,10 +131,14 @@ def table(found: Predictions) -> str:
             lines.append(f"   {skipped:3d} looked without answering")
         lines.append("")
     readers = len({r["file"] for r in counted})
-    lines.append(f"{readers} files with {len(counted)} answers")
-    for title, files in (("do not count", found.refused), ("are older", found.older)):
+    answers = checks.counted(len(counted), "answer", "answers")
+    lines.append(f"{checks.counted(readers, 'file', 'files')} with {answers}")
+    for one, more, files in (
+        ("file does not count", "files do not count", found.refused),
+        ("file is older", "files are older", found.older),
+    ):
         if files:
-            lines.append(f"{len(files)} files {title}:")
+            lines.append(f"{checks.counted(len(files), one, more)}:")
             lines += [f"  {name}: {why}" for name, why in files.items()]
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stompp_lite.checks import count, one_of
+from stompp_lite.checks import count, counted, one_of
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab import record
 from stompp_lite.lab.config import Config
@@ -206,7 +206,8 @@ def told(found: Collected) -> str:
     first, second = found.lesson.sides
     lines = [found.lesson.question, ""]
     for label, runs in found.runs.items():
-        lines.append(f"{label}: {len(runs)} runs" + (f", {summary(runs)}" if runs else ""))
+        told = f", {summary(runs)}" if runs else ""
+        lines.append(f"{label}: {counted(len(runs), 'run', 'runs')}{told}")
     lines += ["", f"{first} minus {second}, paired by seed, with 95 % intervals"]
     lines.append(_difference("  your class", list(found.runs.values())))
     lines.append(_difference("  the book", list(recorded(found.lesson).values())))
@@ -215,7 +216,8 @@ def told(found: Collected) -> str:
     kinds = ", ".join(f"{n} on {cpu}" for cpu, n in found.processors.most_common())
     lines.append(f"processors, all of which count: {kinds or 'none'}")
     if found.refused:
-        lines.append(f"{len(found.refused)} files do not count:")
+        said = counted(len(found.refused), "file does not count", "files do not count")
+        lines.append(f"{said}:")
         lines += [f"  {name}: {why}" for name, why in found.refused.items()]
     return "\n".join(lines)
 

@@ -88,24 +88,6 @@ def test_what_pages_share_is_light(context):
     assert sum(shared.values()) <= 1_360_000, shared  # with the fonts of Greek letters
 
 
-def test_search_works_from_a_disk_and_leads_to_sections_with_excerpts(context):
-    watched = Watched(context)
-    page = watched.page
-    page.goto((HTML / "search.html").as_uri() + "?q=soft+refresh")
-    page.wait_for_selector("#lbl-results li a", timeout=20_000)
-    links = page.locator("#lbl-results li a").all_text_contents()
-    assert any("Masks that breathe" in text for text in links[:5]), links
-    first = page.locator("#lbl-results li").first
-    assert [m.lower() for m in first.locator("mark").all_text_contents()[:2]] == ["soft", "refresh"]
-    target = urlsplit(first.locator("a").get_attribute("href"))
-    first.locator("a").click()
-    page.locator(f"#{target.fragment}").wait_for()
-    page.goto((HTML / "search.html").as_uri() + "?q=%3Cimg+src%3Dx%3E+nosuchword")
-    assert "Try fewer words" in page.locator("#lbl-results").text_content()
-    assert not page.locator("#lbl-results img").count()
-    assert not watched.wrong, watched.wrong
-
-
 def test_the_zip_to_hand_out_opens_from_a_disk_with_everything_alive(context, tmp_path, the_wheel):
     with zipfile.ZipFile(pack(tmp_path / "out.zip", the_wheel)) as packed:
         packed.extractall(tmp_path)

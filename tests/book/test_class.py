@@ -83,7 +83,7 @@ def printed(cell):
 
 
 def test_stubs_run_and_stored_solutions_pass(path, chapter):
-    number = path.stem[:2].lstrip("0")
+    number = path.stem[:2].lstrip("0") if path.stem[:2].isdigit() else "plan"
     asked, passed = set(), set()
     for cell, ex, part in exercises(chapter):
         for name in ASKED.findall(cell.source) if cell.cell_type == "code" else ():
@@ -326,7 +326,10 @@ def test_every_file_of_a_class_is_graded_or_named_with_the_reason(tmp_path):
     }  # fmt: skip
     points = {f"student-{k:02d}": "1" for k in range(1, 30)}  # nbgrader failed on the last one
     told = marks.told(found, points, "1")
-    assert "29 of 37 files graded" in told and "1 nbgrader could not grade:\n  student-30" in told
+    assert (
+        "29 of 37 files graded" in told
+        and "1 file that nbgrader could not grade:\n  student-30" in told
+    )
     assert "7 files that are not graded:" in told and "graded by this one: student-05" in told
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
     with pytest.raises(ValueError, match="none is no folder"):

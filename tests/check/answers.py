@@ -10,12 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from stompp_lite.networks.convert import binarize_model
 from stompp_lite.networks.layers import binary_layers
-from stompp_lite.networks.models import Block
+from stompp_lite.networks.models import Block, LabResNet
 from stompp_lite.relatives.base import straight
 from stompp_lite.relatives.partial import share
 from stompp_lite.relatives.signed import Scaled
 from stompp_lite.training.data import batches, load
+from stompp_lite.training.progression import foresee
 
 
 def sign(u):
@@ -302,6 +304,19 @@ def calm(fault=""):
     return Calm
 
 
+def ranked(fault=""):
+    def rank(plans):
+        net = binarize_model(LabResNet(1, 10, width=4, blocks=(2, 2)), torch.zeros(1, 1, 8, 8))
+        seen = {name: foresee(net, 460, plan) for name, plan in plans.items()}
+        mean = np.mean if fault == "NaN" else np.nanmean
+        key = "blind" if fault == "blind" else "learning"
+        return sorted(
+            plans, key=lambda name: mean(seen[name][key]), reverse=fault not in ("least", "blind")
+        )
+
+    return rank
+
+
 #: What passes. The solutions in the notebooks are looked at where the notebooks are.
 RIGHT = {
     "1.1": [-6, -4, -2, 0, 2, 4, 6],
@@ -330,6 +345,7 @@ RIGHT = {
     "8.1": lambda l, L: (L + 1) / (L - l + 1),
     "8.2": opened(),
     "8.3": {"none": [68.0, 62.0], "one": [69.0], "all": [92.0, 93.0]},
+    "plan.2": ranked(),
     "9.1": (20, 1, 4),
     "9.2": {"1": LOUD, "α": [0.10, 0.09, 0.12]},
     "10.1": (0.9, 10),
@@ -425,6 +441,8 @@ WRONG = {
             (opened("identity"), "beyond ±1")],
     "8.3": [({"none": [65.0], "one": [66.0], "all": [68.0]}, "stompp-then-ste"),
             ({"none": [65.0], "one": [91.0], "all": [92.0]}, "set back")],
+    "plan.2": [(ranked("least"), "has the least"), (ranked("blind"), "blind commits rank"),
+               (ranked("NaN"), "nanmean"), (lambda plans: list(plans)[:1], "you return")],
     "9.1": [((18, 1, 6), "the tail"), ((21, 0, 4), "how long is one window"),
             ((20, 1, 5), "you have 26")],
     "9.2": [({"1": LOUD, "α": [0.11, 0.1, 0.12]}, "nothing is replaced"),

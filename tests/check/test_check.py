@@ -17,7 +17,7 @@ LEAST = {"code": 12, "understand": 9, "explore": 5}
 def test_enough_exercises_answer_back_and_each_is_tried():
     kinds = [one.kind for one in EXERCISES.values()]
     assert all(kinds.count(kind) >= least for kind, least in LEAST.items()), kinds
-    assert {name.split(".")[0] for name in EXERCISES} == {*map(str, range(1, 20))}
+    assert {name.split(".")[0] for name in EXERCISES} == {*map(str, range(1, 20)), "plan"}
     assert set(RIGHT) == set(WRONG) == set(EXERCISES)
     few = [n for n, one in EXERCISES.items() if one.kind == "code" and len(WRONG[n]) < 2]
     assert not few
@@ -75,6 +75,7 @@ def test_a_stub_is_no_answer_and_no_error(name, stub, capsys):
     ("arguments", "said"),
     [
         (("7.9", 1), r"exercise '7\.9' does not answer back; .* chapter 7 that do: 7\.1, 7\.2"),
+        (("plan.1", 1), r"'plan\.1' does not answer back; those of that page that do: plan\.2"),
         (("27.1", 1), r"unknown exercise '27\.1'.*for example check\("),
         ((7.2, 1), r"unknown exercise 7\.2; write chapter and number as text"),
         ((None, 1), "unknown exercise None"),

@@ -192,13 +192,19 @@ def test_predictions_become_bars_and_a_table(tmp_path, capsys):
     assert bars[f"{right}  <- right"].split()[:2] == ["5", "#" * 30]
     assert bars[wrong].split()[:2] == ["2", "#" * 12]
     assert "another version of the question" in told and "  1 looked without answering" in told
-    assert "1 curves were drawn" in told
+    assert "1 curve was drawn" in told
     assert "7.json: Ada saved again later, in 8.json" in told
     for said in ("other.json: no predictions of this course", "nothing.json: it holds no answers",
                  "odd.json: an answer without id", "text.md: not a JSON file",
                  "empty.json: not a JSON file", "list.json: a version that is no text: ['a']",
                  "6 files do not count:", "10 files with 11 answers"):  # fmt: skip
         assert said in told, said
+    (alone := tmp_path / "alone").mkdir()
+    save(alone / "1.json", "Ada", row(right))
+    (alone / "2.json").write_bytes(b"")
+    assert main(["answers", str(alone), "--out", str(tmp_path / "alone.csv")]) == 0
+    told = capsys.readouterr().out
+    assert "1 file with 1 answer\n1 file does not count:\n  2.json" in told
     rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
     assert len(rows) == 12 and rows[0]["answer"] == right  # nothing is lost
     assert [r["answer"] for r in rows if r["file"] == "half.json"] == ["half a ?"]

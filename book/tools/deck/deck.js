@@ -38,7 +38,7 @@ Reveal.addKeyBinding(
 
 // A figure has large letters where its slide allows, and is made smaller where it would be cut.
 const LOOKS = [1, 0.9, 0.8, 0.72].map((size) => [size, 1]);
-LOOKS.push(...[0.9, 0.8, 0.7, 0.65].map((zoom) => [0.72, zoom]));
+LOOKS.push(...[0.9, 0.8, 0.7, 0.65, 0.6].map((zoom) => [0.72, zoom]));
 const drawn = () => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)));
 
 async function fit(parts, first = 0) {
