@@ -41,14 +41,19 @@ def recorded(recipe: str) -> int:
     return len(files(recipe))
 
 
+@cache
+def _decided() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, claim in read().items():
+        sides = [side for _, row in claim.comparisons for side in row.sides]
+        for recipe in dict.fromkeys(recipe for side in sides for recipe, _ in parts(side)):
+            found.setdefault(recipe, []).append(name)
+    return found
+
+
 def claims_of(recipe: str) -> list[str]:
     """The claims that a comparison of this recipe's runs decides."""
-    return [
-        name
-        for name, claim in read().items()
-        if any(recipe == used for _, row in claim.comparisons for side in row.sides
-               for used, _ in parts(side))
-    ]  # fmt: skip
+    return _decided().get(recipe, [])
 
 
 # ---- the sections --------------------------------------------------------------------------------
