@@ -207,6 +207,18 @@ def test_a_panel_that_stands_alone_has_the_title_of_its_column_and_a_single_one_
             assert wide <= room + 1, (name, wide, room)
 
 
+def test_a_legend_above_a_single_panel_is_not_made_small_with_it(on_a_phone):
+    page = on_a_phone("19_smaller_and_faster").page
+    page.get_by_role("button", name="Show me without").first.click()
+    figure = page.locator("figure.lbl-still", has_text="spends its time")
+    panel, legend = figure.locator(".lbl-pile svg").all()
+    words = legend.locator("text", has_text="products of signs")
+    assert words.bounding_box()["height"] >= 12 and panel.get_by_text("products").count() == 0
+    assert len({box["fill"] for box in legend.locator("path").evaluate_all(
+        "all => all.map((el) => ({ fill: getComputedStyle(el).fill }))"
+    )}) >= 4  # fmt: skip
+
+
 def test_words_under_an_axis_and_entries_of_a_legend_do_not_meet_on_a_phone(on_a_phone):
     """Names of ticks take as many lines as they need, and so does a legend, in letters to read."""
     page = on_a_phone("12_a_fair_fight").page
