@@ -23,12 +23,16 @@ from stompp_lite.lab.report import markdown
 from stompp_lite.viz import tables
 
 PAGE = ROOT / "book" / "recorded_runs.md"
-#: Recipe -> a page without a notebook that uses it.
+#: Recipe -> a page that uses it without naming it in a line of code.
 ELSEWHERE = {
     "race": "[landing page](index.md)",
     "playground": "[playground](playground.md)",
     "playground-signals": "[playground](playground.md)",
     "processors": "this page",
+    **dict.fromkeys(
+        ("landscape", "landscape-guided", "landscape-tune", "landscape-best"),
+        "[17](../notebooks/17_the_landscape.ipynb)",
+    ),
 }
 _HEADING = re.compile(r"^##+ ([\w-]+)$", re.MULTILINE)
 _READS = re.compile(

@@ -170,7 +170,8 @@ def _labels(ax: Any, spots: Sequence[tuple[float, float | None, str, str]], gap:
         at, coordinates = ((1.0, level), beside) if cost is None else ((cost, level), "data")
         ax.annotate(
             label, at, (1.03, height), coordinates, beside, fontsize=8, va="center",
-            arrowprops={"arrowstyle": "-", "lw": 0.5, "color": tone}, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "lw": 0.5, "color": tone, "relpos": (0, 0.5)},
+            annotation_clip=False,
         )  # fmt: skip
 
 
