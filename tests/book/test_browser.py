@@ -421,11 +421,12 @@ def samples(page):
     return [(li.locator("span").evaluate(drawn), li.text_content()) for li in listed]
 
 
-def test_two_runs_of_one_look_differ_in_a_film(context):
-    runs = [r for r in read_all("film") if r.name.startswith("n06-minimal-ste-s")][:2]
-    page = show(context, film(runs)).page
-    (one, name), (other, beside), *_ = samples(page)
-    assert one != other and name != beside and "beside it" in beside
+def test_two_runs_of_one_look_differ_in_a_film_and_settings_have_their_names(context):
+    names = ("n06-minimal-ste-s0", "n06-minimal+scale-ste-s0")
+    page = show(context, film([r for r in read_all("film") if r.name in names])).page
+    (one, name), (other, beside), (dashed, _), *_ = samples(page)
+    assert len({one, other, dashed}) == 3 and name != beside and "beside it" in beside
+    assert "with a scale" in name + beside and "minimal" not in page.locator(FIGURE).inner_text()
     edges = page.locator(".lbl-slot").evaluate_all(
         "all => all.map(el => getComputedStyle(el).borderLeftColor)"
     )
