@@ -21,7 +21,7 @@ book: $(READY)  ## build the book from the stored outputs and serve it (SERVE=0:
 test:  ## everything CI runs, and a table of where the time went
 	MAKE="$(MAKE)" $(PYTHON) tests/everything.py
 
-check: style  ## formatters, linter, type checker, unit tests
+check: style  ## formatters, linter, type checker, quick unit tests (make test has the slow ones)
 	$(MAKE) -j 2 --no-print-directory types unit
 
 setup: $(READY)  ## the environment in .venv, with the versions of requirements.lock
@@ -34,13 +34,13 @@ style: $(READY)  ## the formatter and the linter, for Python and JavaScript
 types: $(READY)  ## the type checker
 	$(BIN)/mypy
 
-unit: $(READY)  ## the tests that need no book
+unit: $(READY)  ## the quick tests: no book, no browser, nothing marked slow
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 built: $(READY)  ## the book, without serving it
 	$(BIN)/python book/tools/build.py
 
-pool: built  ## every notebook, executed and compared; every page, in a browser; the wheel
+pool: built  ## every notebook, executed and compared; every page, in a browser; all slow tests
 	$(BIN)/python -m pytest $(NBVAL) $(POOL) -m "slow and not alone" notebooks tests
 
 alone: built  ## the few tests that measure time

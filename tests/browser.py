@@ -207,8 +207,9 @@ def move(page, label, value):
 def rows(page):
     """The table behind a figure, opened, without its header (it is filled when it opens)."""
     page.locator(".lbl-data > summary").click()
-    page.locator(".lbl-table tbody tr").first.wait_for()
-    return [row.split("\t") for row in page.locator(".lbl-table tbody tr").all_inner_texts()]
+    found = page.locator(".lbl-data tbody tr")  # the view of a file has tables of its own
+    found.first.wait_for()
+    return [row.split("\t") for row in found.all_inner_texts()]
 
 
 def says(page):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from stompp_lite import Data, LabResNet, binarize_model
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))  # last the pages without a number
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    """What thousands of tests and modules hold stays: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError
 from stompp_lite.lab import jobs
 from stompp_lite.lab.arms import FIGHTERS, NAMES
-from stompp_lite.lab.claims import Outcome, judge, judged, verdicts
+from stompp_lite.lab.claims import Outcome, judge, verdicts
 from stompp_lite.lab.ledger import EXPECTATIONS, Claim, read
 from stompp_lite.lab.record import read_all
 from stompp_lite.lab.report import by_arm, markdown
@@ -87,7 +87,8 @@ def bar(found: Sequence[str], expect: str, where: str, ledger: Mapping[str, Clai
             f"{where}: {name}, {arm}, {said!r} has no recorded runs; make them with "
             f"python -m stompp_lite sweep {claim.recipe}, or leave the bar out of {PATH.name}"
         )
-    return Bar(claim, arm, outcome, verdicts(claim, judged(claim))[arm])
+    rows = [judge(row, claim.measure) for row in claim.arms[arm]]
+    return Bar(claim, arm, outcome, verdicts(claim, {arm: rows})[arm])
 
 
 # ---- one cell ------------------------------------------------------------------------------------

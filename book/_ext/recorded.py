@@ -23,12 +23,16 @@ from stompp_lite.lab.report import markdown
 from stompp_lite.viz import tables
 
 PAGE = ROOT / "book" / "recorded_runs.md"
-#: Recipe -> a page without a notebook that uses it.
+#: Recipe -> a page that uses it without naming it in a line of code.
 ELSEWHERE = {
     "race": "[landing page](index.md)",
     "playground": "[playground](playground.md)",
     "playground-signals": "[playground](playground.md)",
     "processors": "this page",
+    **dict.fromkeys(
+        ("landscape", "landscape-guided", "landscape-tune", "landscape-best"),
+        "[17](../notebooks/17_the_landscape.ipynb)",
+    ),
 }
 _HEADING = re.compile(r"^##+ ([\w-]+)$", re.MULTILINE)
 _READS = re.compile(
@@ -41,14 +45,19 @@ def recorded(recipe: str) -> int:
     return len(files(recipe))
 
 
+@cache
+def _decided() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, claim in read().items():
+        sides = [side for _, row in claim.comparisons for side in row.sides]
+        for recipe in dict.fromkeys(recipe for side in sides for recipe, _ in parts(side)):
+            found.setdefault(recipe, []).append(name)
+    return found
+
+
 def claims_of(recipe: str) -> list[str]:
     """The claims that a comparison of this recipe's runs decides."""
-    return [
-        name
-        for name, claim in read().items()
-        if any(recipe == used for _, row in claim.comparisons for side in row.sides
-               for used, _ in parts(side))
-    ]  # fmt: skip
+    return _decided().get(recipe, [])
 
 
 # ---- the sections --------------------------------------------------------------------------------

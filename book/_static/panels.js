@@ -106,9 +106,19 @@ function inLines(legend, room) {
   }
 }
 
-const partsOf = (svg) =>
-  [...svg.querySelectorAll("[data-axes], [data-legend]")].filter((part) =>
-    !part.parentNode.closest("[data-axes]")
+// A legend of axes that stands above or below their frame.
+function beside(legend) {
+  const axes = legend.parentNode.closest("[data-axes]");
+  if (!("legend" in legend.dataset) || !framed(axes)) return false;
+  const words = legend.getBoundingClientRect(), frame = frameOf(axes)[0].getBoundingClientRect();
+  return words.bottom <= frame.top + 1 || words.top >= frame.bottom - 1;
+}
+
+// What is drawn by itself; of a single panel that shrinks, also the legend beside it.
+const all = (svg) => [...svg.querySelectorAll("[data-axes], [data-legend]")];
+const partsOf = (svg, alone) =>
+  all(svg).flatMap((part, i) =>
+    !part.parentNode.closest("[data-axes]") || (alone && beside(part)) ? [i] : []
   );
 
 function stack(figure) {
@@ -122,7 +132,7 @@ function stack(figure) {
   // a drawing without axes scrolls: its words stand in boxes
   const fits = svg.classList.contains("lbl-narrow") || !svg.querySelector("text");
   if (alone && (fits || !framed(first.axes[0]))) return;
-  const parts = partsOf(svg);
+  const places = partsOf(svg, alone), parts = places.map((i) => all(svg)[i]);
   const legends = parts.filter((part) => "legend" in part.dataset).map((legend) => ({
     axes: [legend],
   }));
@@ -132,8 +142,9 @@ function stack(figure) {
   figure.prepend(pile); // before the drawing: its names lead here while it is hidden
   for (const panel of [...panels, ...legends]) {
     const told = panel.frame ? [...withNumbers(panel, panels), ...withTitle(panel, panels)] : [];
-    const copy = svg.cloneNode(true), copies = partsOf(copy);
+    const copy = svg.cloneNode(true), every = all(copy), copies = places.map((i) => every[i]);
     const kept = copies.filter((_, i) => panel.axes.includes(parts[i]));
+    copies.forEach((part) => "legend" in part.dataset && copy.append(part)); // out of its axes
     copies.forEach((part) => kept.includes(part) || part.remove());
     kept[0].append(...told);
     for (const name of ["role", "aria-label", "width", "height"]) copy.removeAttribute(name);

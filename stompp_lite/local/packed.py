@@ -13,9 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 from numpy.typing import NDArray
+
+from stompp_lite.ship.kernels import popcount
 
 Ints = NDArray[np.int32]
 Signs = NDArray[np.int8]
@@ -26,16 +27,6 @@ _M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _S27, _S30, _S31, _LOW = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(0xFFFF)
 _S16, _S32, _S48 = np.uint64(16), np.uint64(32), np.uint64(48)
-
-
-@intrinsic
-def ones(_context: Any, word: Any) -> Any:
-    """How many bits of a word are 1: the processor's popcount."""
-
-    def generate(_ctx: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.uint64(types.uint64), generate
 
 
 @njit(cache=True)
@@ -86,7 +77,7 @@ def _products(x: Words, weights: Words, n: int) -> Ints:
         for k in range(weights.shape[0]):
             differ = np.uint64(0)
             for w in range(x.shape[1]):
-                differ += ones(x[b, w] ^ weights[k, w])
+                differ += popcount(x[b, w] ^ weights[k, w])
             out[b, k] = n - 2 * np.int64(differ)
     return out
 
@@ -161,7 +152,7 @@ def _votes(d: Signs, z: Ints, columns: Words, reach: int) -> Signs:
         for i in range(columns.shape[0]):
             differ = np.uint64(0)
             for w in range(columns.shape[1]):
-                differ += ones((wish[w] ^ columns[i, w]) & gate[w])
+                differ += popcount((wish[w] ^ columns[i, w]) & gate[w])
             out[b, i] = 1 if 2 * np.int64(differ) <= voters else -1
     return out
 

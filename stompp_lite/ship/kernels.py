@@ -24,7 +24,7 @@ from numba.extending import intrinsic
 LANES, TURN = 32, 3  # a 3x3 convolution has a multiple of three words
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def popcount(_context: Any, _x: Any) -> Any:
     """Number of ones in a uint64: LLVM's ctpop, which it turns into vectors."""
 
@@ -34,7 +34,7 @@ def popcount(_context: Any, _x: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def disagreements(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
     """How many signs differ: four rows of x [4, K] with weights [K, O] into out [4, O], uint64.
 
@@ -58,7 +58,7 @@ def disagreements(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
             a3[o] += popcount(e0 ^ p) + popcount(e1 ^ q) + popcount(e2 ^ r)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def gather(
     x: np.ndarray, n: int, y0: int, x0: int, kernel: tuple[int, int], dilation: tuple[int, int],
     channels: int, rows: np.ndarray, r: int,
@@ -90,7 +90,7 @@ def gather(
                 at += words
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def compare(
     count: np.ndarray, i: int, limit: np.ndarray, kind: int, row: int, flip: np.ndarray, b: int
 ) -> Any:
@@ -102,7 +102,7 @@ def compare(
     return bits
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def convolve(
     x: np.ndarray, w: np.ndarray, base: np.ndarray, limit: np.ndarray, flip: np.ndarray,
     border: np.ndarray, residual: np.ndarray, outputs: int, channels: int,
@@ -154,7 +154,7 @@ def convolve(
                     signs[n, yy, xx, word] |= bits << shift
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def grouped(
     x: np.ndarray, w: np.ndarray, height: int, width: int, geometry: tuple[tuple[int, int], ...],
     out: np.ndarray,
@@ -185,7 +185,7 @@ def grouped(
                                     out[n, o, yy, xx] += sign * plane[a, b]
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def pack_planes(x: np.ndarray, out: np.ndarray) -> None:
     """Bools [N, C, P] to words [N, P, words]."""
     line = np.empty(x.shape[2], np.uint64)
@@ -200,7 +200,7 @@ def pack_planes(x: np.ndarray, out: np.ndarray) -> None:
                 out[n, p, word] = line[p]
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def unpack_planes(words: np.ndarray, out: np.ndarray) -> None:
     """Words [N, P, words] to +1 and -1, int8 [N, C, P]."""
     one = np.uint64(1)
@@ -211,7 +211,7 @@ def unpack_planes(words: np.ndarray, out: np.ndarray) -> None:
                 plane[p] = 2 * np.int64((words[n, p, c >> 6] >> shift) & one) - 1
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def or_pool(x: np.ndarray, geometry: tuple[tuple[int, int], ...], out: np.ndarray) -> None:
     """The bitwise or of each window: words [N, H, W, words] to [N, OH, OW, words]."""
     kernel, stride, padding, dilation = geometry

@@ -189,6 +189,18 @@ def test_a_panel_that_stands_alone_has_the_title_of_its_column_and_a_single_one_
             assert wide <= room + 1, (name, wide, room)
 
 
+def test_a_legend_above_a_single_panel_is_not_made_small_with_it(on_a_phone):
+    page = on_a_phone("19_smaller_and_faster").page
+    page.get_by_role("button", name="Show me without").first.click()
+    figure = page.locator("figure.lbl-still", has_text="spends its time")
+    panel, legend = figure.locator(".lbl-pile svg").all()
+    words = legend.locator("text", has_text="products of signs")
+    assert words.bounding_box()["height"] >= 12 and panel.get_by_text("products").count() == 0
+    assert len({box["fill"] for box in legend.locator("path").evaluate_all(
+        "all => all.map((el) => ({ fill: getComputedStyle(el).fill }))"
+    )}) >= 4  # fmt: skip
+
+
 def test_words_under_an_axis_and_entries_of_a_legend_do_not_meet_on_a_phone(on_a_phone):
     """Names of ticks take as many lines as they need, and so does a legend, in letters to read."""
     page = on_a_phone("12_a_fair_fight").page
@@ -391,11 +403,12 @@ def samples(page):
     return [(li.locator("span").evaluate(drawn), li.text_content()) for li in listed]
 
 
-def test_two_runs_of_one_look_differ_in_a_film(context):
-    runs = [r for r in read_all("film") if r.name.startswith("n06-minimal-ste-s")][:2]
-    page = show(context, film(runs)).page
-    (one, name), (other, beside), *_ = samples(page)
-    assert one != other and name != beside and "beside it" in beside
+def test_two_runs_of_one_look_differ_in_a_film_and_settings_have_their_names(context):
+    names = ("n06-minimal-ste-s0", "n06-minimal+scale-ste-s0")
+    page = show(context, film([r for r in read_all("film") if r.name in names])).page
+    (one, name), (other, beside), (dashed, _), *_ = samples(page)
+    assert len({one, other, dashed}) == 3 and name != beside and "beside it" in beside
+    assert "with a scale" in name + beside and "minimal" not in page.locator(FIGURE).inner_text()
     edges = page.locator(".lbl-slot").evaluate_all(
         "all => all.map(el => getComputedStyle(el).borderLeftColor)"
     )

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab.claims import runs_of
+from stompp_lite.lab.claims import judged, runs_of, verdicts
 from stompp_lite.lab.ledger import read
 from tests.browser import HTML, Watched
 from tests.conftest import ROOT
@@ -30,7 +30,11 @@ def test_about_twelve_claims_under_four_questions():
 
 
 def test_each_bar_is_the_difference_of_its_runs():
+    page, whole = findings.matrix(), {}
     for bar in bars():
+        if bar.claim.id not in whole:
+            whole[bar.claim.id] = verdicts(bar.claim, judged(bar.claim))
+        assert bar.verdict == whole[bar.claim.id][bar.arm]
         plus, minus = (runs_of(side)[0] for side in bar.outcome.comparison.sides)
         seeds = sorted(set(plus) & set(minus))
         apart = [plus[s].final["test_acc"] - minus[s].final["test_acc"] for s in seeds]
@@ -39,7 +43,7 @@ def test_each_bar_is_the_difference_of_its_runs():
             assert found.pairs == pytest.approx(apart, abs=0.01)
         else:
             assert found.interval.mean == pytest.approx(np.mean(apart), abs=0.01)
-            assert found.interval.seeds == len(seeds) and bar.short in findings.matrix()
+            assert found.interval.seeds == len(seeds) and bar.short in page
 
 
 def test_a_bar_is_read_by_the_rule_of_its_row():

@@ -46,6 +46,7 @@ def index(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.slow
 def test_a_wheelhouse_holds_locked_versions_and_installs_without_a_network(index, tmp_path):
     ours = tiny(tmp_path / "ours", "stompp-lite", "0.1.0", "filelock>=1")
     wheels = offline.wheelhouse(tmp_path / "top" / "wheels", ours, ("jupyterlab-small",))

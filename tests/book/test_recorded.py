@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import cache
 
 import pytest
 from sphinx.errors import ExtensionError
@@ -17,6 +18,7 @@ import recorded
 PAGE = recorded.PAGE.read_text(encoding="utf-8")
 
 
+@cache
 def rows():
     """Recipe -> the other cells of its row."""
     lines = recorded.index().splitlines()[2:]

@@ -19,7 +19,7 @@ from stompp_lite.ship.runtime import Packed
 from stompp_lite.tools.roof import bounds
 from stompp_lite.viz import components, shipped
 from stompp_lite.viz.shipped import digit_machine, file_view, roofline
-from tests.browser import in_both_themes, move, says, show
+from tests.browser import in_both_themes, move, rows, says, show
 from tests.packed import finished
 
 WIDTH = 900  # of the pages
@@ -176,13 +176,6 @@ def accessible(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def table(page):
-    """The data behind a figure; the file view has tables of its own."""
-    page.locator(".lbl-data > summary").click()
-    page.locator(".lbl-data tbody tr").first.wait_for()
-    return [line.split("\t") for line in page.locator(".lbl-data tbody tr").all_inner_texts()]
-
-
 def drawn(page):
     """The 8 x 8 gray values that the network reads, as the picture says them."""
     told = page.get_by_label("The digit as the network reads it").get_attribute("aria-label")
@@ -210,7 +203,7 @@ def test_a_digit_is_drawn_and_the_page_says_what_the_network_says(context, nets,
         want, logits = compared()
         assert f"; it is a {labels[k]}." in says(page)
         assert np.array_equal(drawn(page), (images[k].reshape(64) + 1) * 8)
-    shown = np.array([float(row[1]) for row in table(page)])
+    shown = np.array([float(row[1]) for row in rows(page)])
     assert np.abs(shown - logits).max() < 1e-3
     # one output of the second layer: a residual sign moves its threshold
     page.locator("select").select_option(index=1)
@@ -291,7 +284,7 @@ def test_a_byte_of_the_file_and_its_eight_signs_are_found_in_each_other(context,
         at = next(k for k, r in enumerate(regions) if r["kind"] == kind)
         page.get_by_label("go to").select_option(index=at)
         assert said in says(page), kind
-    assert [int(line[2]) for line in table(page)] == [r["to"] - r["from"] for r in regions]
+    assert [int(line[2]) for line in rows(page)] == [r["to"] - r["from"] for r in regions]
     accessible(page)
     assert not watched.wrong, watched.wrong
 
@@ -313,7 +306,7 @@ def test_the_roofline_moves_by_the_packages_arithmetic(context, module):
     move(page, "outputs", shipped.OUTPUTS.index(16))
     page.get_by_label("activations arrive").select_option("float32")
     want = bounds(ROOF, 1024, 4096, 16, packed=False)
-    told = {row[0]: row[1:] for row in table(page)}
+    told = {row[0]: row[1:] for row in rows(page)}
     for name, one in want.items():
         assert told[name][:2] == [str(one["operations"]), str(one["bytes"])]
         assert float(told[name][5]) == pytest.approx(one["faster"], rel=1e-3)

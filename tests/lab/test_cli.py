@@ -230,10 +230,11 @@ def test_sweep_runs_what_is_missing_and_skips_the_rest(tmp_path, capsys):
         sweep("quick", tmp_path, progress=False)
 
 
+@pytest.mark.slow
 def test_a_sweep_on_a_dask_cluster_gives_the_same_records(tmp_path):
     """Two workers on this machine, records written here."""
     for folder, options in (("here", {}), ("there", {"backend": "dask", "jobs": 2})):
-        done = sweep("quick", tmp_path / folder, changes=["epochs=3"], progress=False, **options)
+        done = sweep("quick", tmp_path / folder, changes=["epochs=1"], progress=False, **options)
         assert done == {"done": 2, "skipped": 0, "failed": 0}
     for name in ("n01-ste-s0", "n01-stompp-s0"):
         a, b = (record.read(tmp_path / f / "quick" / f"{name}.json") for f in ("here", "there"))
@@ -261,12 +262,12 @@ def test_a_sweep_with_changes_goes_on_from_its_checkpoints(tmp_path, capsys):
 
 def test_a_run_can_start_from_a_float_network(tmp_path):
     """The weights are those of a float run with the same settings; a restart does not lose them."""
-    settings = {"epochs": 2, "width": 4, "weights": "ste:identity", "activations": "ste:clip"}
-    config = Config(**settings, pretrain=3, scale="layer")
+    settings = {"epochs": 1, "width": 4, "weights": "ste:identity", "activations": "ste:clip"}
+    config = Config(**settings, pretrain=2, scale="layer")
     straight, scratch = run(config), run(replace(config, pretrain=0))
     assert straight.curves["loss"] != scratch.curves["loss"]
     data = load("digits")
-    float_config = Config(**(settings | {"epochs": 3, "weights": "float", "activations": "float"}))
+    float_config = Config(**(settings | {"epochs": 2, "weights": "float", "activations": "float"}))
     trained = build(float_config, data)
     fit(trained, data, float_config, progress=False)
     model = build(config, data)
@@ -318,7 +319,7 @@ def test_a_sweep_says_what_a_cluster_lacks(tmp_path, monkeypatch):
 
 def test_a_repeated_run_gives_the_same_numbers(tmp_path):
     for name in ("a", "b"):
-        sweep("quick", tmp_path / name, only="stompp", changes=["epochs=3"], progress=False)
+        sweep("quick", tmp_path / name, only="stompp", changes=["epochs=1"], progress=False)
     a, b = (record.read(tmp_path / n / "quick" / "n01-stompp-s0.json") for n in ("a", "b"))
     assert (a.final, a.curves, a.steps, a.correct) == (b.final, b.curves, b.steps, b.correct)
 

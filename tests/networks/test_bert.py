@@ -12,6 +12,7 @@ from stompp_lite import binarize_model, load
 from stompp_lite.errors import ConfigError, DataError
 from stompp_lite.lab.config import Config
 from stompp_lite.lab.run import build, run
+from stompp_lite.networks import bert
 from stompp_lite.networks.bert import POOLER, Bert, transformers, word_pieces
 from stompp_lite.networks.convert import conversion
 from stompp_lite.networks.describe import leaks
@@ -155,3 +156,14 @@ def test_what_does_not_fit_says_why(root, weights, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(DataError, match="pip install transformers"):
         Bert(2, 11, 8)
+
+
+@pytest.mark.parametrize(("said", "quoted"), [("one\ntwo\nthree", "one"), ("", "OSError")])
+def test_of_another_library_s_error_the_first_line_is_quoted(said, quoted):
+    class Kind:
+        @staticmethod
+        def from_pretrained(weights):
+            raise OSError(said)
+
+    with pytest.raises(DataError, match=rf"'mine' cannot be read as a BERT \({quoted}\)\."):
+        bert._read(Kind, "mine")

@@ -427,6 +427,7 @@ def test_describe_lists_every_parameter(kind):
     model = binarize_model(net, torch.randn(2, 6), keep_float=keep)
     total = sum(r.bits for r in describe(model).rows)
     assert total == every_bit(net) - 31 * net.b.weight.numel()
+    assert all(r.name for r in describe(model).rows)
     assert any("keep_float" in r.note for r in describe(model).rows)
 
 

@@ -43,8 +43,16 @@ def finished(name="lab", rules=RULES[0], scale="layer"):
     return model.eval(), torch.randn(8, *shape)
 
 
-@pytest.mark.parametrize("dynamo", [False, True], ids=["legacy", "dynamo"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    ("name", "dynamo"),
+    [
+        pytest.param(
+            name, new, id=f"{name}-{'dynamo' if new else 'legacy'}",
+            marks=[pytest.mark.slow] if new and name == "resnet18" else [],
+        )
+        for name in NETWORKS for new in (False, True)
+    ],
+)  # fmt: skip
 def test_onnxruntime_computes_what_torch_does(name, dynamo, tmp_path):
     absent = [p for p in ("onnx", "onnxruntime", "onnxscript") if not importlib.util.find_spec(p)]
     if absent:

@@ -214,3 +214,19 @@ def test_bireal_adds_a_real_number_around_every_convolution():
     x = torch.randn(2, 8, 4, 4)
     by_hand = x + F.conv2d(x.clamp(-1, 1), block.conv.weight, padding=1) / (1 + 1e-5) ** 0.5
     assert torch.allclose(block(x), by_hand, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda stem: resnet("resnet18", 3, stem=stem), lambda stem: BiRealNet(3, stem, width=4)],
+)
+@pytest.mark.parametrize("stem", ["cifar", "imagenet"])
+def test_a_stem_has_the_geometry_of_its_images(make, stem):
+    net = make(stem)
+    conv = [kind[0] for kind in (net.conv1.kernel_size, net.conv1.stride, net.conv1.padding)]
+    assert conv == ([3, 1, 1] if stem == "cifar" else [7, 2, 3])
+    pool = net.maxpool
+    if stem == "cifar":
+        assert isinstance(pool, nn.Identity)
+    else:
+        assert [pool.kernel_size, pool.stride, pool.padding] == [3, 2, 1]

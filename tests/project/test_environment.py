@@ -110,6 +110,7 @@ def test_torchvision_imports_and_its_own_operators_survive():
         assert torchvision.ops.nms(torch.ones(1, 4), torch.ones(1), 0.5).tolist() == [0]
 
 
+@pytest.mark.slow
 def test_a_fresh_process_loads_torchvision_late_and_leaves_a_working_one_alone():
     """Digits need no torchvision, and a loadable library means no declarations of ours."""
     code = (

@@ -5,6 +5,7 @@ import shlex
 
 import nbformat
 import numpy as np
+import pytest
 
 from stompp_lite import accuracy
 from stompp_lite.__main__ import _parser
@@ -17,6 +18,7 @@ def blocks(language, text=README):
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_example_trains_a_binary_network(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, ship, own_loop = blocks("python")

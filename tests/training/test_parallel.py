@@ -73,6 +73,7 @@ def free_port():
         return s.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_step_of_one(tmp_path):
     """A batch in two parts (unequal ones, too), through half-frozen and committed stages."""
     mp.spawn(worker, (free_port(), str(tmp_path)), nprocs=WORLD)

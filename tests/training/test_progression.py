@@ -485,14 +485,14 @@ def test_hybrid_rules_are_combinations(tiny):
 )  # fmt: skip
 def test_a_run_is_equal_to_the_bit_to_the_slow_oracle(tiny, order, rules, monkeypatch):
     """The oracle computes every gradient through every mask and leaves nothing out."""
-    settings = {"epochs": 12, "batch_size": 16, "seed": 3}
+    settings = {"epochs": 8, "batch_size": 16, "seed": 3}
     fast = lab_net(*rules)
     history = fit(
         fast, tiny, plan=Plan(order=order), progress=False, diagnose=False, history="step",
         **settings,
     )  # fmt: skip
     slow = lab_net(*rules)
-    progression = Progression(slow, 36, Plan(order=order), seed=3)
+    progression = Progression(slow, 24, Plan(order=order), seed=3)
     monkeypatch.setattr("stompp_lite.networks.rules.Site.forward", plain_forward)
 
     def set_step(t):
@@ -504,7 +504,7 @@ def test_a_run_is_equal_to_the_bit_to_the_slow_oracle(tiny, order, rules, monkey
     slow.train()
     layers = binary_layers(slow)
     losses = plain_training(
-        slow, tiny, [i for e in range(12) for i in batches(48, 16, 3, e)],
+        slow, tiny, [i for e in range(8) for i in batches(48, 16, 3, e)],
         lambda ps: torch.optim.SGD(ps, lr=0.1, momentum=0.9), set_step,
         {n: m.binarizer for n, m in layers.items()}, {n: m.weight for n, m in layers.items()},
     )  # fmt: skip

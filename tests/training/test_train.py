@@ -117,6 +117,7 @@ print("finished", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_a_usable_checkpoint(tiny, tmp_path):
     """Kill -9 at random moments while it writes after every step; the run still ends the same."""
     whole = lab_net()

@@ -6,9 +6,13 @@ import { key, marks, place, row, strip } from "./strip.js";
 const EACH = ["p", "gradient", "flips", "signs"]; // one list of stages for each frame
 const SIDE = 8; // signs of a layer are drawn in rows of eight
 
+// A run's name, with its setting in the book's words.
+const called = (r) => `${r.name}`.replace(`, ${r.arm}, `, `, ${word(r.arm, "arm")}, `);
+
 export function render({ model, el }) {
-  const { runs, fields, start } = model.get("data");
-  need(Array.isArray(runs) && runs.length > 0, "there is no run to show");
+  const { runs: given, fields, start } = model.get("data");
+  need(Array.isArray(given) && given.length > 0, "there is no run to show");
+  const runs = given.map((r) => ({ ...r, name: called(r) }));
   for (const r of runs) {
     look(r.look);
     numbers(r.epoch, `the epochs of ${r.name}`, 0);
@@ -191,7 +195,7 @@ export function render({ model, el }) {
     legend(keys, [
       { label: a.name, tone: paint("a") },
       { label: `${b.name} (beside it, with dots)`, tone: paint("b") },
-      { label: "dashed: with everything hardened now", tone: "ink", dash: [6, 4] },
+      { label: "dashed: with everything hardened now", tone: "line", dash: [6, 4] },
     ]);
     draw();
   }
