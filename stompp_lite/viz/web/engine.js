@@ -114,13 +114,16 @@ export class Network {
     const moved = this.backward(gradient, N);
     const held = this.binary.filter((l) => l.site.surrogate === "none" && l.site.p > 0).map((
       l,
-    ) => [l, Float64Array.from(l.w)]);
+    ) => [l, l.w.slice()]);
     optimizer.step(moved);
     for (const [l, old] of held) {
       for (let i = 0; i < old.length; i++) if (l.site.frozen(i)) l.w[i] = old[i];
     }
-    for (const l of this.binary) {
-      for (let i = 0; i < l.w.length; i++) l.w[i] = Math.min(Math.max(l.w[i], -1), 1);
+    for (const { w } of this.binary) {
+      for (let i = 0; i < w.length; i++) {
+        if (w[i] > 1) w[i] = 1;
+        else if (w[i] < -1) w[i] = -1;
+      }
     }
     return value;
   }
@@ -159,9 +162,8 @@ export class Optimizer {
       }
       s.t++;
       if (this.name === "sgd") {
-        for (let i = 0; i < w.length; i++) {
-          w[i] -= this.rate * (s.m[i] = (s.t === 1 ? 0 : 0.9 * s.m[i]) + g[i]);
-        }
+        const { m } = s, { rate } = this, keep = s.t === 1 ? 0 : 0.9;
+        for (let i = 0; i < w.length; i++) w[i] -= rate * (m[i] = keep * m[i] + g[i]);
       } else {
         const c1 = 1 - 0.9 ** s.t, c2 = Math.sqrt(1 - 0.999 ** s.t);
         for (let i = 0; i < w.length; i++) {
