@@ -3,9 +3,9 @@ import { advance, begin, fraction } from "./method.js";
 
 const EPSILON = 1e-5; // of batch norm
 
-/** A tensor on its way to one bit: p, and a number for each entry, frozen while that is below p. The
- * surrogate is the slope that stands in for that of the sign: "none" passes nothing back from a
- * frozen entry, "identity" 1, "clip" 1 between -1 and 1. */
+/** A tensor on its way to one bit: p, and a number for each entry, frozen while that is below p.
+ * The surrogate is the slope that stands in for that of the sign: "none" passes nothing back from
+ * a frozen entry, "identity" 1, "clip" 1 between -1 and 1. */
 export class Site {
   constructor(entries, [rule, surrogate], stage, key) {
     Object.assign(this, {
@@ -19,8 +19,11 @@ export class Site {
     });
     this.kept = new Float64Array(entries).fill(1);
   }
-  to(t, plan) { // p and mask of step t
-    if (this.rule !== "stompp") return;
+  hold() { // frozen from now on, whatever the plan says
+    if (this.rule === "stompp") [this.held, this.p] = [true, 1];
+  }
+  to(t, plan) { // p and mask of step t; without turns a reader freezes by hand
+    if (this.rule !== "stompp" || this.held || !plan.turns) return;
     const { windows, T, shape, rule, rho } = plan, turn = plan.turns[this.stage];
     const p = (step) => fraction(step, turn, windows, T, shape), start = begin(turn, windows, T);
     this.p = p(t);
