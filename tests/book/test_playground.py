@@ -68,6 +68,11 @@ def note(page):
     return page.locator(".lbl-note:visible").first.text_content()
 
 
+def choice(page, name):
+    """The select of that name."""
+    return page.get_by_role("combobox", name=name, exact=True)
+
+
 def asked(page):
     return parse_qs(urlsplit(page.url).fragment)
 
@@ -114,6 +119,7 @@ def test_three_controls_stand_open_and_each_control_has_its_sentence(opened):
     assert len(sentences) > 12
 
 
+@pytest.mark.alone
 def test_it_trains_when_it_is_seen_and_shows_that_within_half_a_second(opened):
     page = opened(calm=False)
     page.wait_for_function(f"/Step [1-9]/.test({SAID})")
@@ -130,11 +136,12 @@ def test_it_trains_when_it_is_seen_and_shows_that_within_half_a_second(opened):
         });"""
     )
     took = []
-    for _ in range(4):  # a machine that does other work may need a second look
+    while len(took) < 6 and not any(one <= 500 for one in took):
         page.reload()
         page.wait_for_function("window.first")
-        took.append(page.evaluate("window.first"))
-    assert min(took) < 500, took
+        loop = page.evaluate(f"() => {{ {PACE} return loop(200) / 200; }}")  # in milliseconds
+        took.append(page.evaluate("window.first") / max(loop, 1))  # a machine may do other work
+    assert min(took) <= 500, took
 
 
 def test_a_reader_who_wants_less_motion_starts_it(opened):
@@ -150,7 +157,7 @@ def test_a_reader_who_wants_less_motion_starts_it(opened):
 # ---- speed ---------------------------------------------------------------------------------------
 @pytest.mark.alone
 def test_the_playground_trains_as_fast_as_plain_loops_let_expect_and_can_be_paused(opened):
-    """A step of eight blocks takes less than five loops of about a millisecond, pictures included."""
+    """A step of eight blocks takes five loops of about a millisecond at most, with pictures."""
     page = opened("#v=2&set=digits&method=stompp&order=forward&epochs=60")
     found = []
     while len(found) < 4 and not any(loops <= 5 for loops in found):
@@ -232,7 +239,7 @@ def test_the_note_on_recorded_runs_is_true_after_every_change(opened):
     )
 
     def change(label, value):
-        page.get_by_label(label, exact=True).select_option(value)
+        choice(page, label).select_option(value)
         page.wait_for_function(f"{SAID}.startsWith('Step 0')")
         page.wait_for_timeout(100)
         return note(page)
@@ -378,7 +385,7 @@ def test_two_networks_race_from_one_seed_and_recorded_seeds_have_a_say(opened):
     mean, half = pairs[1, 0]
     assert f"the difference is +{-mean} ± {half} points" in told, told
     page.get_by_label("race against").select_option("")
-    assert not page.locator(".lbl-apart").is_visible()
+    page.locator(".lbl-apart").wait_for(state="hidden")
 
 
 # ---- touch ---------------------------------------------------------------------------------------
@@ -409,7 +416,7 @@ def test_a_layer_is_looked_at_and_frozen_by_keyboard_and_then_no_record_is_like_
 
 def test_by_hand_nothing_freezes_until_it_is_clicked_and_forward_order_keeps_score(opened):
     page = opened("#v=2&set=spirals&method=stompp&order=forward&blocks=1&epochs=10")
-    page.get_by_label("order").select_option("hand")
+    choice(page, "order").select_option("hand")
     assert page.get_by_label("race against").input_value() == "forward"
     assert page.get_by_label("speed").input_value() == "60"
     page.get_by_label("speed").select_option("0")
@@ -488,15 +495,23 @@ def test_a_challenge_is_taken_solved_and_remembered(opened):
 
 
 # ---- everywhere ----------------------------------------------------------------------------------
-def test_axe_finds_nothing_in_light_and_dark(opened):
-    page = opened("#v=2&set=digits&method=stompp&order=forward&rival=reverse")
+@pytest.mark.parametrize("rival", ["", "reverse"])
+def test_axe_finds_nothing_in_light_and_dark(context, rival):
+    watched = show(context, component())
+    page = watched.page
+    page.wait_for_function(f"{SAID}.startsWith('Step ')")
+    page.get_by_role("button", name="digits").click()
+    choice(page, "race against").select_option(rival)
     more(page)
     page.locator(".lbl-challenges > summary").click()
-    page.get_by_role("button", name="Draw a digit").click()
+    if not rival:
+        page.get_by_role("button", name="Draw a digit").click()
+    page.get_by_role("button", name="Start over").click()
+    page.wait_for_function(f"{SAID}.startsWith('Step 0')")
     page.get_by_role("button", name="One step").click()
     until(page, "Step 1 of")
     light, dark = in_both_themes(page)
-    assert light != dark
+    assert light != dark and not watched.wrong, watched.wrong
 
 
 def test_in_a_notebook_it_leaves_the_address_alone(context):

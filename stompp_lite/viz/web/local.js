@@ -149,7 +149,7 @@ export class LocalRun {
     this.steps = this.perEpoch * s.epochs;
     this.accuracy = 1 / C; // before the first epoch: what guessing gives
     this.signs = asSigns(data.x, data.y.length, data.cuts);
-    Object.assign(this, { data, s, random, inputs, t: 0, hits: 0, seen: 0 });
+    Object.assign(this, { data, s, random, inputs, t: 0, hits: 0, asked: 0 });
   }
   get done() {
     return this.t >= this.steps;
@@ -163,10 +163,10 @@ export class LocalRun {
     const y = chosen.map((k) => data.y[k]);
     const [hits, asked] = this.net.learnBatch(x, y, N, this.t++, this.accuracy);
     this.hits += hits;
-    this.seen += N;
+    this.asked += N;
     if (this.t % this.perEpoch === 0) {
-      this.accuracy = this.hits / this.seen;
-      this.hits = this.seen = 0;
+      this.accuracy = this.hits / this.asked;
+      this.hits = this.asked = 0;
     }
     return asked / N;
   }

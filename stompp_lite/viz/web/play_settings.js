@@ -4,6 +4,7 @@ import { word } from "./draw.js";
 import { need } from "./kit.js";
 
 const VERSION = "2"; // of an address
+const ATONCE = "all at once";
 const GRADIENTS = ["blocks", "scale", "optimizer", "rate"];
 const FREEZING = ["order", "shape", "rho"];
 const SIGNALS = ["layers", "groups", "robustness", "reinforcement"];
@@ -14,7 +15,7 @@ const counted = (list) => list.map((v) => [v, String(v)]);
 
 /** Settings: name -> {label, tip, options: [[value, text]], read}. The first three stand open. */
 export function fieldsOf({ sets, orders, shapes }) {
-  const named = (keys, key) => keys.map((k) => [k, word(k, key)]);
+  const named = (keys, key) => keys.map((k) => [k, k === "global" ? ATONCE : word(k, key)]);
   return {
     set: {
       label: "data",
@@ -50,7 +51,7 @@ export function fieldsOf({ sets, orders, shapes }) {
     },
     width: {
       label: "width",
-      tip: "Neurons in a layer.",
+      tip: "How many neurons a layer has.",
       options: counted([8, 16, 32, 128]),
       read: Number,
     },
@@ -146,7 +147,9 @@ export function changed(s, patch) {
 export const title = (q) =>
   (q.method === "local" ? [`local signals, ${q.layers} × ${q.width}`] : [
     word(q.method),
-    q.method.startsWith("stompp") ? (q.order === HAND ? "by hand" : word(q.order, "order")) : "",
+    q.method.startsWith("stompp")
+      ? (q.order === HAND ? "by hand" : q.order === "global" ? ATONCE : word(q.order, "order"))
+      : "",
     q.scale && q.method !== "float" ? "±α" : "",
     `${q.optimizer === "adam" ? "Adam " : ""}${q.rate}`,
     `${q.blocks} blocks`,
@@ -156,7 +159,7 @@ export const title = (q) =>
 export const RIVALS = {
   forward: ["forward order", { order: "forward" }],
   reverse: ["reverse order", { order: "reverse" }],
-  global: ["all at once", { order: "global" }],
+  global: [ATONCE, { order: "global" }],
   stompp: ["StoMPP", { method: "stompp" }],
   ste: ["STE", { method: "ste" }],
   both: ["StoMPP + STE", { method: "stompp+ste" }],

@@ -219,6 +219,7 @@ export function render({ model, el }) {
       one.head.hidden = !rival;
     });
     marks(s.method === "local");
+    tellRecords();
     share.hush();
     if (address) keep();
     curves.draw();
@@ -227,6 +228,13 @@ export function render({ model, el }) {
   function run() {
     all({ do: "go" });
     panelOf.go("Pause");
+  }
+  function tellRecords() { // what is recorded of the settings that stand on the page
+    const [one, two] = lanes;
+    note.textContent = recorded(records, one.settings, one.touched);
+    apart.textContent = rival ? difference(given, one, two, rival) : "";
+    note.hidden = Boolean(rival);
+    apart.hidden = !rival;
   }
   function draw() {
     const [one] = lanes, { now } = one, two = rival ? lanes[1] : null;
@@ -239,10 +247,7 @@ export function render({ model, el }) {
     else pictures.forEach((p) => p.paint());
     if (running().some((l) => l.fresh)) curves.draw();
     f.say(status(one));
-    note.textContent = recorded(records, one.settings, one.touched);
-    note.hidden = Boolean(rival);
-    apart.textContent = two ? difference(given, one, two, rival) : "";
-    apart.hidden = !two;
+    tellRecords();
     if (lanes[watched[0]].seen) touched.show(lanes[watched[0]], data[s.set]);
     for (const l of lanes) l.fresh = l.seen = false;
     const finished = running().every((l) => l.now.done || l.broken);

@@ -89,7 +89,7 @@ function report(whole) { // whole: also what is measured now and then
     if (!plane) message.confusion = counts;
   }
   if (!going || now > due) { // pictures take at most a fifth of the time, however slow a machine is
-    if (plane) message.field = field(going ? COARSE : SHARP);
+    if (plane) message.field = field(going || run.t === 0 ? COARSE : SHARP);
     if (watched !== null) message.watch = watch(plane);
     const end = performance.now();
     due = end + Math.max(2 * BREATH, 4 * (end - now));
