@@ -133,6 +133,8 @@ def test_the_page_trains_without_an_arrow_and_comes_back_to_gradients(context):
     assert "No runs" in page.locator(".lbl-note:visible").text_content()  # recorded are 40 epochs
     assert float(re.search(r"accuracy ([\d.]+) %", says.text_content())[1]) > 75
     page.get_by_label("method").select_option("ste")
-    page.wait_for_function("document.querySelector('.lbl-says').textContent.includes('binary from')")
+    page.wait_for_function(
+        "document.querySelector('.lbl-says').textContent.includes('binary from')"
+    )
     assert page.locator(".lbl-key").is_visible()
     assert page.get_by_label("learning rate").is_visible()

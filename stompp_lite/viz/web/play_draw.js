@@ -48,7 +48,8 @@ function scale(near, low, high, most) {
     const v = k / 32 - 1;
     return mix(middle, ends[v > 0 ? 1 : 0], most * Math.abs(v));
   });
-  return (v) => all[Math.round(32 * (Math.min(Math.max(v, -1), 1) + 1))];
+  // what is no number any more has the middle's color
+  return (v) => all[Math.round(32 * (Math.min(Math.max(v, -1), 1) + 1))] ?? middle;
 }
 
 /** What the network answers: its field in the plane, or true digit against answer. */

@@ -58,7 +58,7 @@ export function fieldsOf({ sets, orders, shapes }) {
     scale: {
       label: "binary weights",
       tip: "±1, or ±α with α the mean size of a layer's latent weights: then its steps fit.",
-      options: [[false, "±1: small steps"], [true, "±α: fitted steps"]],
+      options: [["false", "±1: small steps"], ["true", "±α: fitted steps"]],
       read: yes,
     },
     optimizer: {
@@ -201,7 +201,7 @@ export function fromAddress(part, start, fields) {
     } else if (!(key in fields)) said.push(`a setting called “${key.slice(0, 30)}”`);
     else {
       const option = fields[key].options.find(([v]) => String(v) === value);
-      if (option) settings[key] = option[0];
+      if (option) settings[key] = fields[key].read(option[0]);
       else said.push(`${fields[key].label} “${shown}”`);
       seen.add(key);
     }

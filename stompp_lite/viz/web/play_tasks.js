@@ -19,8 +19,9 @@ const TASKS = {
     won: ({ settings: s, touched }) =>
       touched.length === 0 && s.blocks === 12 && !["float", "local"].includes(s.method),
     least: 90,
-    solution: "Let gradient pass what is frozen, and take steps of the right size: StoMPP + STE " +
-      "with ±α. Or never freeze, and take fitted steps alone: STE with ±α.",
+    solution:
+      "Let gradient pass what is frozen, let no layer wait, and let every weight take steps " +
+      "of about the same length: StoMPP + STE, all at once, Adam at 0.01, 100 epochs.",
     proof: [],
   },
   order: {

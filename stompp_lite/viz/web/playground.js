@@ -200,6 +200,7 @@ export function render({ model, el }) {
     panelOf.show(s, rival);
     panelOf.go("Train");
     ended = false;
+    f.say("A new network is made.");
     pen.offer(data[s.set].inputs === 64);
     lanes[1].view.node.parentElement.parentElement.hidden = !rival;
     pictures[1].node.hidden = !rival;
