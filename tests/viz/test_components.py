@@ -63,7 +63,7 @@ def test_every_component_has_a_module_and_every_module_a_use():
 
 def test_the_page_script_is_small_and_holds_all_components_but_those_with_their_own():
     script, own = components.page_script(), components.page_script(components.ALONE)
-    assert len(script) < 280_000 and len(own) < 200_000
+    assert len(script) < 290_000 and len(own) < 200_000
     assert all((f"{name}: ${name}" in script) != (name in components.ALONE) for name in NAMES)
     assert "playground: $playground" in own and "WORKER" in own and "WORKER" not in script
     assert "$film" not in own and "$pad" in own  # what it needs, and nothing else

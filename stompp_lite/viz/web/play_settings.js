@@ -218,7 +218,7 @@ export function fromAddress(part, start, fields) {
     );
   }
   if (said.length) told.push(`It asks for ${said.join(", ")}, which this page does not know.`);
-  if (told.length) told.push("The other settings are taken from it, and the usual ones elsewhere.");
+  if (told.length) told.push("What else it says is kept, and the rest is as usual.");
   return { settings, rival, found, said: told.join(" ") };
 }
 

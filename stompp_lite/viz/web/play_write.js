@@ -21,9 +21,7 @@ export function writing(parent, changed) {
     drew();
   });
   const pen = button(parent, "Draw a digit", () => show(!open), { "aria-pressed": "false" });
-  pen.before(box);
-  clear.before(pen);
-  parent.append(says);
+  parent.append(box, pen, clear, says);
   const drawn = () => pad.grays().some((v) => v > 0);
   function drew() {
     pad.paint();
