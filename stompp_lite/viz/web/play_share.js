@@ -16,30 +16,35 @@ function lines(c, text, width) {
   return out;
 }
 
-/** A picture of canvases side by side, and texts below them, as a PNG. */
-function picture(near, parts, texts) {
+/** A picture with rows of canvases, and texts below them, as a PNG. */
+function picture(near, rows, texts) {
   const canvas = h("canvas"), c = canvas.getContext("2d"), font = "17px system-ui, sans-serif";
-  const wide = parts.map((part) => part.width / part.height);
-  const room = WIDE - 2 * PAD - 16 * (parts.length - 1);
-  const tall = Math.min(room / wide.reduce((a, b) => a + b, 0), 420);
+  const placed = [];
+  let y = PAD;
+  for (const row of rows) {
+    const wide = row.map((part) => part.width / part.height);
+    const room = WIDE - 2 * PAD - 16 * (row.length - 1);
+    const tall = Math.min(room / wide.reduce((a, b) => a + b, 0), 300);
+    row.reduce((x, part, k) => {
+      placed.push([part, x, y, wide[k] * tall, tall]);
+      return x + wide[k] * tall + 16;
+    }, PAD);
+    y += tall + 16;
+  }
   c.font = font;
   const told = texts.filter(Boolean).flatMap((text) => lines(c, text, WIDE - 2 * PAD));
-  [canvas.width, canvas.height] = [WIDE, Math.ceil(tall + 3 * PAD + 25 * told.length)];
+  [canvas.width, canvas.height] = [WIDE, Math.ceil(y + 2 * PAD + 25 * told.length)];
   c.fillStyle = color("ground", near);
   c.fillRect(0, 0, canvas.width, canvas.height);
-  let x = PAD;
-  parts.forEach((part, k) => {
-    c.drawImage(part, x, PAD, wide[k] * tall, tall);
-    x += wide[k] * tall + 16;
-  });
+  for (const [part, ...box] of placed) c.drawImage(part, ...box);
   c.font = font;
   c.fillStyle = color("ink", near);
-  told.forEach((text, k) => c.fillText(text, PAD, tall + 2 * PAD + 16 + 25 * k));
+  told.forEach((text, k) => c.fillText(text, PAD, y + PAD + 25 * k));
   return new Promise((done) => canvas.toBlob(done, "image/png"));
 }
 
 /** Buttons and the line for a finding. on: {link: () => text, or null where there is no address;
- * parts: () => canvases, texts: () => texts, found: (text) => ..., near}. */
+ * rows: () => rows of canvases, texts: () => texts, found: (text) => ..., near}. */
 export function sharing(parent, on) {
   const bar = h("div", { class: "lbl-controls lbl-share" }), said = h("span", { role: "status" });
   const link = h("input", { type: "text", readonly: true, "aria-label": "link to this page" });
@@ -65,7 +70,7 @@ export function sharing(parent, on) {
     });
   }
   button(bar, "Save picture", async () => {
-    const url = URL.createObjectURL(await picture(on.near, on.parts(), on.texts()));
+    const url = URL.createObjectURL(await picture(on.near, on.rows(), on.texts()));
     h("a", { href: url, download: "layer-by-layer.png" }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
     said.textContent = "Saved: its caption tells the settings.";

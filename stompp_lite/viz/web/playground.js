@@ -121,11 +121,12 @@ export function render({ model, el }) {
     near: f.stage,
     link: given.address &&
       (() => `${location.href.split(/[?#]/)[0]}#${toAddress(s, rival, found)}`),
-    parts: () => [
-      ...pictures.slice(0, rival ? 2 : 1).map((p) => p.node),
-      ...running().map((one) => one.view.node),
-      curves.chart.chart.ctx.canvas,
-    ],
+    rows: () =>
+      running().map((one, k) => [
+        pictures[k].node,
+        one.view.node,
+        ...(k ? [] : [curves.chart.chart.ctx.canvas]),
+      ]),
     texts: () => [
       found && `“${found}”`,
       `${data[s.set].label}: ${
