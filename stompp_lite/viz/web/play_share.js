@@ -20,14 +20,18 @@ function lines(c, text, width) {
 function picture(near, rows, texts) {
   const canvas = h("canvas"), c = canvas.getContext("2d"), font = "17px system-ui, sans-serif";
   const placed = [];
+  const share = (part) => part.width / part.height;
+  const tall = Math.min(
+    300,
+    ...rows.map((row) =>
+      (WIDE - 2 * PAD - 16 * (row.length - 1)) / row.reduce((sum, part) => sum + share(part), 0)
+    ),
+  );
   let y = PAD;
   for (const row of rows) {
-    const wide = row.map((part) => part.width / part.height);
-    const room = WIDE - 2 * PAD - 16 * (row.length - 1);
-    const tall = Math.min(room / wide.reduce((a, b) => a + b, 0), 300);
-    row.reduce((x, part, k) => {
-      placed.push([part, x, y, wide[k] * tall, tall]);
-      return x + wide[k] * tall + 16;
+    row.reduce((x, part) => {
+      placed.push([part, x, y, share(part) * tall, tall]);
+      return x + share(part) * tall + 16;
     }, PAD);
     y += tall + 16;
   }
