@@ -188,7 +188,7 @@ def test_a_preset_is_finished_after_eight_thousand_loops(opened):
 
 
 def millisecond(page):
-    """Milliseconds of the fixed loop, about one: over a time in which other work takes its share."""
+    """Milliseconds of the fixed loop, about one, while other work takes its share."""
     return page.evaluate(f"() => {{ {PACE} return loop(500) / 500; }}")
 
 
