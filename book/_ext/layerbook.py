@@ -211,9 +211,19 @@ def write_components(app: Any) -> None:
     static = Path(app.outdir) / "_static"
     static.mkdir(parents=True, exist_ok=True)
     (static / "components.js").write_text(components.page_script(), encoding="utf-8")
+    for name in components.ALONE:
+        (static / f"{name}.js").write_text(components.page_script([name]), encoding="utf-8")
     (static / "components.css").write_text(style.css() + components.css(), encoding="utf-8")
     app.add_js_file("components.js", loading_method="defer")
     app.add_css_file("components.css")
+
+
+def add_own_script(app: Any, page: str, *_: Any) -> None:
+    """Give a page that shows a component of ``components.ALONE`` its script."""
+    from stompp_lite.viz import components
+
+    if page.rpartition("/")[2] in components.ALONE:
+        app.add_js_file(f"{page.rpartition('/')[2]}.js", loading_method="defer")
 
 
 def link_chapters(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -256,7 +266,7 @@ def recorded_tables(app: Any, page: str, source: list[str]) -> None:
         "films": lambda _: processors.films(),
         "found": lambda what: f"```{{raw}} html\n{getattr(findings, what)()}\n```",
         "news": lambda _: findings.runs(),
-        "playground": lambda _: figure(playground.playground()),
+        "playground": lambda _: figure(playground.playground(address=True)),
         "freezing": lambda _: figure(explore.freezing(preview.race())),
         "depth": depth,
         "course": lambda part: course.table(int(part)),
@@ -286,6 +296,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("doctree-read", align_numbers)
     app.connect("doctree-resolved", link_symbols)
     app.connect("doctree-resolved", cite_here)
+    app.connect("html-page-context", add_own_script)
     app.connect("html-page-context", describe_page)
     app.connect("html-page-context", plain_bibliography)
     app.connect("html-page-context", end_the_way)

@@ -42,6 +42,8 @@ _SHARED = (
     "packed",
     "pad",
 )  # modules that others import, each after what it imports
+#: Only the playground's page asks for it; so that no other page loads it, it has its own script.
+ALONE = ("playground",)
 _IMPORT = re.compile(r'^import \{([^}]+)\} from "\./(\w+)\.js";\n', re.MULTILINE)
 _LIGHT = ".lbl, .lbl-component"
 _DARK = ", ".join(
@@ -100,7 +102,16 @@ def _bundle(names: Sequence[str]) -> str:
         parts.append(f"const WORKER = {_json(worker())};\n")
     if any(name.startswith("predict") for name in names):
         parts.append(f'const BANK = "{encoded()}";\n')
-    return "".join([*parts, *(_module(name) for name in (*_SHARED, *names))])
+    return "".join([*parts, *map(_module, _needed(names) if names else _SHARED)])
+
+
+def _needed(names: Sequence[str]) -> list[str]:
+    """These modules and all that they import, each after what it imports."""
+    found: list[str] = []
+    for name in names:
+        others = [other for _, other in _IMPORT.findall(_source(f"{name}.js"))]
+        found += [one for one in (*_needed(others), name) if one not in found]
+    return found
 
 
 def worker() -> str:
@@ -127,8 +138,14 @@ def css() -> str:
     return _source("vendor/uPlot.css") + _source("components.css") + tones
 
 
-def page_script(names: Sequence[str] = NAMES) -> str:
-    """One classic script that draws the components of a page: for pages that run no kernel."""
+def page_script(names: Sequence[str] | None = None) -> str:
+    """One classic script that draws the components of a page: for pages that run no kernel.
+
+    Args:
+        names: components; without them all but those of :data:`ALONE`.
+    """
+    if names is None:
+        names = [name for name in NAMES if name not in ALONE]
     return f"(() => {{\n{_page(names)}\n}})();\n"
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from stompp_lite.lab.record import read_all
-from stompp_lite.lab.report import group, summary
+from stompp_lite.lab.record import Record, read_all
+from stompp_lite.lab.report import WIDE, group, splits
+from stompp_lite.lab.stats import accuracy_interval, paired_difference
 from stompp_lite.training.data import load
 from stompp_lite.viz.components import Component
 from stompp_lite.viz.explore import plans
@@ -44,33 +45,72 @@ PRESETS: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ("digits, local signals", _LOCAL, "playground-signals", "digits-local-02x128"),
     ("two spirals, local signals", {**_LOCAL, "set": "spirals"}, "", ""),
 )  # fmt: skip
+#: Settings of other recorded runs that a reader of the playground can reach, likewise.
+RECORDED: tuple[tuple[str, dict[str, Any], str, str], ...] = (
+    ("", {**_SPIRALS, "order": "global"}, "playground", "d08-minimal-stompp-global-spirals"),
+    ("", {**_DENSE, "method": "ste"}, "playground", "d08-minimal-ste"),
+    ("", {**_DENSE, "method": "stompp+ste"}, "playground", "d08-minimal-stompp+ste"),
+    ("", {**_DENSE, "order": "random"}, "orders-dense", "d08-minimal-stompp-random"),
+    *(("", {**_DENSE, "blocks": 12, "order": order}, "orders-dense", f"d12-minimal-stompp-{order}")
+      for order in ("forward", "reverse", "global", "random")),
+)  # fmt: skip
 
 
-def playground() -> Component:
-    """Train a small binary network in the browser. Its presets tell what recorded runs gave."""
-    presets = []
-    for name, settings, recipe, run in PRESETS:
-        note = "No runs in Python are recorded with these settings."
-        if recipe:
-            runs = group(read_all(recipe))[run]
-            seeds = f"Recorded runs in Python with these settings, {len(runs)} seeds"
-            note = f"{seeds}: {summary(runs)} %."
-        presets.append({"name": name, "settings": settings, "note": note})
+def _records() -> tuple[list[dict[str, Any]], list[list[Any]]]:
+    """Settings with recorded runs, and differences between two settings on the same data.
+
+    A mean stands only where it describes the runs; and a difference only between two such means.
+    """
+    said, found, pairs = [], [], []
+    for _, settings, recipe, name in (*PRESETS, *RECORDED):
+        if not recipe:
+            continue
+        runs = sorted(group(read_all(recipe))[name], key=lambda run: run.seed)
+        said.append({"settings": settings, **_said(runs)})
+        found.append((settings["set"], runs))
+    for i, (data, runs) in enumerate(found):
+        for j, (beside, others) in enumerate(found[:i]):
+            if data == beside and said[i]["mean"] is not None and said[j]["mean"] is not None:
+                apart = paired_difference(runs, others)
+                pairs.append([i, j, round(apart.mean, 1), round(apart.half, 1)])
+    return said, pairs
+
+
+def _said(runs: list[Record]) -> dict[str, Any]:
+    mean = None if splits(runs) else accuracy_interval(runs)
+    tells = mean is not None and mean.half <= WIDE
+    return {
+        "runs": [round(run.final["test_acc"], 1) for run in runs],
+        "mean": round(mean.mean, 1) if mean and tells else None,
+        "half": round(mean.half, 1) if mean and tells else None,
+    }
+
+
+def playground(address: bool = False) -> Component:
+    """Train a small binary network in the browser, beside what recorded runs gave.
+
+    Args:
+        address: whether it keeps its settings in the address of the page: in the book it does, in
+            a notebook it would overwrite the notebook's own.
+    """
+    presets = [{"name": name, "settings": settings} for name, settings, *_ in PRESETS]
+    records, pairs = _records()
     digits, spirals = load("digits"), load("spirals")
     letters = {k: chr(97 + k) for k in range(17)}  # a pixel is a whole number from 0 to 16
     pixels = torch.cat([digits.train_x, digits.test_x]).flatten()
     points = torch.cat([spirals.train_x, spirals.test_x]).flatten()
     sets = {
         "spirals": {
-            "label": "two spirals in the plane", "inputs": 2, "classes": 2,
+            "label": "two spirals", "inputs": 2, "classes": 2,
             "train": len(spirals.train_y), "x": [round(v, 4) for v in points.tolist()],
             "y": torch.cat([spirals.train_y, spirals.test_y]).tolist(), "cuts": [CUTS, CUTS],
         },
         "digits": {
-            "label": "digits, 8 × 8", "inputs": 64, "classes": 10, "train": len(digits.train_y),
+            "label": "digits", "inputs": 64, "classes": 10, "train": len(digits.train_y),
             "x": "".join(letters[int(8 * (v + 1))] for v in pixels.tolist()),
             "y": "".join(map(str, torch.cat([digits.train_y, digits.test_y]).tolist())),
             "cuts": [[v] for v in digits.train_x.flatten(1).quantile(0.5, dim=0).tolist()],
         },
     }  # fmt: skip
-    return Component("playground", {"sets": sets, "presets": presets, **plans(2 * MOST_BLOCKS + 1)})
+    data = {"sets": sets, "presets": presets, "records": records, "pairs": pairs}
+    return Component("playground", {**data, **plans(2 * MOST_BLOCKS + 1), "address": address})

@@ -104,7 +104,7 @@ def test_every_figure_that_draws_the_strip_prints_its_legend():
         "commit.js",
         "film.js",
         "freezing.js",
-        "playground.js",
+        "play_lane.js",
         "reach.js",
         "schedule.js",
     } <= set(DRAWN)

@@ -14,7 +14,7 @@ from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.arms import ARMS, configuration
 from stompp_lite.lab.config import METHODS, config_of
 from stompp_lite.lab.record import read_all
-from stompp_lite.lab.report import group
+from stompp_lite.lab.report import group, summary
 from stompp_lite.lab.run import build
 from stompp_lite.training.data import load
 from stompp_lite.training.measure import signs
@@ -57,13 +57,16 @@ def test_lines_of_scripts_have_at_most_a_hundred_characters(path):
 
 
 def test_every_component_has_a_module_and_every_module_a_use():
-    assert {p.stem for p in MODULES} == {*NAMES, *components._SHARED, "layers", "engine", "local"}
+    asked = {*components._needed(NAMES), "layers", "engine", "local"}  # the last in a worker
+    assert {p.stem for p in MODULES} == asked == {*asked, *components._SHARED}
 
 
-def test_the_page_script_is_small_and_holds_all_components():
-    script = components.page_script()
-    assert len(script) < 306_000
-    assert all(f"{name}: ${name}" in script for name in NAMES)
+def test_the_page_script_is_small_and_holds_all_components_but_those_with_their_own():
+    script, own = components.page_script(), components.page_script(components.ALONE)
+    assert len(script) < 290_000 and len(own) < 200_000
+    assert all((f"{name}: ${name}" in script) != (name in components.ALONE) for name in NAMES)
+    assert "playground: $playground" in own and "WORKER" in own and "WORKER" not in script
+    assert "$film" not in own and "$pad" in own  # what it needs, and nothing else
     assert "import {" not in script and "\nexport " not in script
     assert (
         components.esm("bits")
@@ -196,16 +199,17 @@ def test_the_playground_holds_the_data_and_what_recorded_runs_gave():
     assert len(data["sets"]["digits"]["x"]) == 64 * 1797
     assert data["sets"]["spirals"]["x"][:2] == pytest.approx(spirals.train_x[0].tolist(), abs=1e-4)
     assert len(data["sets"]["spirals"]["y"]) == 600 and data["sets"]["spirals"]["train"] == 400
-    for preset, (name, settings, recipe, run) in zip(
-        data["presets"], playground.PRESETS, strict=True
-    ):
-        assert preset["name"] == name
-        if not recipe:
-            assert preset["note"].startswith("No runs") and settings["method"] == "local"
-            continue
-        record = group(read_all(recipe))[run][0]
-        c = config_of(record)
-        assert "5 seeds" in preset["note"]
+    assert [preset["name"] for preset in data["presets"]] == [p[0] for p in playground.PRESETS]
+    known = [p for p in (*playground.PRESETS, *playground.RECORDED) if p[2]]
+    for told, (_, settings, recipe, run) in zip(data["records"], known, strict=True):
+        runs = sorted(group(read_all(recipe))[run], key=lambda record: record.seed)
+        assert told["settings"] == settings
+        assert told["runs"] == [round(record.final["test_acc"], 1) for record in runs]
+        assert len(runs) == 5
+        said = summary(runs)
+        assert (told["mean"] is None) == ("±" not in said)
+        assert told["mean"] is None or f"{told['mean']} ± {told['half']}" == said
+        c = config_of(runs[0])
         same = {
             "set": c.data, "layers": c.blocks[0], "width": c.width, "epochs": c.epochs,
             "groups": c.width // c.signals.group, "robustness": c.signals.robustness,
@@ -217,6 +221,18 @@ def test_the_playground_holds_the_data_and_what_recorded_runs_gave():
         }  # fmt: skip
         assert {k: settings[k] for k in same} == same
         assert (c.weights, c.activations) == METHODS[settings["method"]] and c.batch_size == 32
+
+
+def test_differences_of_the_playground_are_paired_and_stand_only_between_means():
+    data = playground.playground().data
+    records = data["records"]
+    assert len(data["pairs"]) > 40
+    for i, j, mean, half in data["pairs"]:
+        first, second = records[i], records[j]
+        assert first["settings"]["set"] == second["settings"]["set"]
+        assert mean == pytest.approx(first["mean"] - second["mean"], abs=0.11) and half > 0
+    assert not playground.playground().data["address"]
+    assert playground.playground(address=True).data["address"]
 
 
 @pytest.mark.parametrize(

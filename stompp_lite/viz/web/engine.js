@@ -114,13 +114,16 @@ export class Network {
     const moved = this.backward(gradient, N);
     const held = this.binary.filter((l) => l.site.surrogate === "none" && l.site.p > 0).map((
       l,
-    ) => [l, Float64Array.from(l.w)]);
+    ) => [l, l.w.slice()]);
     optimizer.step(moved);
     for (const [l, old] of held) {
       for (let i = 0; i < old.length; i++) if (l.site.frozen(i)) l.w[i] = old[i];
     }
-    for (const l of this.binary) {
-      for (let i = 0; i < l.w.length; i++) l.w[i] = Math.min(Math.max(l.w[i], -1), 1);
+    for (const { w } of this.binary) {
+      for (let i = 0; i < w.length; i++) {
+        if (w[i] > 1) w[i] = 1;
+        else if (w[i] < -1) w[i] = -1;
+      }
     }
     return value;
   }
@@ -159,9 +162,8 @@ export class Optimizer {
       }
       s.t++;
       if (this.name === "sgd") {
-        for (let i = 0; i < w.length; i++) {
-          w[i] -= this.rate * (s.m[i] = (s.t === 1 ? 0 : 0.9 * s.m[i]) + g[i]);
-        }
+        const { m } = s, { rate } = this, keep = s.t === 1 ? 0 : 0.9;
+        for (let i = 0; i < w.length; i++) w[i] -= rate * (m[i] = keep * m[i] + g[i]);
       } else {
         const c1 = 1 - 0.9 ** s.t, c2 = Math.sqrt(1 - 0.999 ** s.t);
         for (let i = 0; i < w.length; i++) {
@@ -217,8 +219,8 @@ export class Run {
     });
     this.perEpoch = Math.ceil(data.train / s.batch);
     this.steps = this.perEpoch * s.epochs;
-    const taken = s.order === "random" ? shuffled(L, random) : s.turns;
-    const windows = Math.max(...taken) + 1;
+    const taken = s.order === "random" ? shuffled(L, random) : s.turns ?? null; // null: by hand
+    const windows = taken ? Math.max(...taken) + 1 : 1;
     const T = Math.max(this.steps - Math.round(0.1 * this.steps), windows);
     const shape = shapeOf(s.shape, s.grows);
     this.plan = { turns: taken, windows, T, shape, rule: "threshold", rho: s.rho };
@@ -231,14 +233,46 @@ export class Run {
   logits(x, N) {
     return this.net.forward(x, N, false);
   }
-  /** What the page draws: p and gradient of each stage, and 16 weights of each binary layer. */
+  /** Freeze a stage now. */
+  freeze(stage) {
+    for (const site of this.net.sites) if (site.stage === stage) site.hold();
+  }
+  /** Whether anything would still be hardened. */
+  get mixed() {
+    return this.net.sites.some((site) => site.rule === "stompp" && site.p < 1);
+  }
+  /** What each stage makes of inputs [N, I], and the logits. */
+  seen(x, N) {
+    const logits = this.logits(x, N);
+    const made = this.net.acts.map(({ u, site }) => {
+      const out = new Float32Array(u.length);
+      site.values(u, out);
+      return out;
+    });
+    return { logits, made };
+  }
+  /** Entries of a stage's binary weights, at most so many, as bits: 1 for +1, and 2 for frozen. The
+   * first stage has none; of its activations 2 says which are frozen. */
+  bits(stage, most = Infinity) {
+    const layer = this.net.binary[stage - 1], site = (layer ?? this.net.acts[0]).site;
+    const out = new Uint8Array(Math.min(most, site.kept.length));
+    for (let i = 0; i < out.length; i++) {
+      out[i] = (layer?.w[i] >= 0 ? 1 : 0) + (site.frozen(i) ? 2 : 0);
+    }
+    return out;
+  }
+  /** A stage's matrix of signs, [rows, columns] of bits; null where it has none. */
+  matrix(stage) {
+    const layer = this.net.binary[stage - 1];
+    return layer ? { rows: layer.O, columns: layer.I, bits: this.bits(stage) } : null;
+  }
+  /** What the page draws of each stage: p, gradient, and some of its entries. */
   state() {
-    const { acts, binary } = this.net, first = (of) => Array.from({ length: 16 }, (_, i) => of(i));
+    const { acts } = this.net;
     return {
       p: acts.map((a) => a.site.p),
       gradient: acts.map((a) => a.arrived ?? 0),
-      masks: binary.map((l) => first((i) => (l.site.frozen(i) ? 1 : 0))),
-      signs: binary.map((l) => first((i) => (l.w[i] >= 0 ? 1 : -1))),
+      cells: acts.map((_, stage) => this.bits(stage, 64)),
     };
   }
   step() {

@@ -149,7 +149,7 @@ export class LocalRun {
     this.steps = this.perEpoch * s.epochs;
     this.accuracy = 1 / C; // before the first epoch: what guessing gives
     this.signs = asSigns(data.x, data.y.length, data.cuts);
-    Object.assign(this, { data, s, random, inputs, t: 0, hits: 0, seen: 0 });
+    Object.assign(this, { data, s, random, inputs, t: 0, hits: 0, asked: 0 });
   }
   get done() {
     return this.t >= this.steps;
@@ -163,22 +163,34 @@ export class LocalRun {
     const y = chosen.map((k) => data.y[k]);
     const [hits, asked] = this.net.learnBatch(x, y, N, this.t++, this.accuracy);
     this.hits += hits;
-    this.seen += N;
+    this.asked += N;
     if (this.t % this.perEpoch === 0) {
-      this.accuracy = this.hits / this.seen;
-      this.hits = this.seen = 0;
+      this.accuracy = this.hits / this.asked;
+      this.hits = this.asked = 0;
     }
     return asked / N;
   }
   /** Scores of real inputs [N, I], as numbers of the size of logits. */
   logits(x, N) {
-    const scored = this.net.answers(asSigns(x, N, this.data.cuts), N);
-    return Float64Array.from(scored, (v) => (6 * v) / this.s.width);
+    return this.seen(x, N).logits;
+  }
+  /** The same, with the signs that each layer makes of the inputs. */
+  seen(x, N) {
+    const made = this.net.forward(asSigns(x, N, this.data.cuts), N).map(({ out }) => out);
+    const scored = this.net.scores(made.at(-1), N, made.length - 1);
+    return { logits: Float64Array.from(scored, (v) => (6 * v) / this.s.width), made };
+  }
+  get mixed() { // a network of signs is as hard as it will be
+    return false;
+  }
+  bits(layer, most = Infinity) {
+    return Uint8Array.from(this.net.layers[layer].weights.subarray(0, most), (v) => v > 0 ? 3 : 2);
+  }
+  matrix(layer) {
+    return { rows: this.s.width, columns: this.net.layers[layer].n, bits: this.bits(layer) };
   }
   /** What the page draws of it: signs, and nothing that would be passed back. */
   state() {
-    const first = ({ weights }) => Array.from(weights.subarray(0, 16));
-    const signs = this.net.layers.map(first);
-    return { p: [], gradient: [], masks: signs.map((of) => of.map(() => 1)), signs };
+    return { p: [], gradient: [], cells: this.net.layers.map((_, l) => this.bits(l, 64)) };
   }
 }

@@ -1,323 +1,306 @@
-// The playground: train a small binary network here, live.
-import { canvas, color, legend, look, plot, word } from "./draw.js";
-import { button, choice, frame, h, need, tell } from "./kit.js";
-import { blend, key, row, strip } from "./strip.js";
-
-const METHODS = ["float", "ste", "stompp", "stompp+ste", "local"];
-const OF_GRADIENTS = ["order", "shape", "rho", "blocks", "scale", "optimizer", "rate"];
-const OF_SIGNALS = ["layers", "groups", "robustness", "reinforcement"];
-const KEPT = [[1, 3], [8, 2], [3, 3], [10, 3, 2, 3]]; // dashes of earlier runs, whose curves stay
-const SIGNALS =
-  "Each block is a layer: the signs of its first 16 weights, with a bar: −1. There is no " +
-  "arrow, since no gradient exists and no error crosses layers. In place of the loss stands the " +
-  "share of samples that ask to learn.";
-
-function unpack(set) { // digits come as letters, points as numbers
-  const x = typeof set.x === "string"
-    ? Float64Array.from(set.x, (c) => (c.charCodeAt(0) - 97) / 8 - 1)
-    : Float64Array.from(set.x);
-  const y = typeof set.y === "string" ? Int32Array.from(set.y, Number) : Int32Array.from(set.y);
-  need(
-    x.length === y.length * set.inputs && set.train > 0 && set.train < y.length,
-    "the data are incomplete",
-  );
-  return { ...set, x, y };
-}
+// The playground: train a small binary network here, live, touch it, and race it against another.
+import { canvas } from "./draw.js";
+import { frame, h, need, tell } from "./kit.js";
+import { controls } from "./play_controls.js";
+import { curvesOf } from "./play_curves.js";
+import { answers } from "./play_draw.js";
+import { lane, marksOf } from "./play_lane.js";
+import {
+  changed,
+  fieldsOf,
+  fromAddress,
+  HAND,
+  relevant,
+  rivalsOf,
+  toAddress,
+  unpack,
+} from "./play_settings.js";
+import { sharing } from "./play_share.js";
+import { challenges } from "./play_tasks.js";
+import { difference, recorded, rivalOf, sides, status } from "./play_told.js";
+import { panel } from "./play_touch.js";
+import { writing } from "./play_write.js";
 
 export function render({ model, el }) {
-  const { sets, presets, orders, shapes } = model.get("data");
+  const given = model.get("data"), { sets, presets, orders, shapes, records } = given;
   need(sets && Object.keys(sets).length > 0, "there are no data to train on");
   need(Array.isArray(presets) && presets.length > 0, "there are no settings to start from");
   const data = Object.fromEntries(Object.entries(sets).map(([name, set]) => [name, unpack(set)]));
-  const f = frame(el, "Playground");
-  const s = { ...presets[0].settings };
-  let stop = () => {}, worker, now = null, losses = [], kept = [], asks = 1;
-  let curve = { epoch: [], test: [], hard: [] };
+  const fields = fieldsOf(given), usual = presets[0].settings;
+  const f = frame(el, "Playground"), below = el.querySelector(".lbl-says");
+  const small = el.clientWidth > 0 && el.clientWidth < 600;
+  let auto = !matchMedia("(prefers-reduced-motion: reduce)").matches; // trains without being asked
+  let s = { ...usual }, rival = "", found = "", speed = 0, seen = false, ended = false;
+  let watched = [0, 1], waiting = false;
 
-  const first = h("div", { class: "lbl-controls" }), boxes = {};
-  f.controls.before(first);
-  const from = choice(first, {
-    label: "start from",
-    options: [...presets.map((p, k) => [k, p.name]), ["", "settings of your own"]],
-    value: 0,
-    on: (k) => {
-      Object.assign(s, presets[k]?.settings);
-      for (const [key, box] of Object.entries(boxes)) box.set(String(s[key]));
-      start();
+  const panelOf = controls(f.stage, { data, fields, presets }, s, {
+    set: (patch) => set(patch),
+    rate: (value) => {
+      const [{ now, settings }] = lanes;
+      if (!(now?.t > 0) || now.done || settings.method === "local") return false;
+      faster(value);
+      return true;
+    },
+    rival: (name) => {
+      rival = name;
+      begin();
+    },
+    go: () => {
+      auto = panelOf.go() !== "Pause";
+      if (auto) return lanes[0].now?.done || lanes[0].broken ? begin() : run();
+      all({ do: "pause" });
+      panelOf.go("Train");
+    },
+    step: () => all({ do: "step" }),
+    over: () => begin(true, false),
+    pace: (value) => hurry(value),
+    forget: () => {
+      curves.forget();
+      curves.draw();
     },
   });
-  const go = button(first, "Train", () => {
-    if (now?.done) start();
-    worker.postMessage({ do: go.textContent === "Pause" ? "pause" : "go" });
-    go.textContent = go.textContent === "Pause" ? "Train" : "Pause";
-  }, { class: "lbl-go" });
-  button(first, "One step", () => worker.postMessage({ do: "step" }));
-  button(first, "Start over", () => start());
-  button(first, "Forget earlier runs", () => {
-    kept = [];
-    curves();
-  });
-  const note = h("p", { class: "lbl-note" });
-  first.after(note);
+  const warn = h("p", { class: "lbl-error", role: "alert" });
+  warn.hidden = true;
+  f.controls.replaceWith(warn);
 
-  function pick(key, label, options, read = Number) {
-    const on = (value) => {
-      s[key] = read(value);
-      start();
-    };
-    boxes[key] = choice(f.controls, { label, options, value: String(s[key]), on });
-  }
-  pick("set", "data", Object.entries(data).map(([name, set]) => [name, set.label]), String);
-  pick("method", "method", METHODS.map((m) => [m, word(m)]), String);
-  pick("order", "order", Object.keys(orders).map((o) => [o, word(o, "order")]), String);
-  pick("shape", "shape", Object.keys(shapes), String);
-  pick("rho", "refresh ρ", [0, 0.01, 0.1, 1]);
-  pick("blocks", "blocks (two binary layers each)", [1, 2, 4, 6, 8, 10, 12]);
-  pick("layers", "hidden layers", [1, 2, 3, 5, 10]);
-  pick("width", "width", [8, 16, 32, 128]);
-  pick("groups", "groups of neurons in a layer", [1, 2, 4, 8]);
-  pick("robustness", "robustness", [0, 0.25, 0.5, 1]);
-  pick("reinforcement", "reinforcement", [0, 0.5, 1]);
-  pick("scale", "binary weights", [["false", "±1"], ["true", "±α"]], (v) => v === "true");
-  pick("optimizer", "optimizer", [["sgd", "SGD, momentum 0.9"], ["adam", "Adam"]], String);
-  pick("rate", "learning rate", [0.003, 0.01, 0.03, 0.05, 0.1, 0.2, 0.4]);
-  pick("epochs", "epochs", [10, 20, 40, 60, 100]);
-  pick("seed", "seed", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-
-  const both = h("div", { class: "lbl-pair" }), left = h("div"), right = h("div");
-  both.append(left, right);
-  f.stage.append(both);
-  const picture = canvas(left, {
-    height: (w) => Math.min(w, 300),
-    label: "What the network answers",
-    draw: paint,
-  });
-  const accuracy = plot(right, {
-    x: { label: "epoch", whole: true, range: () => [0, s.epochs] },
-    y: { label: "test accuracy, %", range: [0, 101] },
-    height: 190,
-    label: "Test accuracy",
-    series: [
-      { label: "as trained", tone: () => tint(s), width: 2.4 },
-      { label: "hard", tone: () => tint(s), dash: [6, 4], width: 1.6 },
-      ...KEPT.map((dash, k) => ({ dash, tone: () => kept[k]?.tone ?? "line", width: 1.6 })),
-    ],
-  });
-  const lossPlot = plot(right, {
-    x: { label: "step", whole: true, range: () => [0, Math.max(now?.steps ?? 1, 1)] },
-    y: { label: "training loss" },
-    height: 130,
-    label: "Training loss",
-    series: [{ label: "loss", tone: () => tint(s), width: 1.4 }],
-  });
-  const keys = h("div");
-  right.append(keys);
-  const stages = canvas(f.stage, {
-    height: 150,
-    label: "The stages of the network",
-    draw: paintStrip,
-  });
-  const drawn = key(f.stage, {
-    share: true,
-    gradient: "the largest so far",
-    deaf: true,
-    cells: ["below, 16 weights of each layer: free", "frozen"],
-    signs: true,
-  });
-  const signals = h("p", {}, SIGNALS);
-  f.stage.append(signals);
-  const tint = ({ method, order }) =>
-    method === "local"
-      ? "accent"
-      : look(method === "stompp" && order in LOOKS ? order : method).tone;
-  const title = (q) =>
-    q.method === "local" ? `local signals, ${q.layers} × ${q.width}, seed ${q.seed}` : [
-      word(q.method),
-      q.method.startsWith("stompp") ? q.order : "",
-      q.scale ? "±α" : "",
-      `${q.optimizer === "adam" ? "Adam " : ""}${q.rate}`,
-      `${q.blocks} blocks`,
-      `seed ${q.seed}`,
-    ].filter(Boolean).join(", ");
-
-  function start() {
-    if (curve.epoch.length > 2) {
-      kept = [{ ...curve, tone: tint(curve.settings), name: title(curve.settings) }, ...kept]
-        .slice(0, KEPT.length);
-    }
-    kept = kept.filter((k) => k.settings.set === s.set); // curves of other data would mislead
-    stop();
-    const url = URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
-    const mine = worker = new Worker(url);
-    stop = () => {
-      mine.terminate();
-      URL.revokeObjectURL(url);
-    };
-    worker.onmessage = ({ data: m }) => {
-      URL.revokeObjectURL(url); // what it was for has been loaded
-      heard(m);
-    };
-    worker.onerror = (e) => f.say(`The training stopped: ${e.message}`);
-    losses = [];
-    now = null;
-    curve = { epoch: [], test: [], hard: [], settings: { ...s } };
-    go.textContent = "Train";
-    // what is recorded are several seeds
-    const same = ({ settings: q }) => Object.keys(s).every((k) => k === "seed" || s[k] === q[k]);
-    const k = presets.findIndex(same);
-    from.set(k < 0 ? "" : k);
-    note.textContent = presets[k]?.note ?? "";
-    const local = s.method === "local";
-    for (const key of OF_GRADIENTS) boxes[key].select.parentElement.hidden = local;
-    for (const key of OF_SIGNALS) boxes[key].select.parentElement.hidden = !local;
-    drawn.hidden = local;
-    signals.hidden = !local;
-    const turns = orders[s.order][2 * s.blocks], settings = { ...s, turns, grows: shapes[s.shape] };
-    worker.postMessage({ do: "start", data: data[s.set], settings: { ...settings, batch: 32 } });
-  }
-  function heard(m) {
-    now = { ...now, ...m, largest: Math.max(now?.largest ?? 0, ...m.gradient) };
-    if (m.loss.length) asks = m.loss.at(-1);
-    for (const loss of m.loss) {
-      losses.push(losses.length ? 0.9 * losses[losses.length - 1] + 0.1 * loss : loss);
-    }
-    if (m.test !== undefined) {
-      curve.epoch.push(m.t / m.perEpoch);
-      curve.test.push(m.test);
-      curve.hard.push(m.hard);
-    }
-    if (m.done) go.textContent = "Train again";
-    requestAnimationFrame(draw);
-  }
-  function curves() {
-    const x = [...new Set([curve, ...kept].flatMap((c) => c.epoch))].sort((a, b) => a - b);
-    const on = (c, key) => {
-      const map = new Map(c?.epoch.map((e, i) => [e, c[key][i]]));
-      return x.map((e) => map.get(e) ?? null);
-    };
-    const none = x.map(() => null);
-    accuracy.set(
-      x.length > 1
-        ? [
-          x,
-          on(curve, "test"),
-          on(curve, "hard"),
-          ...KEPT.map((_, k) => kept[k] ? on(kept[k], "hard") : none),
-        ]
-        : [[0, 1], ...[0, 0, ...KEPT].map(() => [null, null])],
+  // ---- pictures ---------------------------------------------------------------------------------
+  const screen = h("div", { class: "lbl-play" }), left = h("div", { class: "lbl-play-left" });
+  const middle = h("div", { class: "lbl-play-middle" }), right = h("div");
+  screen.append(left, middle, right);
+  f.stage.append(screen);
+  const on = {
+    heard: () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => {
+        waiting = false;
+        draw();
+      });
+    },
+    watch: (one, stage) => {
+      watched = [lanes.indexOf(one), stage];
+      lanes.forEach((l, k) => l.post({ watch: k === watched[0] ? stage : null }));
+    },
+    freeze: (one, stage) => {
+      one.post({ freeze: stage });
+      touch(
+        one,
+        /^you froze (\d+) layers? by hand$/,
+        (n) => `you froze ${n} layer${n > 1 ? "s" : ""} by hand`,
+      );
+    },
+    broken: (text) => f.say(text),
+  };
+  const tall = () => rival ? (small ? 104 : 128) : small ? 128 : 258;
+  const lanes = [lane(middle, "", tall, on), lane(middle, " of the rival", tall, on)];
+  const running = () => lanes.slice(0, rival ? 2 : 1);
+  const all = (message) => running().forEach((one) => one.post(message));
+  const shown = h("div"),
+    pictures = lanes.map((one, k) =>
+      canvas(shown, {
+        height: (w) => Math.min(w, rival ? (small ? 104 : 140) : small ? 150 : 222),
+        label: "What the network answers",
+        draw: (c, w, high) => one.now && answers(c, f.stage, data[s.set], one.now, w, high),
+      })
     );
-    keys.replaceChildren();
-    legend(keys, [
-      { label: "as trained", tone: tint(s) },
-      ...(s.method === "local"
-        ? []
-        : [{ label: "everything hardened now", tone: tint(s), dash: [6, 4] }]),
-      ...kept.map(({ name, hard, tone }, k) => (
-        { label: `${name}: ${hard.at(-1).toFixed(0)} %`, tone, dash: KEPT[k] }
-      )),
-    ]);
+  left.append(shown);
+  const pen = writing(left, () => {
+    all({ digit: pen.digit });
+    shown.hidden = pen.open;
+    draw();
+  });
+  const named = () => rival ? sides(s, rival) : ["as trained"];
+  const curves = curvesOf(right, small ? 170 : 222, running, named);
+
+  // ---- what stands below ------------------------------------------------------------------------
+  const note = h("p", { class: "lbl-note" }), apart = h("p", { class: "lbl-note lbl-apart" });
+  const rest = h("div", { class: "lbl-stage" });
+  below.after(apart, note, rest);
+  const touched = panel(rest), marks = marksOf(rest);
+  const share = sharing(rest, {
+    near: f.stage,
+    link: given.address &&
+      (() => `${location.href.split(/[?#]/)[0]}#${toAddress(s, rival, found)}`),
+    rows: () =>
+      running().map((one, k) => [
+        pictures[k].node,
+        one.view.node,
+        ...(k ? [] : [curves.chart.chart.ctx.canvas]),
+      ]),
+    texts: () => [
+      found && `“${found}”`,
+      `${data[s.set].label}: ${
+        relevant(s).slice(1).map((key) => `${fields[key].label} ${textOf(key)}`).join(", ")
+      }.`,
+      below.textContent,
+      rival ? apart.textContent : note.textContent,
+    ],
+    found: (text) => {
+      found = text;
+      keep();
+    },
+  });
+  const textOf = (key) =>
+    fields[key].options.find(([v]) => String(v) === String(s[key]))?.[1] ?? s[key];
+  const judged = challenges(
+    rest,
+    records,
+    (presets.find((p) => p.settings.set === "digits") ?? presets[0]).settings,
+    (settings, name) => {
+      rival = name;
+      set(settings);
+      f.stage.scrollIntoView({ block: "nearest" });
+    },
+  );
+
+  // ---- what happens -----------------------------------------------------------------------------
+  function set(patch) {
+    const { order } = s;
+    s = changed(s, patch);
+    if (s.order === HAND && order !== HAND && s.method.startsWith("stompp")) {
+      rival ||= "forward"; // what it is scored against
+      if (speed === 0) hurry("60"); // a hand needs time
+    }
+    begin();
+  }
+  function hurry(value) {
+    speed = Number(value);
+    panelOf.pace(value);
+    all({ speed });
+  }
+  function faster(rate) { // while it trains
+    s = { ...s, rate };
+    all({ rate });
+    for (const one of running()) {
+      touch(
+        one,
+        /^you changed the learning rate while it trained/,
+        () =>
+          `you changed the learning rate while it trained, at last to ${rate} (a link and a new ` +
+          "start take that from the first step)",
+      );
+    }
+    keep();
+    draw();
+  }
+  function touch(one, pattern, text) {
+    const k = one.touched.findIndex((t) => pattern.test(t));
+    const n = k < 0 ? 0 : Number(pattern.exec(one.touched[k])[1] ?? 0);
+    one.touched.splice(k < 0 ? one.touched.length : k, 1, text(n + 1));
+  }
+  function keep() { // the address of the page tells what stands on it
+    if (!given.address) return;
+    try {
+      history.replaceState(null, "", `#${toAddress(s, rival, found)}`);
+    } catch { /* a browser that forbids it from a disk: "copy link" has it all the same */ }
+  }
+  function begin(address = true, go = auto && seen) {
+    curves.keep(lanes[0]);
+    curves.only(s.set);
+    if (!rivalsOf(s).some(([name]) => name === rival)) rival = "";
+    panelOf.show(s, rival);
+    panelOf.go("Train");
+    ended = false;
+    f.say("A new network is made.");
+    pen.offer(data[s.set].inputs === 64);
+    lanes[1].view.node.parentElement.parentElement.hidden = !rival;
+    pictures[1].node.hidden = !rival;
+    if (!rival) lanes[1].stop();
+    watched = [rival ? watched[0] : 0, Math.max(watched[1], 0)];
+    running().forEach((one, k) => {
+      const q = k ? rivalOf(s, rival) : s,
+        stages = q.method === "local" ? q.layers : 2 * q.blocks + 1;
+      if (k === watched[0]) watched[1] = Math.min(watched[1], stages - 1);
+      one.start(data[q.set], {
+        ...q,
+        batch: 32,
+        turns: q.order === HAND ? null : orders[q.order][2 * q.blocks],
+        grows: shapes[q.shape],
+      }, { speed, watch: k === watched[0] ? watched[1] : null, digit: pen.digit });
+      one.head.textContent = rival ? sides(s, rival)[k] : "";
+      one.head.hidden = !rival;
+    });
+    marks(s.method === "local");
+    tellRecords();
+    share.hush();
+    if (address) keep();
+    curves.draw();
+    if (go) run();
+  }
+  function run() {
+    all({ do: "go" });
+    panelOf.go("Pause");
+  }
+  function tellRecords() { // what is recorded of the settings that stand on the page
+    const [one, two] = lanes;
+    note.textContent = recorded(records, one.settings, one.touched);
+    apart.textContent = rival ? difference(given, one, two, rival) : "";
+    note.hidden = Boolean(rival);
+    apart.hidden = !rival;
   }
   function draw() {
-    if (!now) return;
-    picture.paint();
-    stages.paint();
-    const every = Math.max(1, Math.ceil(losses.length / 500));
-    const thin = losses.filter((_, i) => i % every === 0);
-    lossPlot.set(thin.length > 1 ? [thin.map((_, i) => i * every), thin] : [[0, 1], [null, null]]);
-    curves();
-    const broken = losses.length && !Number.isFinite(losses.at(-1));
-    if (broken) go.textContent = "Train";
-    const pace = now.going ? `, ${now.speed.toFixed(0)} a second` : now.done ? ", finished" : "";
-    const [test, hard] = [curve.test.at(-1), curve.hard.at(-1)];
-    const local = s.method === "local", layers = now.signs.length;
-    const done = `${now.p.filter((p) => p === 1).length} of ${now.p.length} stages`;
-    f.say(
-      broken
-        ? "The loss is no number any more: this rate is too large here."
-        : `Step ${now.t} of ${now.steps}${pace}. Test accuracy ${test.toFixed(1)} %` + (local
-          ? `, and of the last batch's samples ${(100 * asks).toFixed(0)} % asked to learn.`
-          : `, with everything hardened now ${hard.toFixed(1)} %. ${done} are frozen.`),
-    );
-    picture.describe(
+    const [one] = lanes, { now } = one, two = rival ? lanes[1] : null;
+    if (!now || (two && !two.now)) return;
+    for (const l of running()) {
+      l.paint();
+      l.describe();
+    }
+    if (pen.open) pen.read(now.read?.logits ?? null);
+    else pictures.forEach((p) => p.paint());
+    if (running().some((l) => l.fresh)) curves.draw();
+    f.say(status(one));
+    tellRecords();
+    if (lanes[watched[0]].seen) touched.show(lanes[watched[0]], data[s.set]);
+    for (const l of lanes) l.fresh = l.seen = false;
+    const finished = running().every((l) => l.now.done || l.broken);
+    if (finished || one.broken) panelOf.go(one.broken ? "Train" : "Train again");
+    if (finished && !ended) {
+      ended = true;
+      if (!one.broken) judged(one, two);
+    }
+    pictures[0].describe(
       data[s.set].inputs === 2
         ? "What the network answers in the plane, with the training points."
         : "True digit against the network's answer, for the test images.",
     );
-    stages.describe(
-      local
-        ? `Signs of 16 weights in each of ${layers} layers. No gradient arrives anywhere.`
-        : `${done} frozen, with the gradient that arrives at each.`,
-    );
     f.data(() => [
       ["epoch", "test accuracy, %", "hardened, %"],
-      ...curve.epoch.map((e, i) => [e, curve.test[i], curve.hard[i]].map((x) => x.toFixed(1))),
+      ...one.curve.epoch.map((e, i) =>
+        [e, one.curve.test[i], one.curve.hard[i]].map((x) => x.toFixed(1))
+      ),
     ]);
-    tell(model, { ...s, t: now.t, test, hard, done: now.done, speed: now.speed });
+    const [test, hard] = [one.curve.test.at(-1), one.curve.hard.at(-1)];
+    tell(model, { ...s, rival, t: now.t, test, hard, done: now.done, speed: now.speed });
   }
-  function paint(c, width, height) {
-    if (!now) return;
-    const set = data[s.set], side = Math.min(width, height);
-    if (now.field) {
-      const G = 36,
-        a = side / G,
-        [zero, one, middle] = ["ste", "stompp", "ground"].map((n) => color(n, f.stage));
-      now.field.forEach((v, k) => {
-        c.fillStyle = blend(middle, v > 0 ? one : zero, 0.75 * Math.abs(v));
-        c.fillRect((k % G) * a, Math.floor(k / G) * a, a + 0.5, a + 0.5);
-      });
-      for (let n = 0; n < set.train; n++) {
-        const X = ((set.x[2 * n] + 1.15) / 2.3) * side,
-          Y = ((1.15 - set.x[2 * n + 1]) / 2.3) * side;
-        c.fillStyle = set.y[n] ? one : zero;
-        c.strokeStyle = color("ground", f.stage);
-        c.beginPath();
-        if (set.y[n]) c.arc(X, Y, 3, 0, 7);
-        else c.rect(X - 2.5, Y - 2.5, 5, 5);
-        c.fill();
-        c.stroke();
-      }
-    } else if (now.confusion) {
-      const C = set.classes, pad = 26, a = (side - pad) / C, most = Math.max(...now.confusion);
-      c.font = "12px system-ui, sans-serif";
-      c.textAlign = "center";
-      for (let k = 0; k < C * C; k++) {
-        const [r, q] = [Math.floor(k / C), k % C];
-        c.fillStyle = blend(
-          color("free", f.stage),
-          r === q ? color("frozen", f.stage) : color("reverse", f.stage),
-          Math.sqrt(now.confusion[k] / most),
-        );
-        c.fillRect(pad + q * a, r * a, a - 1, a - 1);
-      }
-      c.fillStyle = color("ink", f.stage);
-      for (let k = 0; k < C; k++) {
-        c.fillText(String(k), pad / 2 + 4, k * a + a / 2 + 4);
-        c.fillText(String(k), pad + k * a + a / 2, side - pad + 16);
-      }
-    }
+  function visit() { // what the address asks for
+    if (!given.address) return false;
+    // a link of the page itself has its settings behind a ?: its theme takes what is behind a # for
+    // the name of a section
+    const asked = fromAddress(location.hash, usual, fields) ??
+      fromAddress(location.search, usual, fields);
+    const name = location.hash.slice(1), place = name && document.getElementById(name);
+    const lost =
+      `“${name.slice(0, 40)}” in the address names nothing on this page. These are the ` +
+      "usual settings.";
+    warn.textContent = asked?.said ?? (name && !place ? lost : "");
+    warn.hidden = !warn.textContent;
+    if (asked) ({ settings: s, rival, found } = asked);
+    share.set(found);
+    return Boolean(asked);
   }
-  function paintStrip(c, width) {
-    if (!now) return;
-    const { p: share, gradient, largest, signs, masks } = now, L = share.length;
-    const marked = signs.map((of, k) =>
-      of.map((x, i) => ({ frozen: Boolean(masks[k][i]), up: x > 0 }))
-    );
-    if (s.method === "local") { // signs, and no arrow: nothing is passed from layer to layer
-      const wide = 4, last = { top: 20, tall: 96, wide, left: 4, right: 4 };
-      const of = row(Math.min(width, 120 * signs.length), signs.length, last);
-      strip(c, f.stage, { ...of, box: Math.min(of.box, 96) }, { cells: marked });
-      return;
-    }
-    const deaf = share.map((p, l) => largest > 0 && p < 1 && gradient[l] === 0);
-    const g = row(width, L, { top: 6 });
-    strip(c, f.stage, g, { share, gradient, largest, deaf });
-    const wide = g.box < 20 ? 2 : 4, a = Math.min(2 * wide + 4, g.box / wide);
-    const below = { top: 84, tall: (16 / wide) * a, wide };
-    strip(c, f.stage, { ...row(width, L, below), box: wide * a }, {
-      cells: [[], ...marked],
-    });
-  }
-  start();
-  curves();
-  return () => stop();
+  const moved = () => visit() && begin(false);
+  addEventListener("hashchange", moved);
+  visit();
+  begin(false);
+  const eye = new IntersectionObserver((entries) => {
+    if (seen || !entries.some((e) => e.isIntersecting)) return;
+    seen = true;
+    if (auto) run();
+  }, { threshold: 0.2 });
+  eye.observe(screen);
+  return () => {
+    removeEventListener("hashchange", moved);
+    eye.disconnect();
+    lanes.forEach((one) => one.stop());
+  };
 }

@@ -1,97 +1,150 @@
-// The playground's worker: trains while the page stays free. Messages: start, go, pause, step.
-let run = null, going = false, told = { loss: [], at: 0 }, since = 0, steps = 0;
+// The playground's worker: trains while the page stays free. Messages: {do: "start", data,
+// settings, speed, watch, digit}, "go", "pause", "step", {speed} in steps a second (0: as fast as
+// it can), {rate}, {freeze: stage}, {watch: stage}, {digit: 64 numbers, or null}.
+const COARSE = 18, SHARP = 58, SMALL = 12; // points along a side of a field
+const BREATH = 90; // milliseconds of training between two pictures: to draw one takes time as well
+let run = null, going = false, speed = 0, losses = [], since = 0, steps = 0, every = 1;
+let watched = null, digit = null, due = 0, tests = null, breath = BREATH;
 
 onmessage = ({ data: m }) => {
   if (m.do === "start") {
-    const local = m.settings.method === "local";
-    run = new (local ? $local.LocalRun : $engine.Run)(m.data, m.settings);
-    going = false;
-    told = { loss: [], at: 0 };
+    const local = m.settings.method === "local", { data } = m;
+    run = new (local ? $local.LocalRun : $engine.Run)(data, m.settings);
+    every = Math.ceil(m.settings.epochs / 30); // what is measured costs as much as a few steps
+    const from = data.train * data.inputs, count = data.y.length - data.train;
+    tests = { x: data.x.slice(from), y: data.y.slice(data.train), count };
+    [going, losses, speed, watched, digit] = [false, [], m.speed, m.watch, m.digit];
     report(true);
   }
-  if (m.do === "step" && run && !run.done) advance(1);
-  if (m.do === "pause") going = false;
-  if (m.do === "go" && run && !going) {
+  if (!run) return;
+  if (m.do === "step" && !run.done) {
+    losses.push(run.step());
+    report(true);
+  }
+  if (m.do === "pause" && going) {
+    going = false;
+    report(true);
+  }
+  if (m.do === "go" && !going && !run.done) {
     going = true;
-    since = performance.now();
-    steps = 0;
+    breath = BREATH / 3; // the first change is soon to be seen
+    again();
     slice();
   }
+  if ("speed" in m && m.do !== "start") {
+    speed = m.speed;
+    again();
+  }
+  if ("rate" in m && run.optimizer) run.optimizer.rate = m.rate;
+  if ("freeze" in m) run.freeze?.(m.freeze);
+  if (m.do !== "start" && "watch" in m) watched = m.watch;
+  if (m.do !== "start" && "digit" in m) digit = m.digit;
+  if (!going && !m.do) report("freeze" in m);
 };
 
-function advance(count) {
-  for (let k = 0; k < count && !run.done; k++) {
-    told.loss.push(run.step());
-    if (run.t % run.perEpoch === 0 || run.done) report(true);
-  }
-  report(false);
+function again() { // speed is counted from here
+  since = performance.now();
+  steps = 0;
 }
 
 function slice() { // a few steps at a time, so that a pause is heard
   if (!going) return;
-  const end = performance.now() + 30;
-  let loss = 0;
-  while (performance.now() < end && !run.done) {
-    told.loss.push(loss = run.step());
+  const start = performance.now(), before = run.t;
+  let whole = false;
+  while (performance.now() < start + breath && !run.done && !whole) {
+    if (speed && steps > (speed * (performance.now() - since)) / 1000) break;
+    const loss = run.step();
+    losses.push(loss);
     steps++;
-    if (run.t % run.perEpoch === 0 || run.done) report(true);
-    if (!Number.isFinite(loss)) going = false;
+    whole = run.t % (every * run.perEpoch) === 0 || run.t === run.perEpoch;
+    if (!Number.isFinite(loss)) {
+      going = false;
+      break;
+    }
   }
+  breath = BREATH;
   if (run.done) going = false;
-  report(false);
-  if (going) setTimeout(slice, 0);
+  if (run.t > before || !going) report(whole || !going);
+  if (going) setTimeout(slice, speed ? 40 : 0);
 }
 
-function report(whole) { // whole: also what is measured once an epoch
-  const { net, data } = run, now = performance.now();
+function report(whole) { // whole: also what is measured now and then
+  const { data } = run, now = performance.now(), plane = data.inputs === 2;
   const message = {
     t: run.t,
     steps: run.steps,
     perEpoch: run.perEpoch,
-    loss: told.loss,
+    losses,
     done: run.done,
     going,
     speed: going && now > since ? (1000 * steps) / (now - since) : 0,
     ...run.state(),
   };
-  told.loss = [];
+  losses = [];
   if (whole) {
-    const N = data.y.length - data.train, I = data.inputs;
-    const x = data.x.subarray ? data.x.subarray(data.train * I) : data.x.slice(data.train * I),
-      y = data.y.slice(data.train);
-    const counts = confusion(x, y, N, data.classes);
-    message.test = (100 * counts.reduce((s, v, k) => s + (k % (data.classes + 1) ? 0 : v), 0)) / N;
-    // a network of signs is as hard as it will be
-    message.hard = net.accuracy ? net.accuracy(x, y, N, true) : message.test;
-    if (I === 2) {
-      if (now - told.at > 300 || run.done || run.t === 0) {
-        message.field = field();
-        told.at = now;
-      }
-    } else message.confusion = counts;
+    const counts = confusion(data.classes), { x, y, count } = tests;
+    const right = counts.reduce((s, v, k) => s + (k % (data.classes + 1) ? 0 : v), 0);
+    message.test = (100 * right) / count;
+    message.hard = run.mixed ? run.net.accuracy(x, y, count, true) : message.test;
+    if (!plane) message.confusion = counts;
+  }
+  if (!going || now > due) { // pictures take at most a fifth of the time, however slow a machine is
+    if (plane) message.field = field(going || run.t === 0 ? COARSE : SHARP);
+    if (watched !== null) message.watch = watch(plane);
+    const end = performance.now();
+    due = end + Math.max(2 * BREATH, 4 * (end - now));
+  }
+  if (digit) {
+    const { logits, made } = run.seen(digit, 1);
+    message.read = { logits: Array.from(logits), made };
   }
   postMessage(message);
 }
 
-/** What the network answers on a square of 36 by 36 points: its margin for class 1, in [-1, 1]. */
-function field() {
-  const G = 36, x = new Float64Array(2 * G * G);
+/** Points of a square grid over the plane, from the upper left corner. */
+function grid(G) {
+  const x = new Float64Array(2 * G * G);
   for (let r = 0; r < G; r++) {
     for (let c = 0; c < G; c++) {
       x[2 * (r * G + c)] = -1.15 + (2.3 * (c + 0.5)) / G;
       x[2 * (r * G + c) + 1] = 1.15 - (2.3 * (r + 0.5)) / G;
     }
   }
-  const logits = run.logits(x, G * G);
-  return Array.from(
+  return x;
+}
+
+/** What the network answers on a grid: its margin for class 1, in [-1, 1]. */
+function field(G) {
+  const logits = run.logits(grid(G), G * G);
+  return Float32Array.from(
     { length: G * G },
     (_, k) => Math.tanh((logits[2 * k + 1] - logits[2 * k]) / 2),
   );
 }
 
+/** The matrix of the stage that the reader looks at, and a field of each of its neurons: its value
+ * on a grid of the plane, or its mean over the test images of each digit. */
+function watch(plane) {
+  const { x, y, count } = tests, C = run.data.classes;
+  const points = plane ? SMALL * SMALL : C;
+  const made = (plane ? run.seen(grid(SMALL), points) : run.seen(x, count)).made[watched];
+  const neurons = made.length / (plane ? points : count);
+  let fields = made;
+  if (!plane) {
+    const seen = new Float64Array(C);
+    fields = new Float32Array(C * neurons);
+    for (let n = 0; n < count; n++) {
+      seen[y[n]]++;
+      for (let k = 0; k < neurons; k++) fields[y[n] * neurons + k] += made[n * neurons + k];
+    }
+    for (let k = 0; k < fields.length; k++) fields[k] /= seen[Math.floor(k / neurons)];
+  }
+  return { stage: watched, matrix: run.matrix(watched), fields, neurons, points };
+}
+
 /** Counts [true class][answer], row by row. */
-function confusion(x, y, N, C) {
-  const logits = run.logits(x, N), counts = new Array(C * C).fill(0);
-  for (let n = 0; n < N; n++) counts[y[n] * C + run.net.top(logits, n * C)]++;
+function confusion(C) {
+  const { x, y, count } = tests, logits = run.logits(x, count), counts = new Array(C * C).fill(0);
+  for (let n = 0; n < count; n++) counts[y[n] * C + run.net.top(logits, n * C)]++;
   return counts;
 }

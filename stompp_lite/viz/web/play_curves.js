@@ -1,0 +1,73 @@
+// Curves of the playground: accuracy of the networks that train, and of the reader's last runs.
+import { legend, look, plot } from "./draw.js";
+import { h } from "./kit.js";
+import { title } from "./play_settings.js";
+
+const KEPT = [[1, 3], [8, 2], [3, 3], [10, 3, 2, 3]]; // dashes of earlier runs, whose curves stay
+
+const tint = ({ method, order }) =>
+  method === "local" ? "accent" : look(method === "stompp" && order in LOOKS ? order : method).tone;
+
+/** The plot. running(): lanes that are shown; names(): what to call two of them. */
+export function curvesOf(parent, height, running, names) {
+  let kept = [];
+  const tone = (k) => {
+    const [a, b] = running().map(({ settings }) => settings ? tint(settings) : "line");
+    return k === 0 ? a : a === b ? "ink" : b ?? "line";
+  };
+  const most = () => Math.max(...running().map(({ settings }) => settings?.epochs ?? 1));
+  const chart = plot(parent, {
+    x: { label: "epoch", whole: true, range: () => [0, most()] },
+    y: { label: "test accuracy, %", range: [0, 101] },
+    height,
+    label: "Test accuracy",
+    series: [
+      { label: "as trained", tone: () => tone(0), width: 2.4 },
+      { label: "hard", tone: () => tone(0), dash: [6, 4], width: 1.6 },
+      { label: "rival", tone: () => tone(1), width: 2.4 },
+      { label: "rival, hard", tone: () => tone(1), dash: [6, 4], width: 1.6 },
+      ...KEPT.map((dash, k) => ({ dash, tone: () => kept[k]?.tone ?? "line", width: 1.4 })),
+    ],
+  });
+  const keys = h("div");
+  parent.append(keys);
+  return {
+    chart,
+    /** Keep the curve of a run that ends here. */
+    keep({ curve, settings }) {
+      if (curve.epoch.length < 3) return;
+      const run = { ...curve, settings, tone: tint(settings), name: title(settings) };
+      kept = [run, ...kept].slice(0, KEPT.length);
+    },
+    /** Curves of other data would mislead. */
+    only(set) {
+      kept = kept.filter((run) => run.settings.set === set);
+    },
+    forget() {
+      kept = [];
+    },
+    draw() {
+      const both = running().map(({ curve }) => curve);
+      const x = [...new Set([...both, ...kept].flatMap((c) => c.epoch))].sort((a, b) => a - b);
+      const line = (c, key) => {
+        const map = new Map(c?.epoch.map((e, i) => [e, c[key][i]]));
+        return x.map((e) => map.get(e) ?? null);
+      };
+      const lines = [0, 1].flatMap((k) => [line(both[k], "test"), line(both[k], "hard")]);
+      chart.set(
+        x.length > 1
+          ? [x, ...lines, ...KEPT.map((_, k) => line(kept[k], "hard"))]
+          : [[0, 1], ...[0, 0, 0, 0, ...KEPT].map(() => [null, null])],
+      );
+      keys.replaceChildren();
+      const bits = running().some(({ settings: q }) => !["local", "float"].includes(q.method));
+      legend(keys, [
+        ...names().map((label, k) => ({ label, tone: tone(k) })),
+        ...(bits ? [{ label: "everything hardened now", tone: tone(0), dash: [6, 4] }] : []),
+        ...kept.map(({ name, hard, tone }, k) => (
+          { label: `${name}: ${hard.at(-1).toFixed(0)} %`, tone, dash: KEPT[k] }
+        )),
+      ]);
+    },
+  };
+}

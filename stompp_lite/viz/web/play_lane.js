@@ -1,0 +1,197 @@
+// One network of the playground: its worker, what it has told so far, and its strip, whose layers
+// can be touched.
+import { canvas, word } from "./draw.js";
+import { button, h } from "./kit.js";
+import { key, row, strip } from "./strip.js";
+
+const KEYS = { ArrowLeft: -1, ArrowRight: 1, Home: -99, End: 99 };
+
+/** What the marks of a strip mean; shown(local) says which of them count for a method. */
+export function marksOf(parent) {
+  const drawn = key(parent, {
+    share: true,
+    gradient: "the largest so far",
+    deaf: true,
+    cells: ["below, weights of each layer: free", "frozen"],
+    signs: true,
+  });
+  const signals = h(
+    "p",
+    { class: "lbl-strip" },
+    "Each column is a layer: the signs of its first weights, with a bar: −1. There is no " +
+      "arrow, since no gradient exists and no error crosses layers.",
+  );
+  parent.append(signals);
+  return (local) => {
+    drawn.hidden = local;
+    signals.hidden = !local;
+  };
+}
+
+/** A lane. on: {heard(), watch(lane, stage), freeze(lane, stage), broken(message)}; tall(): height
+ * of its strip. */
+export function lane(parent, name, tall, on) {
+  const holder = h("div", { class: "lbl-lane-strip" });
+  const head = h("p", { class: "lbl-lane-head" });
+  const layers = h("div", { class: "lbl-touch", role: "toolbar", "aria-label": `layers${name}` });
+  parent.append(h("div", { class: "lbl-lane-own" }, head, holder));
+  const view = canvas(holder, { height: tall, label: "The network", draw: paint });
+  holder.append(layers);
+  const me = {
+    now: null,
+    settings: null,
+    curve: { epoch: [], test: [], hard: [] },
+    loss: null,
+    asks: 1,
+    touched: [],
+    start,
+    stop: () => {},
+    post: (message) => worker?.postMessage(message),
+    paint: view.paint,
+    view,
+    head,
+    get broken() {
+      return me.loss !== null && !Number.isFinite(me.loss);
+    },
+    /** Whether it ends no better than guessing would, given how few test images there are. */
+    get guesses() {
+      const chance = 1 / me.classes, n = me.count;
+      const most = 100 * (chance + 1.96 * Math.sqrt((chance * (1 - chance)) / n));
+      return me.now?.done && me.curve.hard.at(-1) <= most;
+    },
+  };
+  let worker = null, buttons = [], chosen = 0;
+
+  /** A new network. data: the set; settings: complete, with turns and shape. */
+  function start(data, settings, { speed, watch, digit }) {
+    me.stop();
+    const url = URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
+    const mine = worker = new Worker(url);
+    me.stop = () => {
+      mine.terminate();
+      URL.revokeObjectURL(url);
+    };
+    Object.assign(me, { now: null, settings, loss: null, asks: 1, touched: [] });
+    me.curve = { epoch: [], test: [], hard: [] };
+    [me.classes, me.count] = [data.classes, data.y.length - data.train];
+    worker.onmessage = ({ data: m }) => {
+      URL.revokeObjectURL(url); // what it was for has been loaded
+      heard(m);
+    };
+    worker.onerror = (e) => on.broken(`The training stopped: ${e.message}`);
+    worker.postMessage({ do: "start", data, settings, speed, watch, digit });
+  }
+  function heard(m) {
+    const before = me.now?.watch;
+    me.now = { ...me.now, ...m, largest: Math.max(me.now?.largest ?? 0, ...m.gradient) };
+    if (m.watch) me.now.before = before?.stage === m.watch.stage ? before.matrix?.bits : null;
+    if (!m.read) me.now.read = null;
+    for (const loss of m.losses) me.loss = loss;
+    if (m.losses.length) me.asks = m.losses.at(-1);
+    me.fresh ||= m.test !== undefined;
+    me.seen ||= Boolean(m.watch);
+    if (m.test !== undefined) {
+      const { epoch, test, hard } = me.curve, at = m.t / m.perEpoch;
+      if (epoch.at(-1) === at) { for (const list of [epoch, test, hard]) list.pop(); }
+      epoch.push(at);
+      test.push(m.test);
+      hard.push(m.hard);
+    }
+    if (buttons.length !== m.cells.length) remake();
+    on.heard(me);
+  }
+
+  // ---- the strip --------------------------------------------------------------------------------
+  const local = () => me.settings.method === "local";
+  function places(width, height) {
+    const stages = me.now.cells.length;
+    if (local()) {
+      const all = { top: 4, tall: height - 8, left: 4, right: 4 };
+      const g = row(Math.min(width, 110 * stages), stages, all);
+      return { columns: g, cells: { ...g, box: Math.min(g.box, 100) } };
+    }
+    const share = height < 190 ? 18 : 38, top = share + 40;
+    const right = width < 420 ? 34 : 44, left = 20;
+    return {
+      columns: row(width, stages, { top: 4, tall: share, left, right }),
+      cells: row(width, stages, { top, tall: height - top - 2, left, right }),
+    };
+  }
+  function paint(c, width, height) {
+    if (!me.now) return;
+    const { p: share, gradient, largest, cells, read } = me.now;
+    const g = places(width, height);
+    const bits = read
+      ? read.made.map((made) =>
+        Array.from(made, (v) => ({ frozen: Math.abs(v) === 1, up: v >= 0 }))
+      )
+      : cells.map((all, l) =>
+        Array.from(all, (bit) => (
+          { frozen: bit > 1, up: local() || l ? Boolean(bit & 1) : null }
+        ))
+      );
+    const wide = g.cells.box > 40 ? 4 : g.cells.box > 24 ? 3 : 2, side = g.cells.box / wide;
+    const rows = Math.max(Math.floor(g.cells.tall / Math.min(side, 13)), 1);
+    const shown = bits.map((all) => all.slice(0, rows * wide));
+    const lines = Math.ceil(Math.max(...shown.map((all) => all.length)) / wide);
+    const at = { ...g.cells, wide, tall: lines * Math.min(side, 13) };
+    if (!local()) {
+      const deaf = share.map((p, l) => largest > 0 && p < 1 && gradient[l] === 0);
+      strip(c, holder, g.columns, { share, gradient, largest, deaf });
+    }
+    strip(c, holder, at, { cells: shown });
+    buttons.forEach((node, l) => {
+      node.style.left = `${g.cells.at(l)[0] - 2}px`;
+      node.style.width = `${g.cells.box + 4}px`;
+      node.setAttribute("aria-label", nameOf(l));
+    });
+  }
+  const nameOf = (l) => {
+    const p = me.now.p[l],
+      what = local() ? `hidden layer ${l + 1}` : l ? `layer ${l}` : "input stage";
+    if (p === undefined) return what;
+    const state = p === 1 ? "frozen" : p === 0 ? "free" : `${Math.round(100 * p)} % frozen`;
+    return me.freezes && p < 1 ? `${what}, ${state}: press to freeze it now` : `${what}, ${state}`;
+  };
+  Object.defineProperty(me, "freezes", {
+    get: () => Boolean(me.settings?.method.startsWith("stompp")),
+  });
+  function remake() {
+    chosen = Math.min(chosen, me.now.cells.length - 1);
+    layers.replaceChildren();
+    buttons = me.now.cells.map((_, l) =>
+      button(layers, "", () => {
+        look(l);
+        if (me.freezes && me.now.p[l] < 1) on.freeze(me, l);
+      }, {
+        class: "lbl-layer",
+        tabindex: l === chosen ? 0 : -1,
+        onpointerenter: () => look(l),
+        onfocus: () => look(l),
+        onkeydown: (event) => {
+          if (!(event.key in KEYS)) return;
+          event.preventDefault();
+          const last = buttons.length - 1;
+          buttons[Math.min(Math.max(chosen + KEYS[event.key], 0), last)].focus();
+        },
+      })
+    );
+  }
+  function look(l) {
+    buttons[chosen]?.setAttribute("tabindex", "-1");
+    chosen = l;
+    buttons[l].setAttribute("tabindex", "0");
+    on.watch(me, l);
+  }
+  me.nameOf = nameOf;
+  me.describe = () => {
+    const { p, cells } = me.now;
+    view.describe(
+      local()
+        ? `Signs of weights in each of ${cells.length} layers. No gradient arrives anywhere.`
+        : `${word(me.settings.method)}: ${p.filter((v) => v === 1).length} of ${p.length} stages ` +
+          "are frozen; below each, the gradient that arrives at it.",
+    );
+  };
+  return me;
+}

@@ -1,0 +1,106 @@
+// What the playground says: where a run stands, what recorded runs gave with the same settings, and
+// how two networks differ. Nothing is said that the settings on the page do not bear out.
+import { changed, RIVALS, same, title } from "./play_settings.js";
+
+const PLURAL = [
+  "no",
+  "one",
+  "two",
+  "three",
+  "four",
+  "five",
+  "six",
+  "seven",
+  "eight",
+  "nine",
+  "ten",
+];
+const many = (n) => PLURAL[n] ?? String(n);
+const one = (v) => v.toFixed(1);
+const upper = (text) => text[0].toUpperCase() + text.slice(1);
+
+/** The record of these settings, whatever the seed; null where there is none. */
+const recordOf = (records, s) => records.findIndex((r) => same(r.settings, s));
+
+const runsOf = ({ runs, mean, half }) =>
+  mean === null
+    ? `${runs.map(one).join(", ")} % (too far apart for a mean)`
+    : `${one(mean)} ± ${one(half)} % (mean, and 95 % interval over seeds and test images)`;
+
+/** What recorded runs gave with these settings. */
+export function recorded(records, s, touched) {
+  if (touched.length) {
+    return `${upper(touched.join("; "))}. So no recorded run is like this one.`;
+  }
+  const k = recordOf(records, s);
+  if (k < 0) return "No runs in Python are recorded with these settings.";
+  const { runs } = records[k];
+  return `Recorded in Python with these settings, ${many(runs.length)} seeds: ` +
+    `${runsOf(records[k])}.`;
+}
+
+/** Where a run stands. */
+export function status({ now, settings, curve, broken, asks, guesses, classes }) {
+  if (broken) return "The loss is no number any more: this rate is too large here.";
+  const pace = now.going ? `, ${now.speed.toFixed(0)} a second` : now.done ? ", finished" : "";
+  const test = curve.test.at(-1), hard = curve.hard.at(-1);
+  const done = now.p.filter((p) => p === 1).length;
+  const start = `Step ${now.t} of ${now.steps}${pace}. Test accuracy ${one(test)} %`;
+  const end = guesses
+    ? ` It ends at chance: guessing one of ${classes} classes gives ${one(100 / classes)} %.`
+    : "";
+  if (settings.method === "local") {
+    const share = (100 * asks).toFixed(0);
+    return `${start}, and of the last batch's samples ${share} % asked to learn.${end}`;
+  }
+  if (settings.method === "float") return `${start}; nothing becomes a bit.${end}`;
+  if (settings.method === "ste") {
+    return `${start}; every layer is binary from the first step.${end}`;
+  }
+  return `${start}, with everything hardened now ${one(hard)} %. ` +
+    `${done} of ${now.p.length} stages are frozen.${end}`;
+}
+
+/** Words for what differs: the rival's, and the reader's own setting. */
+export function sides(s, rival) {
+  const [words, patch] = RIVALS[rival], [key] = Object.keys(patch);
+  const mine = Object.values(RIVALS).find(([, p]) => key in p && p[key] === s[key]);
+  const own = s.order === "hand" && key === "order" ? "your order" : mine?.[0];
+  return [own ?? title(s).replace(/, seed \d+$/, ""), words];
+}
+
+/** How two networks differ: in this race, and in recorded seeds. */
+export function difference({ records, pairs }, a, b, rival) {
+  const [mine, other] = sides(a.settings, rival);
+  const from = `${upper(mine)} against ${other}, both from seed ${a.settings.seed}`;
+  if (!a.now || !b.now) return `${from}.`;
+  if (a.broken || b.broken) return `${from}: a loss is no number any more, so nobody wins.`;
+  const [left, right] = [a, b].map((lane) => lane.curve.hard.at(-1));
+  const both = a.now.done && b.now.done;
+  const lead = left - right;
+  const ahead = Math.abs(lead) < 0.05
+    ? "they are level"
+    : `${lead > 0 ? mine : other} ${both ? "is" : "are now"} ${one(Math.abs(lead))} points ahead`
+      .replace("are now", "is now");
+  const outcome = `${from}: ${one(left)} against ${one(right)} % with everything hardened; ` +
+    `${ahead}.`;
+  const touched = [...a.touched, ...b.touched];
+  if (touched.length) {
+    return `${outcome} ${upper(touched.join("; "))}: no recorded run is like that.`;
+  }
+  const i = recordOf(records, a.settings), j = recordOf(records, b.settings);
+  if (i < 0 || j < 0) return `${outcome} No recorded runs compare these two.`;
+  const found = pairs.find(([k, l]) => (k === i && l === j) || (k === j && l === i));
+  const seeds = `In ${many(records[i].runs.length)} recorded seeds of each`;
+  if (!found) {
+    return `${outcome} ${seeds}: ${runsOf(records[i])} against ${runsOf(records[j])}.`;
+  }
+  const mean = found[0] === i ? found[2] : -found[2], half = found[3];
+  const lies = half >= Math.abs(mean) ? "; it holds zero, so neither is shown to be better" : "";
+  const sign = mean < 0 ? "−" : "+";
+  return `${outcome} ${seeds} the difference is ${sign}${one(Math.abs(mean))} ± ${one(half)} ` +
+    `points (mean, and its 95 % interval${lies}).`;
+}
+
+/** The rival's settings. */
+export const rivalOf = (s, rival) => changed(s, RIVALS[rival][1]);
