@@ -45,7 +45,7 @@ addEventListener("DOMContentLoaded", () => {
     return [index.search(asked, { ...loose, combineWith: "OR" }), "some"];
   }
 
-  /** What a word means before all; chapters before the pages that lead to them, and the reference. */
+  /** What a word means comes first; then chapters, the pages that lead to them, the reference. */
   function weight(id) {
     const [page, title, , heading, , kind] = SECTIONS[id];
     if (kind === "word") return 3;
