@@ -144,7 +144,7 @@ TOWARDS_FULL_SCALE = (
            f"about 1.5 core-hours {EPYC}", [
         row(arm=THREE_ARMS, method=THREE_METHODS, label="scratch", seed=THREE),
         row(arm=THREE_ARMS, method=THREE_METHODS, pretrain=8, label="pretrained", seed=THREE),
-    ], BIREAL, missing="for time: from scratch and with Adam but one seed"),
+    ], BIREAL),
     Recipe("bireal-orders",
            "Does the order matter where a float path leads around every sign? Digits, 24 binary "
            "convolutions with a shortcut around each, two arms, five seeds.",
