@@ -89,7 +89,7 @@ def module(context):
     """Evaluate an expression where ``$packed`` and ``$roofline`` are the modules."""
     page = context.new_page()
     page.goto("about:blank")
-    script = components._bundle(["roofline"]).replace("const $", "var $")
+    script = components._bundle(["digit_machine", "roofline"]).replace("const $", "var $")
     page.evaluate(f"(0, eval)({json.dumps(script)})")
     return page.evaluate
 
