@@ -71,11 +71,11 @@ def digit_machine(
             "gives 8 x 8 floats: pack a network that was trained on load('digits')"
         )
     for op in program.ops:
-        odd_row = op.kind == "mean" and sorted(op.settings["axes"]) != [2, 3]
-        if op.kind not in KINDS or odd_row:
+        odd = op.kind == "mean" and sorted(op.settings["axes"]) != [2, 3]
+        if op.kind not in KINDS or odd or "value" in op.arrays:
             raise ConfigError(
                 f"the page does not compute {op.kind!r} of {op.name!r}; it computes "
-                f"{', '.join(KINDS)}, and means over whole images"
+                f"{', '.join(KINDS)}, means over whole images, and no constants"
             )
     if not any(op.kind == "xnor" for op in program.ops):
         raise ConfigError(
