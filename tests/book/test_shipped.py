@@ -14,9 +14,9 @@ from stompp_lite.networks.models import residual_mlp
 from stompp_lite.ship.file import packed_bytes
 from stompp_lite.ship.floats import FLOATS
 from stompp_lite.ship.program import SIGN_KINDS, Op, Program
-from stompp_lite.ship.sequences import SEQUENCES
 from stompp_lite.ship.run_numpy import Signs
 from stompp_lite.ship.runtime import Packed
+from stompp_lite.ship.sequences import SEQUENCES
 from stompp_lite.tools.roof import bounds
 from stompp_lite.viz import components, shipped
 from stompp_lite.viz.shipped import digit_machine, file_view, roofline
@@ -332,7 +332,10 @@ def test_what_the_machine_cannot_show_is_refused(nets, digits):
     small = packed_of(lambda: mlp(36, 3, 8, 2), (1, 6, 6))
     large = packed_of(lambda: mlp(64, 10, 1200, 2), (1, 8, 8))
     odd = Packed(Program([*net.program.ops, Op("softmax", "end", ["_10"], "out")], (1, 8, 8)))
+    constant = Op("add", "end", ["_10"], "out", {}, {"value": np.zeros(10, np.float32)})
+    plus = Packed(Program([*net.program.ops, constant], (1, 8, 8)))
     for call, said in (
+        (lambda: digit_machine(plus, images, labels), "does not compute 'add' of 'end'"),
         (lambda: digit_machine(torch.nn.Linear(2, 2), images, labels), "packed is a Linear"),
         (lambda: digit_machine(small, images, labels), r"shape \(1, 6, 6\)"),
         (lambda: digit_machine(odd, images, labels), "does not compute 'softmax' of 'end'"),
