@@ -388,6 +388,28 @@ def test_two_networks_race_from_one_seed_and_recorded_seeds_have_a_say(opened):
     page.locator(".lbl-apart").wait_for(state="hidden")
 
 
+def test_racers_stay_in_step_and_are_compared_at_the_same_epoch(opened):
+    page = opened("#v=2&set=digits&method=stompp&order=forward&blocks=12&epochs=20&rival=local")
+    page.evaluate(
+        """() => { window.heard = []; new MutationObserver(() => heard.push([
+            document.querySelector('.lbl-says').textContent,
+            document.querySelector('.lbl-apart').textContent,
+          ])).observe(document.querySelector('.lbl-says'), {childList: true}); }"""
+    )
+    page.locator(".lbl-go").click()
+    page.wait_for_function("/Step ([3-9]|1[0-9])[0-9][0-9] of/.test(" + SAID + ")")
+    heard = page.evaluate("heard")
+    steps = [re.findall(r"[Ss]tep (\d+) of (\d+)", said) for said, _ in heard]
+    apart = [abs(int(mine[0]) - int(other[0])) for mine, other in steps]
+    an_epoch = int(steps[-1][0][1]) // 20
+    assert len(apart) > 5 and max(apart) <= an_epoch, (max(apart), an_epoch)
+    _, told = heard[-1]
+    (epoch,) = re.findall(r"both at epoch (\d+);", told)
+    assert abs(int(epoch) - int(steps[-1][0][0]) / an_epoch) <= 2, (told, steps[-1])
+    page.locator(".lbl-go").click()
+    page.wait_for_function(f"!{SAID}.includes('a second')")
+
+
 # ---- touch ---------------------------------------------------------------------------------------
 def test_a_layer_is_looked_at_and_frozen_by_keyboard_and_then_no_record_is_like_it(opened):
     page = opened()

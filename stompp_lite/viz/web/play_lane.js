@@ -47,6 +47,7 @@ export function lane(parent, name, tall, on) {
     start,
     stop: () => {},
     post: (message) => worker?.postMessage(message),
+    wait,
     paint: view.paint,
     view,
     head,
@@ -62,8 +63,9 @@ export function lane(parent, name, tall, on) {
   };
   let worker = null, buttons = [], chosen = 0;
 
-  /** A new network. data: the set; settings: complete, with turns and shape. */
-  function start(data, settings, { speed, watch, digit }) {
+  /** A new network. data: the set; settings: complete, with turns and shape; asked: {speed, watch,
+   * digit, until}, as the worker takes them. */
+  function start(data, settings, asked) {
     me.stop();
     const url = URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
     const mine = worker = new Worker(url);
@@ -79,7 +81,17 @@ export function lane(parent, name, tall, on) {
       heard(m);
     };
     worker.onerror = (e) => on.broken(`The training stopped: ${e.message}`);
-    worker.postMessage({ do: "start", data, settings, speed, watch, digit });
+    me.until = asked.until;
+    worker.postMessage({ do: "start", data, settings, ...asked });
+  }
+  /** Keep in step with a rival: train to the end of the epoch that the rival is in, and wait there. */
+  function wait({ now, broken }) {
+    if (!me.now || !now) return;
+    const free = now.done || broken;
+    const until = free ? Infinity : (Math.floor(now.t / now.perEpoch) + 1) * me.now.perEpoch;
+    if (until === me.until) return;
+    me.until = until;
+    me.post({ until });
   }
   function heard(m) {
     const before = me.now?.watch;

@@ -70,6 +70,7 @@ export function render({ model, el }) {
   f.stage.append(screen);
   const on = {
     heard: () => {
+      if (rival) lanes.forEach((one, k) => one.wait(lanes[1 - k]));
       if (waiting) return;
       waiting = true;
       requestAnimationFrame(() => {
@@ -216,7 +217,12 @@ export function render({ model, el }) {
         batch: 32,
         turns: q.order === HAND ? null : orders[q.order][2 * q.blocks],
         grows: shapes[q.shape],
-      }, { speed, watch: k === watched[0] ? watched[1] : null, digit: pen.digit });
+      }, {
+        speed,
+        watch: k === watched[0] ? watched[1] : null,
+        digit: pen.digit,
+        until: rival ? 0 : Infinity,
+      });
       one.head.textContent = rival ? sides(s, rival)[k] : "";
       one.head.hidden = !rival;
     });
@@ -248,7 +254,7 @@ export function render({ model, el }) {
     if (pen.open) pen.read(now.read?.logits ?? null);
     else pictures.forEach((p) => p.paint());
     if (running().some((l) => l.fresh)) curves.draw();
-    f.say(status(one));
+    f.say(status(one, two, rival));
     tellRecords();
     if (lanes[watched[0]].seen) touched.show(lanes[watched[0]], data[s.set]);
     for (const l of lanes) l.fresh = l.seen = false;
