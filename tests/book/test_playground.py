@@ -411,6 +411,25 @@ def test_racers_stay_in_step_and_are_compared_at_the_same_epoch(opened):
 
 
 # ---- touch ---------------------------------------------------------------------------------------
+def test_layers_that_are_binary_from_the_start_are_never_called_frozen(opened):
+    page = opened("#v=2&set=digits&method=ste&blocks=2&epochs=10")
+    page.get_by_role("button", name="One step").click()
+    until(page, "Step 1 of")
+    page.locator(".lbl-layer:visible").nth(2).focus()
+    caption = page.locator(".lbl-matrix .lbl-strip")
+    caption.get_by_text("Layer 2, binary from the start, still learning: its 32 × 32").wait_for()
+    keys = page.locator(f"{FIGURE} .lbl-legend").all_text_contents()
+    assert any("binary from the start, still learning" in text for text in keys), keys
+    assert not any("frozen" in text or "hardened" in text for text in keys), keys
+    choice(page, "race against").select_option("stompp")
+    page.wait_for_function(f"{SAID}.includes('StoMPP: step')")
+    keys = " ".join(page.locator(f"{FIGURE} .lbl-legend").all_text_contents())
+    assert "binary from the start, still learning, or frozen" in keys
+    assert "everything hardened now" in keys
+    page.locator(".lbl-layer:visible").nth(5 + 2).focus()
+    caption.get_by_text("StoMPP, layer 2, free: its 32 × 32 signs").wait_for()
+
+
 def test_a_layer_is_looked_at_and_frozen_by_keyboard_and_then_no_record_is_like_it(opened):
     page = opened()
     layers = page.locator(".lbl-layer:visible")

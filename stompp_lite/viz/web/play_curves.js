@@ -8,6 +8,8 @@ const KEPT = [[1, 3], [8, 2], [3, 3], [10, 3, 2, 3]]; // dashes of earlier runs,
 const tint = ({ method, order }) =>
   method === "local" ? "accent" : look(method === "stompp" && order in LOOKS ? order : method).tone;
 
+const freezes = (lane) => Boolean(lane?.freezes);
+
 /** The plot. running(): lanes that are shown; names(): what to call two of them. */
 export function curvesOf(parent, height, running, names) {
   let kept = [];
@@ -53,17 +55,20 @@ export function curvesOf(parent, height, running, names) {
         const map = new Map(c?.epoch.map((e, i) => [e, c[key][i]]));
         return x.map((e) => map.get(e) ?? null);
       };
-      const lines = [0, 1].flatMap((k) => [line(both[k], "test"), line(both[k], "hard")]);
+      const lines = [0, 1].flatMap((k) => [
+        line(both[k], "test"),
+        line(freezes(running()[k]) ? both[k] : null, "hard"), // else the two are one line
+      ]);
       chart.set(
         x.length > 1
           ? [x, ...lines, ...KEPT.map((_, k) => line(kept[k], "hard"))]
           : [[0, 1], ...[0, 0, 0, 0, ...KEPT].map(() => [null, null])],
       );
       keys.replaceChildren();
-      const bits = running().some(({ settings: q }) => !["local", "float"].includes(q.method));
+      const bits = running().findIndex(freezes);
       legend(keys, [
         ...names().map((label, k) => ({ label, tone: tone(k) })),
-        ...(bits ? [{ label: "everything hardened now", tone: tone(0), dash: [6, 4] }] : []),
+        ...(bits < 0 ? [] : [{ label: "everything hardened now", tone: tone(bits), dash: [6, 4] }]),
         ...kept.map(({ name, hard, tone }, k) => (
           { label: `${name}: ${hard.at(-1).toFixed(0)} %`, tone, dash: KEPT[k] }
         )),

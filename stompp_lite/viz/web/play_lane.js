@@ -4,27 +4,41 @@ import { canvas, word } from "./draw.js";
 import { button, h } from "./kit.js";
 import { key, row, strip } from "./strip.js";
 
+/** What a layer is whose every weight is a bit. */
+const BINARY = {
+  stompp: "frozen",
+  "stompp+ste": "frozen, its latent weights still learn",
+  ste: "binary from the start, still learning",
+};
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, Home: -99, End: 99 };
 
-/** What the marks of a strip mean; shown(local) says which of them count for a method. */
+/** What the marks of a strip mean, for the methods whose networks are shown. */
 export function marksOf(parent) {
-  const drawn = key(parent, {
-    share: true,
-    gradient: "the largest so far",
-    deaf: true,
-    cells: ["below, weights of each layer: free", "frozen"],
-    signs: true,
-  });
+  const place = h("div"), made = new Map();
+  parent.append(place);
   const signals = h(
     "p",
     { class: "lbl-strip" },
     "Each column is a layer: the signs of its first weights, with a bar: −1. There is no " +
       "arrow, since no gradient exists and no error crosses layers.",
   );
-  parent.append(signals);
-  return (local) => {
-    drawn.hidden = local;
-    signals.hidden = !local;
+  return (methods) => {
+    const arrows = methods.filter((method) => method !== "local");
+    if (arrows.length === 0) return place.replaceChildren(signals);
+    const words = [...new Set(arrows.map((method) => BINARY[method] ?? "frozen"))];
+    const bits = words.join(", or "), mixed = arrows.some((method) => method !== "ste");
+    if (!made.has(bits)) {
+      const node = h("div"), below = "below, weights of each layer: ";
+      key(node, {
+        share: mixed,
+        gradient: "the largest so far",
+        deaf: mixed,
+        cells: mixed ? [`${below}free`, bits] : ["", below + bits],
+        signs: true,
+      });
+      made.set(bits, node);
+    }
+    place.replaceChildren(made.get(bits));
   };
 }
 
@@ -162,7 +176,12 @@ export function lane(parent, name, tall, on) {
     const p = me.now.p[l],
       what = local() ? `hidden layer ${l + 1}` : l ? `layer ${l}` : "input stage";
     if (p === undefined) return what;
-    const state = p === 1 ? "frozen" : p === 0 ? "free" : `${Math.round(100 * p)} % frozen`;
+    if (me.settings.method === "ste") return `${what}, ${BINARY.ste}`;
+    const state = p === 1
+      ? BINARY[me.settings.method]
+      : p === 0
+      ? "free"
+      : `${Math.round(100 * p)} % frozen`;
     return me.freezes && p < 1 ? `${what}, ${state}: press to freeze it now` : `${what}, ${state}`;
   };
   Object.defineProperty(me, "freezes", {
@@ -201,6 +220,9 @@ export function lane(parent, name, tall, on) {
     view.describe(
       local()
         ? `Signs of weights in each of ${cells.length} layers. No gradient arrives anywhere.`
+        : me.settings.method === "ste"
+        ? "STE: every layer is binary from the start, and still learns; below each, the gradient " +
+          "that arrives at it."
         : `${word(me.settings.method)}: ${p.filter((v) => v === 1).length} of ${p.length} stages ` +
           "are frozen; below each, the gradient that arrives at it.",
     );

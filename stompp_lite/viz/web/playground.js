@@ -223,10 +223,10 @@ export function render({ model, el }) {
         digit: pen.digit,
         until: rival ? 0 : Infinity,
       });
-      one.head.textContent = rival ? sides(s, rival)[k] : "";
+      one.title = one.head.textContent = rival ? sides(s, rival)[k] : "";
       one.head.hidden = !rival;
     });
-    marks(s.method === "local");
+    marks(running().map(({ settings }) => settings.method));
     tellRecords();
     share.hush();
     if (address) keep();
