@@ -467,6 +467,60 @@ def test_by_hand_nothing_freezes_until_it_is_clicked_and_forward_order_keeps_sco
     assert "Your order against forward order" in page.locator(".lbl-apart").text_content()
 
 
+def test_a_kept_line_tells_what_was_done_to_its_run_and_stands_there_once(opened):
+    page = opened("#v=2&set=digits&method=stompp&order=forward&blocks=1&epochs=10")
+    go, over = page.locator(".lbl-go"), page.get_by_role("button", name="Start over")
+    keys = page.locator(f"{FIGURE} .lbl-play .lbl-legend li")
+
+    def kept():
+        return [text for text in keys.all_text_contents() if "seed" in text]
+
+    for _ in range(2):  # the same run twice
+        train(page)
+        over.click()
+        page.wait_for_function(f"{SAID}.startsWith('Step 0')")
+    name = "StoMPP, forward, 0.1, 1 blocks, seed 0"
+    (whole,) = kept()
+    assert re.fullmatch(rf"{name}: \d+ %", whole), whole
+    page.get_by_role("button", name="One step").click()
+    until(page, "Step 1 of")
+    over.click()
+    page.wait_for_function(f"{SAID}.startsWith('Step 0')")
+    assert kept() == [whole]  # less than an epoch is no run
+    page.get_by_label("speed").select_option("60")
+    page.get_by_label("layer 2, free").click()
+    page.get_by_label("layer 2, frozen", exact=True).wait_for()
+    go.click()
+    page.wait_for_function(f"/Step ([5-9]|[1-9][0-9]+) of/.test({SAID})")
+    more(page).get_by_label("learning rate").select_option("0.4")
+    page.wait_for_function(f"/Step (4[6-9]|[5-9][0-9]|1[0-9][0-9]) of/.test({SAID})")
+    go.click()
+    page.wait_for_function(f"!{SAID}.includes('a second')")
+    epoch = int(re.match(r"Step (\d+) of", says(page))[1]) // 45
+    over.click()
+    page.wait_for_function(f"{SAID}.startsWith('Step 0')")
+    first, second = kept()
+    told = f"{name}, 1 layer frozen by hand, rate 0.1, then 0.4, stopped at epoch {epoch}: "
+    assert first.startswith(told) and second == whole, (first, told)
+
+
+def test_a_change_while_it_is_paused_starts_a_new_network_and_so_does_a_challenge(opened):
+    page = opened("#v=2&set=spirals&method=stompp&order=forward", calm=False)
+    go = page.locator(".lbl-go")
+    page.wait_for_function(f"/Step [1-9]/.test({SAID})")
+    go.click()
+    page.wait_for_function(f"!{SAID}.includes('a second')")
+    choice(page, "order").select_option("reverse")
+    page.wait_for_function(f"/Step [1-9].*a second/.test({SAID})")
+    go.click()
+    page.wait_for_function(f"!{SAID}.includes('a second')")
+    page.locator(".lbl-challenges > summary").click()
+    page.get_by_role("button", name="Take it").nth(2).click()
+    page.wait_for_function(f"/Step [1-9].*a second/.test({SAID})")
+    assert page.locator(".lbl-taken").text_content().startswith("Challenge 3: STE stands still")
+    assert 0 <= page.locator(FIGURE).bounding_box()["y"] < 200
+
+
 def test_the_learning_rate_changes_while_it_trains(opened):
     page = opened("#v=2&set=digits&method=ste")
     page.get_by_label("speed").select_option("8")
@@ -528,6 +582,8 @@ def test_a_challenge_is_taken_solved_and_remembered(opened):
     reached = train(page)
     assert reached >= 80
     assert f"Done, with {reached:.1f} %." in rescue.text_content()
+    taken = page.locator(".lbl-taken").text_content()
+    assert taken.startswith("Challenge 3: STE stands still") and taken.endswith("Done.")
     page.reload()
     assert "1 of 3 done" in page.locator(".lbl-challenges").text_content()
     page.evaluate("localStorage.setItem('layer-by-layer-challenges', '{broken')")

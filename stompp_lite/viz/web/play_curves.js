@@ -1,7 +1,7 @@
 // Curves of the playground: accuracy of the networks that train, and of the reader's last runs.
 import { legend, look, plot } from "./draw.js";
 import { h } from "./kit.js";
-import { title } from "./play_settings.js";
+import { relevant, title } from "./play_settings.js";
 
 const KEPT = [[1, 3], [8, 2], [3, 3], [10, 3, 2, 3]]; // dashes of earlier runs, whose curves stay
 
@@ -36,10 +36,14 @@ export function curvesOf(parent, height, running, names) {
   return {
     chart,
     /** Keep the curve of a run that ends here. */
-    keep({ curve, settings }) {
-      if (curve.epoch.length < 3) return;
-      const run = { ...curve, settings, tone: tint(settings), name: title(settings) };
-      kept = [run, ...kept].slice(0, KEPT.length);
+    keep({ curve, settings, now, touched, short }) {
+      if (!now || now.t < now.perEpoch) return;
+      const name = [title(settings), ...short].join(", ");
+      const values = relevant(settings).map((key) => settings[key]);
+      // what a reader did to a run may differ, so two of these are the same if their curves are
+      const same = JSON.stringify([values, short, touched.length ? curve.hard : 0]);
+      const run = { ...curve, settings, tone: tint(settings), name, same };
+      kept = [run, ...kept.filter((other) => other.same !== same)].slice(0, KEPT.length);
     },
     /** Curves of other data would mislead. */
     only(set) {

@@ -57,7 +57,27 @@ export function lane(parent, name, tall, on) {
     curve: { epoch: [], test: [], hard: [] },
     loss: null,
     asks: 1,
-    touched: [],
+    byHand: new Set(), // stages that the reader froze
+    rates: [], // learning rates, one after the other
+    /** What makes this run unlike any recorded one. */
+    get touched() {
+      const n = me.byHand.size, { rates } = me;
+      return [
+        n && `you froze ${n} layer${n > 1 ? "s" : ""} by hand`,
+        rates.length > 1 &&
+        `you changed the learning rate while it trained, at last to ${rates.at(-1)} (a link and ` +
+          "a new start take that from the first step)",
+      ].filter(Boolean);
+    },
+    /** The same, and how far the run came, in few words; for a line that is kept of it. */
+    get short() {
+      const n = me.byHand.size, { rates, now } = me;
+      return [
+        n && `${n} layer${n > 1 ? "s" : ""} frozen by hand`,
+        rates.length > 1 && `rate ${rates.join(", then ")}`,
+        now && !now.done && `stopped at epoch ${Math.floor(now.t / now.perEpoch)}`,
+      ].filter(Boolean);
+    },
     start,
     stop: () => {},
     post: (message) => worker?.postMessage(message),
@@ -87,7 +107,8 @@ export function lane(parent, name, tall, on) {
       mine.terminate();
       URL.revokeObjectURL(url);
     };
-    Object.assign(me, { now: null, settings, loss: null, asks: 1, touched: [] });
+    Object.assign(me, { now: null, settings, loss: null, asks: 1 });
+    [me.byHand, me.rates] = [new Set(), [settings.rate]];
     me.curve = { epoch: [], test: [], hard: [] };
     [me.classes, me.count] = [data.classes, data.y.length - data.train];
     worker.onmessage = ({ data: m }) => {

@@ -46,10 +46,12 @@ export function render({ model, el }) {
       begin();
     },
     go: () => {
-      auto = panelOf.go() !== "Pause";
-      if (auto) return lanes[0].now?.done || lanes[0].broken ? begin() : run();
-      all({ do: "pause" });
-      panelOf.go("Train");
+      if (panelOf.go() === "Pause") { // a new network trains all the same
+        all({ do: "pause" });
+        return panelOf.go("Train");
+      }
+      auto = true;
+      return lanes[0].now?.done || lanes[0].broken ? begin() : run();
     },
     step: () => all({ do: "step" }),
     over: () => begin(true, false),
@@ -83,12 +85,8 @@ export function render({ model, el }) {
       lanes.forEach((l, k) => l.post({ watch: k === watched[0] ? stage : null }));
     },
     freeze: (one, stage) => {
+      one.byHand.add(stage);
       one.post({ freeze: stage });
-      touch(
-        one,
-        /^you froze (\d+) layers? by hand$/,
-        (n) => `you froze ${n} layer${n > 1 ? "s" : ""} by hand`,
-      );
     },
     broken: (text) => f.say(text),
   };
@@ -117,6 +115,8 @@ export function render({ model, el }) {
   const note = h("p", { class: "lbl-note" }), apart = h("p", { class: "lbl-note lbl-apart" });
   const rest = h("div", { class: "lbl-stage" });
   below.after(apart, note, rest);
+  const challenge = h("p", { class: "lbl-strip lbl-taken", role: "status" }); // that is on
+  below.after(challenge);
   const touched = panel(rest), marks = marksOf(rest);
   const share = sharing(rest, {
     near: f.stage,
@@ -143,15 +143,16 @@ export function render({ model, el }) {
   });
   const textOf = (key) =>
     fields[key].options.find(([v]) => String(v) === String(s[key]))?.[1] ?? s[key];
-  const judged = challenges(
+  const tasks = challenges(
     rest,
     records,
     (presets.find((p) => p.settings.set === "digits") ?? presets[0]).settings,
     (settings, name) => {
       rival = name;
       set(settings);
-      f.stage.scrollIntoView({ block: "nearest" });
+      el.scrollIntoView({ block: "start" });
     },
+    challenge,
   );
 
   // ---- what happens -----------------------------------------------------------------------------
@@ -172,22 +173,11 @@ export function render({ model, el }) {
   function faster(rate) { // while it trains
     s = { ...s, rate };
     all({ rate });
-    for (const one of running()) {
-      touch(
-        one,
-        /^you changed the learning rate while it trained/,
-        () =>
-          `you changed the learning rate while it trained, at last to ${rate} (a link and a new ` +
-          "start take that from the first step)",
-      );
+    for (const { rates, settings } of running()) {
+      if (settings.method !== "local" && rates.at(-1) !== rate) rates.push(rate);
     }
     keep();
     draw();
-  }
-  function touch(one, pattern, text) {
-    const k = one.touched.findIndex((t) => pattern.test(t));
-    const n = k < 0 ? 0 : Number(pattern.exec(one.touched[k])[1] ?? 0);
-    one.touched.splice(k < 0 ? one.touched.length : k, 1, text(n + 1));
   }
   function keep() { // the address of the page tells what stands on it
     if (!given.address) return;
@@ -227,6 +217,7 @@ export function render({ model, el }) {
       one.head.hidden = !rival;
     });
     marks(running().map(({ settings }) => settings.method));
+    tasks.on(s.set);
     tellRecords();
     share.hush();
     if (address) keep();
@@ -254,7 +245,7 @@ export function render({ model, el }) {
     if (pen.open) pen.read(now.read?.logits ?? null);
     else pictures.forEach((p) => p.paint());
     if (running().some((l) => l.fresh)) curves.draw();
-    f.say(status(one, two, rival));
+    f.say(status(one, two, rival) + (now.t || auto ? "" : " Press Train to start."));
     tellRecords();
     if (lanes[watched[0]].seen) touched.show(lanes[watched[0]], data[s.set]);
     for (const l of lanes) l.fresh = l.seen = false;
@@ -262,7 +253,7 @@ export function render({ model, el }) {
     if (finished || one.broken) panelOf.go(one.broken ? "Train" : "Train again");
     if (finished && !ended) {
       ended = true;
-      if (!one.broken) judged(one, two);
+      if (!one.broken) tasks.judge(one, two);
     }
     pictures[0].describe(
       data[s.set].inputs === 2
