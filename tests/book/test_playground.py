@@ -305,14 +305,14 @@ def test_the_address_holds_everything_and_gives_it_back(opened):
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("#v=2&set=faces&rate=0.2", "It asks for data “faces”, which this page does not know."),
+        ("#v=2&set=faces&rate=0.2", "This link asks for data “faces”, which this page does not know."),
         ("#v=2&rate=banana", "learning rate “banana”"),
         ("#v=2&speed=9", "a setting called “speed”"),
         ("#v=2&rival=nobody", "a rival called “nobody”"),
         ("#v=1&set=digits", "made by another version of the page (1)"),
         ("#set=digits&method=ste", "an older version of the page, or by hand"),
         ("#%E0%A4%A=%", "a setting called"),
-        ("#gibberish", "“gibberish” in the address names nothing on this page"),
+        ("#gibberish", "This link names nothing on this page: “gibberish”."),
         ("?v=2&set=<img src=x onerror=alert(1)>", "data “<img src=x onerror=alert(1)>”"),
     ],
 )
@@ -320,6 +320,7 @@ def test_an_address_that_means_nothing_gives_a_message_and_a_sensible_start(open
     page = opened(address)
     told = page.locator(".lbl-error")
     assert told.is_visible() and said in told.text_content(), told.text_content()
+    assert told.text_content().startswith("This link ")
     assert page.locator(f"{FIGURE} img").count() == 0
     page.get_by_role("button", name="One step").click()
     until(page, "Step 1 of")
@@ -447,12 +448,30 @@ def test_a_layer_is_looked_at_and_frozen_by_keyboard_and_then_no_record_is_like_
     page.keyboard.press("Space")
     page.wait_for_function(f"{SAID}.includes('2 of 17 stages are frozen')")
     assert "froze 2 layers" in note(page)
+    page.keyboard.press("Space")
+    page.locator(".lbl-matrix").get_by_text("It is frozen already.").wait_for()
+    assert "froze 2 layers" in note(page)
     page.get_by_role("button", name="One step").click()
     page.wait_for_function(f"{SAID}.includes('Step 1 of') && {SAID}.includes('2 of 17')")
     page.get_by_role("button", name="Start over").click()
     page.wait_for_function(
         "document.querySelector('.lbl-note:not([hidden])').textContent.startsWith('Recorded')"
     )
+
+
+def test_a_first_tap_shows_a_layer_and_a_second_one_freezes_it(opened):
+    page = opened("#v=2&set=digits&method=stompp&order=forward&blocks=2")
+    layer, caption = page.locator(".lbl-layer:visible").nth(3), page.locator(".lbl-matrix")
+    for said in ("Tap it again to freeze it.", None, "It is frozen already."):
+        for kind in ("pointerenter", "pointerdown"):
+            layer.dispatch_event(kind, {"pointerType": "touch"})
+        layer.dispatch_event("click")
+        if said:
+            caption.get_by_text(said).wait_for()
+            assert ("1 of 5 stages are frozen" in says(page)) == ("already" in said)
+        else:
+            until(page, "1 of 5 stages are frozen")
+            assert "Tap it" not in caption.text_content()
 
 
 def test_by_hand_nothing_freezes_until_it_is_clicked_and_forward_order_keeps_score(opened):

@@ -42,6 +42,20 @@ export function marksOf(parent) {
   };
 }
 
+/** One line on what one sees; like marksOf. */
+export function sightOf(parent) {
+  const line = h("p", { class: "lbl-strip lbl-sight" });
+  parent.append(line);
+  return (methods) => {
+    const arrows = methods.some((method) => method !== "local");
+    const freezes = methods.some((method) => method.startsWith("stompp"));
+    line.hidden = !arrows; // of local signals the words below the picture tell all
+    line.textContent = `Each column is a layer, dark means ${freezes ? "frozen" : "binary"}; ` +
+      "arrows are gradient" +
+      (freezes ? "; hardened: every weight and activation rounded to ±1 now." : ".");
+  };
+}
+
 /** A lane. on: {heard(), watch(lane, stage), freeze(lane, stage), broken(message)}; tall(): height
  * of its strip. */
 export function lane(parent, name, tall, on) {
@@ -57,6 +71,7 @@ export function lane(parent, name, tall, on) {
     curve: { epoch: [], test: [], hard: [] },
     loss: null,
     asks: 1,
+    hint: "", // what a press did, or would do
     byHand: new Set(), // stages that the reader froze
     rates: [], // learning rates, one after the other
     /** What makes this run unlike any recorded one. */
@@ -96,6 +111,7 @@ export function lane(parent, name, tall, on) {
     },
   };
   let worker = null, buttons = [], chosen = 0;
+  let touching = false, tapped = -1; // the layer that a finger touched last
 
   /** A new network. data: the set; settings: complete, with turns and shape; asked: {speed, watch,
    * digit, until}, as the worker takes them. */
@@ -107,7 +123,8 @@ export function lane(parent, name, tall, on) {
       mine.terminate();
       URL.revokeObjectURL(url);
     };
-    Object.assign(me, { now: null, settings, loss: null, asks: 1 });
+    Object.assign(me, { now: null, settings, loss: null, asks: 1, hint: "" });
+    tapped = -1;
     [me.byHand, me.rates] = [new Set(), [settings.rate]];
     me.curve = { epoch: [], test: [], hard: [] };
     [me.classes, me.count] = [data.classes, data.y.length - data.train];
@@ -212,14 +229,14 @@ export function lane(parent, name, tall, on) {
     chosen = Math.min(chosen, me.now.cells.length - 1);
     layers.replaceChildren();
     buttons = me.now.cells.map((_, l) =>
-      button(layers, "", () => {
-        look(l);
-        if (me.freezes && me.now.p[l] < 1) on.freeze(me, l);
-      }, {
+      button(layers, "", () => press(l), {
         class: "lbl-layer",
         tabindex: l === chosen ? 0 : -1,
         onpointerenter: () => look(l),
         onfocus: () => look(l),
+        onpointerdown: ({ pointerType }) => {
+          touching = pointerType === "touch";
+        },
         onkeydown: (event) => {
           if (!(event.key in KEYS)) return;
           event.preventDefault();
@@ -229,7 +246,27 @@ export function lane(parent, name, tall, on) {
       })
     );
   }
+  /** Freeze a layer; but the first tap of a finger, which cannot point at it, only shows it. */
+  function press(l) {
+    const first = touching && tapped !== l;
+    touching = false;
+    look(l);
+    tapped = l;
+    if (!me.freezes) return;
+    if (me.now.p[l] === 1 || me.byHand.has(l)) me.hint = "It is frozen already.";
+    else if (first) me.hint = "Tap it again to freeze it.";
+    else {
+      me.hint = "";
+      on.freeze(me, l);
+    }
+    me.seen = true;
+    on.heard(me);
+  }
   function look(l) {
+    if (l !== tapped) {
+      tapped = -1;
+      me.hint = "";
+    }
     buttons[chosen]?.setAttribute("tabindex", "-1");
     chosen = l;
     buttons[l].setAttribute("tabindex", "0");

@@ -1,7 +1,7 @@
 // Three challenges. What was reached is kept on this machine alone, and a solution stands behind a
 // fold.
 import { button, h } from "./kit.js";
-import { HAND, relevant } from "./play_settings.js";
+import { HAND, relevant, title } from "./play_settings.js";
 import { recorded } from "./play_told.js";
 
 const KEPT = "layer-by-layer-challenges";
@@ -35,8 +35,9 @@ const TASKS = {
       (lane.touched.length === 0 || lane.settings.order === HAND) &&
       rival.touched.length === 0 && lane.curve.hard.at(-1) > rival.curve.hard.at(-1),
     least: 0,
-    solution: "All at once: in this network no layer has to wait for another one. By hand, leave " +
-      "the layers free for most of the run, and freeze from the input.",
+    solution: "Set the order to “all at once”: in this network no layer has to wait for another " +
+      "one. Or set it to “by hand: click a layer”, leave the layers free for most of the run, and " +
+      "freeze from the input.",
     proof: [{ order: "global" }, { order: "forward" }],
   },
   rescue: {
@@ -83,8 +84,7 @@ export function challenges(parent, records, usual, take, line) {
     told[name] = h("strong", { role: "status" });
     const proof = task.proof.map((patch) => {
       const s = { ...usual, ...patch };
-      const what = [s.method.toUpperCase(), patch.order, s.scale ? "±α" : "", `rate ${s.rate}`];
-      return h("li", {}, `${what.filter(Boolean).join(", ")}. ${recorded(records, s, [])}`);
+      return h("li", {}, `${title(s).replace(/, seed \d+$/, "")}. ${recorded(records, s, [])}`);
     });
     item.append(
       " ",

@@ -39,9 +39,9 @@ export function panel(parent) {
       const whole = lane.title ? `${lane.title}, ${what}` : what; // which network, in a race
       name.textContent = of
         ? `${upper(whole)}: its ${size} signs, +1 light, −1 dark` +
-          (flipped ? `; ${flipped} just flipped` : "")
+          (flipped ? `; ${flipped} just flipped` : "") + (lane.hint && `. ${lane.hint}`)
         : `${lane.title ? upper(whole) : "The input stage"}: float weights; only its activations ` +
-          "become bits.";
+          `become bits. ${lane.hint}`;
       other.textContent = set.inputs === 2
         ? "What each of its neurons answers in the plane"
         : "What its neurons answer to each digit, on average: blue +1, orange −1";

@@ -4,7 +4,7 @@ import { frame, h, need, tell } from "./kit.js";
 import { controls } from "./play_controls.js";
 import { curvesOf } from "./play_curves.js";
 import { answers } from "./play_draw.js";
-import { lane, marksOf } from "./play_lane.js";
+import { lane, marksOf, sightOf } from "./play_lane.js";
 import {
   changed,
   fieldsOf,
@@ -91,6 +91,7 @@ export function render({ model, el }) {
     broken: (text) => f.say(text),
   };
   const tall = () => rival ? (small ? 104 : 128) : small ? 128 : 258;
+  const sight = sightOf(middle);
   const lanes = [lane(middle, "", tall, on), lane(middle, " of the rival", tall, on)];
   const running = () => lanes.slice(0, rival ? 2 : 1);
   const all = (message) => running().forEach((one) => one.post(message));
@@ -216,7 +217,7 @@ export function render({ model, el }) {
       one.title = one.head.textContent = rival ? sides(s, rival)[k] : "";
       one.head.hidden = !rival;
     });
-    marks(running().map(({ settings }) => settings.method));
+    for (const tell of [marks, sight]) tell(running().map(({ settings }) => settings.method));
     tasks.on(s.set);
     tellRecords();
     share.hush();
@@ -276,9 +277,9 @@ export function render({ model, el }) {
     const asked = fromAddress(location.hash, usual, fields) ??
       fromAddress(location.search, usual, fields);
     const name = location.hash.slice(1), place = name && document.getElementById(name);
-    const lost =
-      `“${name.slice(0, 40)}” in the address names nothing on this page. These are the ` +
-      "usual settings.";
+    const lost = `This link names nothing on this page: “${
+      name.slice(0, 40)
+    }”. These are the usual settings.`;
     warn.textContent = asked?.said ?? (name && !place ? lost : "");
     warn.hidden = !warn.textContent;
     if (asked) ({ settings: s, rival, found } = asked);
