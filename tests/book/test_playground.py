@@ -305,7 +305,10 @@ def test_the_address_holds_everything_and_gives_it_back(opened):
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("#v=2&set=faces&rate=0.2", "This link asks for data “faces”, which this page does not know."),
+        (
+            "#v=2&set=faces&rate=0.2",
+            "This link asks for data “faces”, which this page does not know.",
+        ),
         ("#v=2&rate=banana", "learning rate “banana”"),
         ("#v=2&speed=9", "a setting called “speed”"),
         ("#v=2&rival=nobody", "a rival called “nobody”"),
@@ -498,7 +501,7 @@ def test_a_kept_line_tells_what_was_done_to_its_run_and_stands_there_once(opened
         train(page)
         over.click()
         page.wait_for_function(f"{SAID}.startsWith('Step 0')")
-    name = "StoMPP, forward, 0.1, 1 blocks, seed 0"
+    name = "StoMPP, forward, 0.1, 1 block, seed 0"
     (whole,) = kept()
     assert re.fullmatch(rf"{name}: \d+ %", whole), whole
     page.get_by_role("button", name="One step").click()

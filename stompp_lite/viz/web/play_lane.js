@@ -50,7 +50,12 @@ export function sightOf(parent) {
     const arrows = methods.some((method) => method !== "local");
     const freezes = methods.some((method) => method.startsWith("stompp"));
     line.hidden = !arrows; // of local signals the words below the picture tell all
-    line.textContent = `Each column is a layer, dark means ${freezes ? "frozen" : "binary"}; ` +
+    const dark = !freezes
+      ? "binary"
+      : methods.includes("ste")
+      ? "frozen (of STE: binary)"
+      : "frozen";
+    line.textContent = `Each column is a layer, dark means ${dark}; ` +
       "arrows are gradient" +
       (freezes ? "; hardened: every weight and activation rounded to ±1 now." : ".");
   };

@@ -152,7 +152,7 @@ export const title = (q) =>
       : "",
     q.scale && q.method !== "float" ? "±α" : "",
     `${q.optimizer === "adam" ? "Adam " : ""}${q.rate}`,
-    `${q.blocks} blocks`,
+    `${q.blocks} block${q.blocks === 1 ? "" : "s"}`,
   ]).concat(`seed ${q.seed}`).filter(Boolean).join(", ");
 
 /** Changes that make a rival: name -> [words, change]. */
