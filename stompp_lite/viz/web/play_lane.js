@@ -141,7 +141,7 @@ export function lane(parent, name, tall, on) {
     me.until = asked.until;
     worker.postMessage({ do: "start", data, settings, ...asked });
   }
-  /** Keep in step with a rival: train to the end of the epoch that the rival is in, and wait there. */
+  /** Keep in step with a rival: wait at the end of the epoch that the rival is in. */
   function wait({ now, broken }) {
     if (!me.now || !now) return;
     const free = now.done || broken;

@@ -36,8 +36,8 @@ const TASKS = {
       rival.touched.length === 0 && lane.curve.hard.at(-1) > rival.curve.hard.at(-1),
     least: 0,
     solution: "Set the order to “all at once”: in this network no layer has to wait for another " +
-      "one. Or set it to “by hand: click a layer”, leave the layers free for most of the run, and " +
-      "freeze from the input.",
+      "one. Or set it to “by hand: click a layer”, leave the layers free for most of the run, " +
+      "and freeze from the input.",
     proof: [{ order: "global" }, { order: "forward" }],
   },
   rescue: {
