@@ -305,14 +305,17 @@ def test_the_address_holds_everything_and_gives_it_back(opened):
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("#v=2&set=faces&rate=0.2", "It asks for data “faces”, which this page does not know."),
+        (
+            "#v=2&set=faces&rate=0.2",
+            "This link asks for data “faces”, which this page does not know.",
+        ),
         ("#v=2&rate=banana", "learning rate “banana”"),
         ("#v=2&speed=9", "a setting called “speed”"),
         ("#v=2&rival=nobody", "a rival called “nobody”"),
         ("#v=1&set=digits", "made by another version of the page (1)"),
         ("#set=digits&method=ste", "an older version of the page, or by hand"),
         ("#%E0%A4%A=%", "a setting called"),
-        ("#gibberish", "“gibberish” in the address names nothing on this page"),
+        ("#gibberish", "This link names nothing on this page: “gibberish”."),
         ("?v=2&set=<img src=x onerror=alert(1)>", "data “<img src=x onerror=alert(1)>”"),
     ],
 )
@@ -320,6 +323,7 @@ def test_an_address_that_means_nothing_gives_a_message_and_a_sensible_start(open
     page = opened(address)
     told = page.locator(".lbl-error")
     assert told.is_visible() and said in told.text_content(), told.text_content()
+    assert told.text_content().startswith("This link ")
     assert page.locator(f"{FIGURE} img").count() == 0
     page.get_by_role("button", name="One step").click()
     until(page, "Step 1 of")
@@ -388,7 +392,48 @@ def test_two_networks_race_from_one_seed_and_recorded_seeds_have_a_say(opened):
     page.locator(".lbl-apart").wait_for(state="hidden")
 
 
+def test_racers_stay_in_step_and_are_compared_at_the_same_epoch(opened):
+    page = opened("#v=2&set=digits&method=stompp&order=forward&blocks=12&epochs=20&rival=local")
+    page.evaluate(
+        """() => { window.heard = []; new MutationObserver(() => heard.push([
+            document.querySelector('.lbl-says').textContent,
+            document.querySelector('.lbl-apart').textContent,
+          ])).observe(document.querySelector('.lbl-says'), {childList: true}); }"""
+    )
+    page.locator(".lbl-go").click()
+    page.wait_for_function("/Step ([3-9]|1[0-9])[0-9][0-9] of/.test(" + SAID + ")")
+    heard = page.evaluate("heard")
+    steps = [re.findall(r"[Ss]tep (\d+) of (\d+)", said) for said, _ in heard]
+    apart = [abs(int(mine[0]) - int(other[0])) for mine, other in steps]
+    an_epoch = int(steps[-1][0][1]) // 20
+    assert len(apart) > 5 and max(apart) <= an_epoch, (max(apart), an_epoch)
+    _, told = heard[-1]
+    (epoch,) = re.findall(r"both at epoch (\d+);", told)
+    assert abs(int(epoch) - int(steps[-1][0][0]) / an_epoch) <= 2, (told, steps[-1])
+    page.locator(".lbl-go").click()
+    page.wait_for_function(f"!{SAID}.includes('a second')")
+
+
 # ---- touch ---------------------------------------------------------------------------------------
+def test_layers_that_are_binary_from_the_start_are_never_called_frozen(opened):
+    page = opened("#v=2&set=digits&method=ste&blocks=2&epochs=10")
+    page.get_by_role("button", name="One step").click()
+    until(page, "Step 1 of")
+    page.locator(".lbl-layer:visible").nth(2).focus()
+    caption = page.locator(".lbl-matrix .lbl-strip")
+    caption.get_by_text("Layer 2, binary from the start, still learning: its 32 × 32").wait_for()
+    keys = page.locator(f"{FIGURE} .lbl-legend").all_text_contents()
+    assert any("binary from the start, still learning" in text for text in keys), keys
+    assert not any("frozen" in text or "hardened" in text for text in keys), keys
+    choice(page, "race against").select_option("stompp")
+    page.wait_for_function(f"{SAID}.includes('StoMPP: step')")
+    keys = " ".join(page.locator(f"{FIGURE} .lbl-legend").all_text_contents())
+    assert "binary from the start, still learning, or frozen" in keys
+    assert "everything hardened now" in keys
+    page.locator(".lbl-layer:visible").nth(5 + 2).focus()
+    caption.get_by_text("StoMPP, layer 2, free: its 32 × 32 signs").wait_for()
+
+
 def test_a_layer_is_looked_at_and_frozen_by_keyboard_and_then_no_record_is_like_it(opened):
     page = opened()
     layers = page.locator(".lbl-layer:visible")
@@ -406,12 +451,30 @@ def test_a_layer_is_looked_at_and_frozen_by_keyboard_and_then_no_record_is_like_
     page.keyboard.press("Space")
     page.wait_for_function(f"{SAID}.includes('2 of 17 stages are frozen')")
     assert "froze 2 layers" in note(page)
+    page.keyboard.press("Space")
+    page.locator(".lbl-matrix").get_by_text("It is frozen already.").wait_for()
+    assert "froze 2 layers" in note(page)
     page.get_by_role("button", name="One step").click()
     page.wait_for_function(f"{SAID}.includes('Step 1 of') && {SAID}.includes('2 of 17')")
     page.get_by_role("button", name="Start over").click()
     page.wait_for_function(
         "document.querySelector('.lbl-note:not([hidden])').textContent.startsWith('Recorded')"
     )
+
+
+def test_a_first_tap_shows_a_layer_and_a_second_one_freezes_it(opened):
+    page = opened("#v=2&set=digits&method=stompp&order=forward&blocks=2")
+    layer, caption = page.locator(".lbl-layer:visible").nth(3), page.locator(".lbl-matrix")
+    for said in ("Tap it again to freeze it.", None, "It is frozen already."):
+        for kind in ("pointerenter", "pointerdown"):
+            layer.dispatch_event(kind, {"pointerType": "touch"})
+        layer.dispatch_event("click")
+        if said:
+            caption.get_by_text(said).wait_for()
+            assert ("1 of 5 stages are frozen" in says(page)) == ("already" in said)
+        else:
+            until(page, "1 of 5 stages are frozen")
+            assert "Tap it" not in caption.text_content()
 
 
 def test_by_hand_nothing_freezes_until_it_is_clicked_and_forward_order_keeps_score(opened):
@@ -424,6 +487,60 @@ def test_by_hand_nothing_freezes_until_it_is_clicked_and_forward_order_keeps_sco
     page.wait_for_function("document.querySelector('.lbl-go').textContent === 'Train again'")
     assert "0 of 3 stages are frozen" in says(page)
     assert "Your order against forward order" in page.locator(".lbl-apart").text_content()
+
+
+def test_a_kept_line_tells_what_was_done_to_its_run_and_stands_there_once(opened):
+    page = opened("#v=2&set=digits&method=stompp&order=forward&blocks=1&epochs=10")
+    go, over = page.locator(".lbl-go"), page.get_by_role("button", name="Start over")
+    keys = page.locator(f"{FIGURE} .lbl-play .lbl-legend li")
+
+    def kept():
+        return [text for text in keys.all_text_contents() if "seed" in text]
+
+    for _ in range(2):  # the same run twice
+        train(page)
+        over.click()
+        page.wait_for_function(f"{SAID}.startsWith('Step 0')")
+    name = "StoMPP, forward, 0.1, 1 block, seed 0"
+    (whole,) = kept()
+    assert re.fullmatch(rf"{name}: \d+ %", whole), whole
+    page.get_by_role("button", name="One step").click()
+    until(page, "Step 1 of")
+    over.click()
+    page.wait_for_function(f"{SAID}.startsWith('Step 0')")
+    assert kept() == [whole]  # less than an epoch is no run
+    page.get_by_label("speed").select_option("60")
+    page.get_by_label("layer 2, free").click()
+    page.get_by_label("layer 2, frozen", exact=True).wait_for()
+    go.click()
+    page.wait_for_function(f"/Step ([5-9]|[1-9][0-9]+) of/.test({SAID})")
+    more(page).get_by_label("learning rate").select_option("0.4")
+    page.wait_for_function(f"/Step (4[6-9]|[5-9][0-9]|1[0-9][0-9]) of/.test({SAID})")
+    go.click()
+    page.wait_for_function(f"!{SAID}.includes('a second')")
+    epoch = int(re.match(r"Step (\d+) of", says(page))[1]) // 45
+    over.click()
+    page.wait_for_function(f"{SAID}.startsWith('Step 0')")
+    first, second = kept()
+    told = f"{name}, 1 layer frozen by hand, rate 0.1, then 0.4, stopped at epoch {epoch}: "
+    assert first.startswith(told) and second == whole, (first, told)
+
+
+def test_a_change_while_it_is_paused_starts_a_new_network_and_so_does_a_challenge(opened):
+    page = opened("#v=2&set=spirals&method=stompp&order=forward", calm=False)
+    go = page.locator(".lbl-go")
+    page.wait_for_function(f"/Step [1-9]/.test({SAID})")
+    go.click()
+    page.wait_for_function(f"!{SAID}.includes('a second')")
+    choice(page, "order").select_option("reverse")
+    page.wait_for_function(f"/Step [1-9].*a second/.test({SAID})")
+    go.click()
+    page.wait_for_function(f"!{SAID}.includes('a second')")
+    page.locator(".lbl-challenges > summary").click()
+    page.get_by_role("button", name="Take it").nth(2).click()
+    page.wait_for_function(f"/Step [1-9].*a second/.test({SAID})")
+    assert page.locator(".lbl-taken").text_content().startswith("Challenge 3: STE stands still")
+    assert 0 <= page.locator(FIGURE).bounding_box()["y"] < 200
 
 
 def test_the_learning_rate_changes_while_it_trains(opened):
@@ -487,6 +604,8 @@ def test_a_challenge_is_taken_solved_and_remembered(opened):
     reached = train(page)
     assert reached >= 80
     assert f"Done, with {reached:.1f} %." in rescue.text_content()
+    taken = page.locator(".lbl-taken").text_content()
+    assert taken.startswith("Challenge 3: STE stands still") and taken.endswith("Done.")
     page.reload()
     assert "1 of 3 done" in page.locator(".lbl-challenges").text_content()
     page.evaluate("localStorage.setItem('layer-by-layer-challenges', '{broken')")

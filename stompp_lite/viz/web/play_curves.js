@@ -1,12 +1,14 @@
 // Curves of the playground: accuracy of the networks that train, and of the reader's last runs.
 import { legend, look, plot } from "./draw.js";
 import { h } from "./kit.js";
-import { title } from "./play_settings.js";
+import { relevant, title } from "./play_settings.js";
 
 const KEPT = [[1, 3], [8, 2], [3, 3], [10, 3, 2, 3]]; // dashes of earlier runs, whose curves stay
 
 const tint = ({ method, order }) =>
   method === "local" ? "accent" : look(method === "stompp" && order in LOOKS ? order : method).tone;
+
+const freezes = (lane) => Boolean(lane?.freezes);
 
 /** The plot. running(): lanes that are shown; names(): what to call two of them. */
 export function curvesOf(parent, height, running, names) {
@@ -34,10 +36,14 @@ export function curvesOf(parent, height, running, names) {
   return {
     chart,
     /** Keep the curve of a run that ends here. */
-    keep({ curve, settings }) {
-      if (curve.epoch.length < 3) return;
-      const run = { ...curve, settings, tone: tint(settings), name: title(settings) };
-      kept = [run, ...kept].slice(0, KEPT.length);
+    keep({ curve, settings, now, touched, short }) {
+      if (!now || now.t < now.perEpoch) return;
+      const name = [title(settings), ...short].join(", ");
+      const values = relevant(settings).map((key) => settings[key]);
+      // what a reader did to a run may differ, so two of these are the same if their curves are
+      const same = JSON.stringify([values, short, touched.length ? curve.hard : 0]);
+      const run = { ...curve, settings, tone: tint(settings), name, same };
+      kept = [run, ...kept.filter((other) => other.same !== same)].slice(0, KEPT.length);
     },
     /** Curves of other data would mislead. */
     only(set) {
@@ -53,17 +59,20 @@ export function curvesOf(parent, height, running, names) {
         const map = new Map(c?.epoch.map((e, i) => [e, c[key][i]]));
         return x.map((e) => map.get(e) ?? null);
       };
-      const lines = [0, 1].flatMap((k) => [line(both[k], "test"), line(both[k], "hard")]);
+      const lines = [0, 1].flatMap((k) => [
+        line(both[k], "test"),
+        line(freezes(running()[k]) ? both[k] : null, "hard"), // else the two are one line
+      ]);
       chart.set(
         x.length > 1
           ? [x, ...lines, ...KEPT.map((_, k) => line(kept[k], "hard"))]
           : [[0, 1], ...[0, 0, 0, 0, ...KEPT].map(() => [null, null])],
       );
       keys.replaceChildren();
-      const bits = running().some(({ settings: q }) => !["local", "float"].includes(q.method));
+      const bits = running().findIndex(freezes);
       legend(keys, [
         ...names().map((label, k) => ({ label, tone: tone(k) })),
-        ...(bits ? [{ label: "everything hardened now", tone: tone(0), dash: [6, 4] }] : []),
+        ...(bits < 0 ? [] : [{ label: "everything hardened now", tone: tone(bits), dash: [6, 4] }]),
         ...kept.map(({ name, hard, tone }, k) => (
           { label: `${name}: ${hard.at(-1).toFixed(0)} %`, tone, dash: KEPT[k] }
         )),

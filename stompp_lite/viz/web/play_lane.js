@@ -4,27 +4,60 @@ import { canvas, word } from "./draw.js";
 import { button, h } from "./kit.js";
 import { key, row, strip } from "./strip.js";
 
+/** What a layer is whose every weight is a bit. */
+const BINARY = {
+  stompp: "frozen",
+  "stompp+ste": "frozen, its latent weights still learn",
+  ste: "binary from the start, still learning",
+};
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, Home: -99, End: 99 };
 
-/** What the marks of a strip mean; shown(local) says which of them count for a method. */
+/** What the marks of a strip mean, for the methods whose networks are shown. */
 export function marksOf(parent) {
-  const drawn = key(parent, {
-    share: true,
-    gradient: "the largest so far",
-    deaf: true,
-    cells: ["below, weights of each layer: free", "frozen"],
-    signs: true,
-  });
+  const place = h("div"), made = new Map();
+  parent.append(place);
   const signals = h(
     "p",
     { class: "lbl-strip" },
     "Each column is a layer: the signs of its first weights, with a bar: −1. There is no " +
       "arrow, since no gradient exists and no error crosses layers.",
   );
-  parent.append(signals);
-  return (local) => {
-    drawn.hidden = local;
-    signals.hidden = !local;
+  return (methods) => {
+    const arrows = methods.filter((method) => method !== "local");
+    if (arrows.length === 0) return place.replaceChildren(signals);
+    const words = [...new Set(arrows.map((method) => BINARY[method] ?? "frozen"))];
+    const bits = words.join(", or "), mixed = arrows.some((method) => method !== "ste");
+    if (!made.has(bits)) {
+      const node = h("div"), below = "below, weights of each layer: ";
+      key(node, {
+        share: mixed,
+        gradient: "the largest so far",
+        deaf: mixed,
+        cells: mixed ? [`${below}free`, bits] : ["", below + bits],
+        signs: true,
+      });
+      made.set(bits, node);
+    }
+    place.replaceChildren(made.get(bits));
+  };
+}
+
+/** One line on what one sees; like marksOf. */
+export function sightOf(parent) {
+  const line = h("p", { class: "lbl-strip lbl-sight" });
+  parent.append(line);
+  return (methods) => {
+    const arrows = methods.some((method) => method !== "local");
+    const freezes = methods.some((method) => method.startsWith("stompp"));
+    line.hidden = !arrows; // of local signals the words below the picture tell all
+    const dark = !freezes
+      ? "binary"
+      : methods.includes("ste")
+      ? "frozen (of STE: binary)"
+      : "frozen";
+    line.textContent = `Each column is a layer, dark means ${dark}; ` +
+      "arrows are gradient" +
+      (freezes ? "; hardened: every weight and activation rounded to ±1 now." : ".");
   };
 }
 
@@ -43,10 +76,32 @@ export function lane(parent, name, tall, on) {
     curve: { epoch: [], test: [], hard: [] },
     loss: null,
     asks: 1,
-    touched: [],
+    hint: "", // what a press did, or would do
+    byHand: new Set(), // stages that the reader froze
+    rates: [], // learning rates, one after the other
+    /** What makes this run unlike any recorded one. */
+    get touched() {
+      const n = me.byHand.size, { rates } = me;
+      return [
+        n && `you froze ${n} layer${n > 1 ? "s" : ""} by hand`,
+        rates.length > 1 &&
+        `you changed the learning rate while it trained, at last to ${rates.at(-1)} (a link and ` +
+          "a new start take that from the first step)",
+      ].filter(Boolean);
+    },
+    /** The same, and how far the run came, in few words; for a line that is kept of it. */
+    get short() {
+      const n = me.byHand.size, { rates, now } = me;
+      return [
+        n && `${n} layer${n > 1 ? "s" : ""} frozen by hand`,
+        rates.length > 1 && `rate ${rates.join(", then ")}`,
+        now && !now.done && `stopped at epoch ${Math.floor(now.t / now.perEpoch)}`,
+      ].filter(Boolean);
+    },
     start,
     stop: () => {},
     post: (message) => worker?.postMessage(message),
+    wait,
     paint: view.paint,
     view,
     head,
@@ -61,9 +116,11 @@ export function lane(parent, name, tall, on) {
     },
   };
   let worker = null, buttons = [], chosen = 0;
+  let touching = false, tapped = -1; // the layer that a finger touched last
 
-  /** A new network. data: the set; settings: complete, with turns and shape. */
-  function start(data, settings, { speed, watch, digit }) {
+  /** A new network. data: the set; settings: complete, with turns and shape; asked: {speed, watch,
+   * digit, until}, as the worker takes them. */
+  function start(data, settings, asked) {
     me.stop();
     const url = URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
     const mine = worker = new Worker(url);
@@ -71,7 +128,9 @@ export function lane(parent, name, tall, on) {
       mine.terminate();
       URL.revokeObjectURL(url);
     };
-    Object.assign(me, { now: null, settings, loss: null, asks: 1, touched: [] });
+    Object.assign(me, { now: null, settings, loss: null, asks: 1, hint: "" });
+    tapped = -1;
+    [me.byHand, me.rates] = [new Set(), [settings.rate]];
     me.curve = { epoch: [], test: [], hard: [] };
     [me.classes, me.count] = [data.classes, data.y.length - data.train];
     worker.onmessage = ({ data: m }) => {
@@ -79,7 +138,17 @@ export function lane(parent, name, tall, on) {
       heard(m);
     };
     worker.onerror = (e) => on.broken(`The training stopped: ${e.message}`);
-    worker.postMessage({ do: "start", data, settings, speed, watch, digit });
+    me.until = asked.until;
+    worker.postMessage({ do: "start", data, settings, ...asked });
+  }
+  /** Keep in step with a rival: wait at the end of the epoch that the rival is in. */
+  function wait({ now, broken }) {
+    if (!me.now || !now) return;
+    const free = now.done || broken;
+    const until = free ? Infinity : (Math.floor(now.t / now.perEpoch) + 1) * me.now.perEpoch;
+    if (until === me.until) return;
+    me.until = until;
+    me.post({ until });
   }
   function heard(m) {
     const before = me.now?.watch;
@@ -150,7 +219,12 @@ export function lane(parent, name, tall, on) {
     const p = me.now.p[l],
       what = local() ? `hidden layer ${l + 1}` : l ? `layer ${l}` : "input stage";
     if (p === undefined) return what;
-    const state = p === 1 ? "frozen" : p === 0 ? "free" : `${Math.round(100 * p)} % frozen`;
+    if (me.settings.method === "ste") return `${what}, ${BINARY.ste}`;
+    const state = p === 1
+      ? BINARY[me.settings.method]
+      : p === 0
+      ? "free"
+      : `${Math.round(100 * p)} % frozen`;
     return me.freezes && p < 1 ? `${what}, ${state}: press to freeze it now` : `${what}, ${state}`;
   };
   Object.defineProperty(me, "freezes", {
@@ -160,14 +234,14 @@ export function lane(parent, name, tall, on) {
     chosen = Math.min(chosen, me.now.cells.length - 1);
     layers.replaceChildren();
     buttons = me.now.cells.map((_, l) =>
-      button(layers, "", () => {
-        look(l);
-        if (me.freezes && me.now.p[l] < 1) on.freeze(me, l);
-      }, {
+      button(layers, "", () => press(l), {
         class: "lbl-layer",
         tabindex: l === chosen ? 0 : -1,
         onpointerenter: () => look(l),
         onfocus: () => look(l),
+        onpointerdown: ({ pointerType }) => {
+          touching = pointerType === "touch";
+        },
         onkeydown: (event) => {
           if (!(event.key in KEYS)) return;
           event.preventDefault();
@@ -177,7 +251,27 @@ export function lane(parent, name, tall, on) {
       })
     );
   }
+  /** Freeze a layer; but the first tap of a finger, which cannot point at it, only shows it. */
+  function press(l) {
+    const first = touching && tapped !== l;
+    touching = false;
+    look(l);
+    tapped = l;
+    if (!me.freezes) return;
+    if (me.now.p[l] === 1 || me.byHand.has(l)) me.hint = "It is frozen already.";
+    else if (first) me.hint = "Tap it again to freeze it.";
+    else {
+      me.hint = "";
+      on.freeze(me, l);
+    }
+    me.seen = true;
+    on.heard(me);
+  }
   function look(l) {
+    if (l !== tapped) {
+      tapped = -1;
+      me.hint = "";
+    }
     buttons[chosen]?.setAttribute("tabindex", "-1");
     chosen = l;
     buttons[l].setAttribute("tabindex", "0");
@@ -189,6 +283,9 @@ export function lane(parent, name, tall, on) {
     view.describe(
       local()
         ? `Signs of weights in each of ${cells.length} layers. No gradient arrives anywhere.`
+        : me.settings.method === "ste"
+        ? "STE: every layer is binary from the start, and still learns; below each, the gradient " +
+          "that arrives at it."
         : `${word(me.settings.method)}: ${p.filter((v) => v === 1).length} of ${p.length} stages ` +
           "are frozen; below each, the gradient that arrives at it.",
     );

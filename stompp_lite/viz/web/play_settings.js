@@ -152,7 +152,7 @@ export const title = (q) =>
       : "",
     q.scale && q.method !== "float" ? "±α" : "",
     `${q.optimizer === "adam" ? "Adam " : ""}${q.rate}`,
-    `${q.blocks} blocks`,
+    `${q.blocks} block${q.blocks === 1 ? "" : "s"}`,
   ]).concat(`seed ${q.seed}`).filter(Boolean).join(", ");
 
 /** Changes that make a rival: name -> [words, change]. */
@@ -217,7 +217,13 @@ export function fromAddress(part, start, fields) {
         : "This link was made by an older version of the page, or by hand.",
     );
   }
-  if (said.length) told.push(`It asks for ${said.join(", ")}, which this page does not know.`);
+  if (said.length) {
+    told.push(
+      `${told.length ? "It" : "This link"} asks for ${
+        said.join(", ")
+      }, which this page does not know.`,
+    );
+  }
   if (told.length) told.push("What else it says is kept, and the rest is as usual.");
   return { settings, rival, found, said: told.join(" ") };
 }

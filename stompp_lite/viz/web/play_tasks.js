@@ -1,7 +1,7 @@
 // Three challenges. What was reached is kept on this machine alone, and a solution stands behind a
 // fold.
 import { button, h } from "./kit.js";
-import { HAND, relevant } from "./play_settings.js";
+import { HAND, relevant, title } from "./play_settings.js";
 import { recorded } from "./play_told.js";
 
 const KEPT = "layer-by-layer-challenges";
@@ -35,8 +35,9 @@ const TASKS = {
       (lane.touched.length === 0 || lane.settings.order === HAND) &&
       rival.touched.length === 0 && lane.curve.hard.at(-1) > rival.curve.hard.at(-1),
     least: 0,
-    solution: "All at once: in this network no layer has to wait for another one. By hand, leave " +
-      "the layers free for most of the run, and freeze from the input.",
+    solution: "Set the order to “all at once”: in this network no layer has to wait for another " +
+      "one. Or set it to “by hand: click a layer”, leave the layers free for most of the run, " +
+      "and freeze from the input.",
     proof: [{ order: "global" }, { order: "forward" }],
   },
   rescue: {
@@ -66,20 +67,24 @@ function read() {
   }
 }
 
-/** The challenges. usual: settings on digits; take(settings, rival) starts one. Returns what is to
- * be told of every finished run: (lane, rival). */
-export function challenges(parent, records, usual, take) {
+/** The challenges. usual: settings on digits; take(settings, rival) starts one; line: says which
+ * one is on. Returns {judge(lane, rival), which is to be told of every finished run, on(set), of
+ * every new one}. */
+export function challenges(parent, records, usual, take, line) {
+  let taken = "", solved = false;
   const kept = read(), told = {};
   const list = h("ol", { class: "lbl-tasks" });
   for (const [name, task] of Object.entries(TASKS)) {
     const from = { ...usual, ...task.from };
     const item = h("li", {}, task.goal, " ");
-    button(item, "Take it", () => take(from, task.rival ?? ""));
+    button(item, "Take it", () => {
+      [taken, solved] = [name, false];
+      take(from, task.rival ?? "");
+    });
     told[name] = h("strong", { role: "status" });
     const proof = task.proof.map((patch) => {
       const s = { ...usual, ...patch };
-      const what = [s.method.toUpperCase(), patch.order, s.scale ? "±α" : "", `rate ${s.rate}`];
-      return h("li", {}, `${what.filter(Boolean).join(", ")}. ${recorded(records, s, [])}`);
+      return h("li", {}, `${title(s).replace(/, seed \d+$/, "")}. ${recorded(records, s, [])}`);
     });
     item.append(
       " ",
@@ -106,16 +111,27 @@ export function challenges(parent, records, usual, take) {
     h("details", { class: "lbl-data lbl-challenges" }, head, list),
   );
   say();
-  return (lane, rival) => {
+  function on(set) {
+    if (set !== "digits") taken = "";
+    line.hidden = !taken;
+    const number = Object.keys(TASKS).indexOf(taken) + 1;
+    const text = taken ? `Challenge ${number}: ${TASKS[taken].goal}` : "";
+    line.textContent = solved ? `${text} Done.` : text;
+  }
+  on("");
+  const judge = (lane, rival) => {
     if (lane.settings.set !== "digits") return;
     for (const [name, task] of Object.entries(TASKS)) {
       const hard = lane.curve.hard.at(-1), from = { ...usual, ...task.from };
       if (hard < task.least || !task.won(lane, rival, from)) continue;
+      if (name === taken) solved = true;
       if (hard > (kept[name] ?? 0)) kept[name] = hard;
     }
     try {
       localStorage.setItem(KEPT, JSON.stringify(kept));
     } catch { /* then it is kept until the page is left */ }
     say();
+    on(lane.settings.set);
   };
+  return { judge, on };
 }

@@ -39,8 +39,28 @@ export function recorded(records, s, touched) {
     `${runsOf(records[k])}.`;
 }
 
-/** Where a run stands. */
-export function status({ now, settings, curve, broken, asks, guesses, classes }) {
+/** The last moment at which two curves were both measured: its words, and its place in each. */
+function common(a, b) {
+  const epoch = a.curve.epoch.findLast((e) => b.curve.epoch.includes(e));
+  if (epoch === undefined) return null;
+  const what = Number.isInteger(epoch)
+    ? `epoch ${epoch}`
+    : `step ${Math.round(epoch * a.now.perEpoch)}`;
+  return { what, at: [a, b].map(({ curve }) => curve.epoch.indexOf(epoch)) };
+}
+
+/** Where a run stands, and its rival, if there is one. */
+export function status(lane, two, rival) {
+  const mine = standing(lane);
+  if (!two) return mine;
+  const other = upper(sides(lane.settings, rival)[1]);
+  if (two.broken) return `${mine} ${other}: its loss is no number any more.`;
+  const { t, steps } = two.now, [test, hard] = [two.curve.test.at(-1), two.curve.hard.at(-1)];
+  const bits = two.settings.method.startsWith("stompp") ? `, hardened ${one(hard)} %` : "";
+  return `${mine} ${other}: step ${t} of ${steps}, test accuracy ${one(test)} %${bits}.`;
+}
+
+function standing({ now, settings, curve, broken, asks, guesses, classes }) {
   if (broken) return "The loss is no number any more: this rate is too large here.";
   const pace = now.going ? `, ${now.speed.toFixed(0)} a second` : now.done ? ", finished" : "";
   const test = curve.test.at(-1), hard = curve.hard.at(-1);
@@ -75,15 +95,15 @@ export function difference({ records, pairs }, a, b, rival) {
   const from = `${upper(mine)} against ${other}, both from seed ${a.settings.seed}`;
   if (!a.now || !b.now) return `${from}.`;
   if (a.broken || b.broken) return `${from}: a loss is no number any more, so nobody wins.`;
-  const [left, right] = [a, b].map((lane) => lane.curve.hard.at(-1));
-  const both = a.now.done && b.now.done;
+  const both = a.now.done && b.now.done, met = both && a.now.t !== b.now.t ? null : common(a, b);
+  const [left, right] = [a, b].map(({ curve }, k) => curve.hard.at(met ? met.at[k] : -1));
   const lead = left - right;
   const ahead = Math.abs(lead) < 0.05
     ? "they are level"
     : `${lead > 0 ? mine : other} ${both ? "is" : "are now"} ${one(Math.abs(lead))} points ahead`
       .replace("are now", "is now");
-  const outcome = `${from}: ${one(left)} against ${one(right)} % with everything hardened; ` +
-    `${ahead}.`;
+  const outcome = `${from}: ${one(left)} against ${one(right)} % with everything hardened, ` +
+    `${met ? `both at ${met.what}` : "each at its end"}; ${ahead}.`;
   const touched = [...a.touched, ...b.touched];
   if (touched.length) {
     return `${outcome} ${upper(touched.join("; "))}: no recorded run is like that.`;

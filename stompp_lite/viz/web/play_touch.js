@@ -4,6 +4,8 @@ import { canvas } from "./draw.js";
 import { h } from "./kit.js";
 import { neurons, tiles } from "./play_draw.js";
 
+const upper = (text) => text[0].toUpperCase() + text.slice(1);
+
 /** The panel; show(lane, set) paints what the lane's worker has told of the layer. */
 export function panel(parent) {
   const matrix = h("div", { class: "lbl-matrix" }), fields = h("div");
@@ -34,21 +36,23 @@ export function panel(parent) {
       if (!watch || watch.stage >= lane.now.cells.length) return;
       const { matrix: of, stage } = watch, what = lane.nameOf(stage).replace(/:.*/, "");
       const size = of ? `${of.rows} × ${of.columns}` : "";
+      const whole = lane.title ? `${lane.title}, ${what}` : what; // which network, in a race
       name.textContent = of
-        ? `${what[0].toUpperCase()}${what.slice(1)}: its ${size} signs, +1 light, −1 dark` +
-          (flipped ? `; ${flipped} just flipped` : "")
-        : "The input stage has float weights; only its activations become bits.";
+        ? `${upper(whole)}: its ${size} signs, +1 light, −1 dark` +
+          (flipped ? `; ${flipped} just flipped` : "") + (lane.hint && `. ${lane.hint}`)
+        : `${lane.title ? upper(whole) : "The input stage"}: float weights; only its activations ` +
+          `become bits. ${lane.hint}`;
       other.textContent = set.inputs === 2
         ? "What each of its neurons answers in the plane"
         : "What its neurons answer to each digit, on average: blue +1, orange −1";
       const many = of ? of.bits.reduce((sum, bit) => sum + (bit & 1), 0) : 0;
       weights.describe(
         of
-          ? `${what}: ${many} of ${of.bits.length} signs are +1, ${flipped} flipped since the ` +
+          ? `${whole}: ${many} of ${of.bits.length} signs are +1, ${flipped} flipped since the ` +
             "picture before."
           : "No binary weights in the input stage.",
       );
-      seen.describe(`${other.textContent}: ${watch.neurons} neurons of ${what}.`);
+      seen.describe(`${other.textContent}: ${watch.neurons} neurons of ${whole}.`);
     },
   };
 }

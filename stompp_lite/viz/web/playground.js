@@ -4,7 +4,7 @@ import { frame, h, need, tell } from "./kit.js";
 import { controls } from "./play_controls.js";
 import { curvesOf } from "./play_curves.js";
 import { answers } from "./play_draw.js";
-import { lane, marksOf } from "./play_lane.js";
+import { lane, marksOf, sightOf } from "./play_lane.js";
 import {
   changed,
   fieldsOf,
@@ -46,10 +46,12 @@ export function render({ model, el }) {
       begin();
     },
     go: () => {
-      auto = panelOf.go() !== "Pause";
-      if (auto) return lanes[0].now?.done || lanes[0].broken ? begin() : run();
-      all({ do: "pause" });
-      panelOf.go("Train");
+      if (panelOf.go() === "Pause") { // a new network trains all the same
+        all({ do: "pause" });
+        return panelOf.go("Train");
+      }
+      auto = true;
+      return lanes[0].now?.done || lanes[0].broken ? begin() : run();
     },
     step: () => all({ do: "step" }),
     over: () => begin(true, false),
@@ -70,6 +72,7 @@ export function render({ model, el }) {
   f.stage.append(screen);
   const on = {
     heard: () => {
+      if (rival) lanes.forEach((one, k) => one.wait(lanes[1 - k]));
       if (waiting) return;
       waiting = true;
       requestAnimationFrame(() => {
@@ -82,16 +85,13 @@ export function render({ model, el }) {
       lanes.forEach((l, k) => l.post({ watch: k === watched[0] ? stage : null }));
     },
     freeze: (one, stage) => {
+      one.byHand.add(stage);
       one.post({ freeze: stage });
-      touch(
-        one,
-        /^you froze (\d+) layers? by hand$/,
-        (n) => `you froze ${n} layer${n > 1 ? "s" : ""} by hand`,
-      );
     },
     broken: (text) => f.say(text),
   };
   const tall = () => rival ? (small ? 104 : 128) : small ? 128 : 258;
+  const sight = sightOf(middle);
   const lanes = [lane(middle, "", tall, on), lane(middle, " of the rival", tall, on)];
   const running = () => lanes.slice(0, rival ? 2 : 1);
   const all = (message) => running().forEach((one) => one.post(message));
@@ -116,6 +116,8 @@ export function render({ model, el }) {
   const note = h("p", { class: "lbl-note" }), apart = h("p", { class: "lbl-note lbl-apart" });
   const rest = h("div", { class: "lbl-stage" });
   below.after(apart, note, rest);
+  const challenge = h("p", { class: "lbl-strip lbl-taken", role: "status" }); // that is on
+  below.after(challenge);
   const touched = panel(rest), marks = marksOf(rest);
   const share = sharing(rest, {
     near: f.stage,
@@ -142,15 +144,16 @@ export function render({ model, el }) {
   });
   const textOf = (key) =>
     fields[key].options.find(([v]) => String(v) === String(s[key]))?.[1] ?? s[key];
-  const judged = challenges(
+  const tasks = challenges(
     rest,
     records,
     (presets.find((p) => p.settings.set === "digits") ?? presets[0]).settings,
     (settings, name) => {
       rival = name;
       set(settings);
-      f.stage.scrollIntoView({ block: "nearest" });
+      el.scrollIntoView({ block: "start" });
     },
+    challenge,
   );
 
   // ---- what happens -----------------------------------------------------------------------------
@@ -171,22 +174,11 @@ export function render({ model, el }) {
   function faster(rate) { // while it trains
     s = { ...s, rate };
     all({ rate });
-    for (const one of running()) {
-      touch(
-        one,
-        /^you changed the learning rate while it trained/,
-        () =>
-          `you changed the learning rate while it trained, at last to ${rate} (a link and a new ` +
-          "start take that from the first step)",
-      );
+    for (const { rates, settings } of running()) {
+      if (settings.method !== "local" && rates.at(-1) !== rate) rates.push(rate);
     }
     keep();
     draw();
-  }
-  function touch(one, pattern, text) {
-    const k = one.touched.findIndex((t) => pattern.test(t));
-    const n = k < 0 ? 0 : Number(pattern.exec(one.touched[k])[1] ?? 0);
-    one.touched.splice(k < 0 ? one.touched.length : k, 1, text(n + 1));
   }
   function keep() { // the address of the page tells what stands on it
     if (!given.address) return;
@@ -216,11 +208,17 @@ export function render({ model, el }) {
         batch: 32,
         turns: q.order === HAND ? null : orders[q.order][2 * q.blocks],
         grows: shapes[q.shape],
-      }, { speed, watch: k === watched[0] ? watched[1] : null, digit: pen.digit });
-      one.head.textContent = rival ? sides(s, rival)[k] : "";
+      }, {
+        speed,
+        watch: k === watched[0] ? watched[1] : null,
+        digit: pen.digit,
+        until: rival ? 0 : Infinity,
+      });
+      one.title = one.head.textContent = rival ? sides(s, rival)[k] : "";
       one.head.hidden = !rival;
     });
-    marks(s.method === "local");
+    for (const tell of [marks, sight]) tell(running().map(({ settings }) => settings.method));
+    tasks.on(s.set);
     tellRecords();
     share.hush();
     if (address) keep();
@@ -248,7 +246,7 @@ export function render({ model, el }) {
     if (pen.open) pen.read(now.read?.logits ?? null);
     else pictures.forEach((p) => p.paint());
     if (running().some((l) => l.fresh)) curves.draw();
-    f.say(status(one));
+    f.say(status(one, two, rival) + (now.t || auto ? "" : " Press Train to start."));
     tellRecords();
     if (lanes[watched[0]].seen) touched.show(lanes[watched[0]], data[s.set]);
     for (const l of lanes) l.fresh = l.seen = false;
@@ -256,7 +254,7 @@ export function render({ model, el }) {
     if (finished || one.broken) panelOf.go(one.broken ? "Train" : "Train again");
     if (finished && !ended) {
       ended = true;
-      if (!one.broken) judged(one, two);
+      if (!one.broken) tasks.judge(one, two);
     }
     pictures[0].describe(
       data[s.set].inputs === 2
@@ -279,9 +277,9 @@ export function render({ model, el }) {
     const asked = fromAddress(location.hash, usual, fields) ??
       fromAddress(location.search, usual, fields);
     const name = location.hash.slice(1), place = name && document.getElementById(name);
-    const lost =
-      `“${name.slice(0, 40)}” in the address names nothing on this page. These are the ` +
-      "usual settings.";
+    const lost = `This link names nothing on this page: “${
+      name.slice(0, 40)
+    }”. These are the usual settings.`;
     warn.textContent = asked?.said ?? (name && !place ? lost : "");
     warn.hidden = !warn.textContent;
     if (asked) ({ settings: s, rival, found } = asked);

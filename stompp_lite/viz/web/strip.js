@@ -204,7 +204,7 @@ export function key(parent, on) {
   const one = (frozen, up = null) => (c, near) => marks(c, near, [{ x: 2, y: 2, frozen, up }], 12);
   if (on.cells) {
     const [free, frozen] = words("cells", ["free: a real number", "frozen: a single bit"]);
-    item(free, one(false));
+    if (free) item(free, one(false)); // some networks have no free entry
     item(frozen, one(true));
   }
   if (on.signs) {

@@ -1,10 +1,17 @@
 // The playground's worker: trains while the page stays free. Messages: {do: "start", data,
 // settings, speed, watch, digit}, "go", "pause", "step", {speed} in steps a second (0: as fast as
-// it can), {rate}, {freeze: stage}, {watch: stage}, {digit: 64 numbers, or null}.
+// it can), {until: the step where it waits for a rival}, {rate}, {freeze: stage}, {watch: stage},
+// {digit: 64 numbers, or null}.
 const COARSE = 18, SHARP = 58, SMALL = 12; // points along a side of a field
 const BREATH = 90; // milliseconds of training between two pictures: to draw one takes time as well
 let run = null, going = false, speed = 0, losses = [], since = 0, steps = 0, every = 1;
-let watched = null, digit = null, due = 0, tests = null, breath = BREATH;
+let until = Infinity,
+  waits = false,
+  watched = null,
+  digit = null,
+  due = 0,
+  tests = null,
+  breath = BREATH;
 
 onmessage = ({ data: m }) => {
   if (m.do === "start") {
@@ -13,7 +20,8 @@ onmessage = ({ data: m }) => {
     every = Math.ceil(m.settings.epochs / 30); // what is measured costs as much as a few steps
     const from = data.train * data.inputs, count = data.y.length - data.train;
     tests = { x: data.x.slice(from), y: data.y.slice(data.train), count };
-    [going, losses, speed, watched, digit] = [false, [], m.speed, m.watch, m.digit];
+    [going, losses, speed, until] = [false, [], m.speed, m.until];
+    [watched, digit] = [m.watch, m.digit];
     report(true);
   }
   if (!run) return;
@@ -26,7 +34,7 @@ onmessage = ({ data: m }) => {
     report(true);
   }
   if (m.do === "go" && !going && !run.done) {
-    going = true;
+    [going, waits] = [true, false];
     breath = BREATH / 3; // the first change is soon to be seen
     again();
     slice();
@@ -39,6 +47,15 @@ onmessage = ({ data: m }) => {
   if ("freeze" in m) run.freeze?.(m.freeze);
   if (m.do !== "start" && "watch" in m) watched = m.watch;
   if (m.do !== "start" && "digit" in m) digit = m.digit;
+  if ("until" in m && m.do !== "start") {
+    until = m.until;
+    if (going && waits && run.t < until) {
+      waits = false;
+      again();
+      slice();
+    }
+    return;
+  }
   if (!going && !m.do) report("freeze" in m);
 };
 
@@ -49,9 +66,11 @@ function again() { // speed is counted from here
 
 function slice() { // a few steps at a time, so that a pause is heard
   if (!going) return;
+  waits = run.t >= until;
+  if (waits) return; // it goes on when its rival has come as far
   const start = performance.now(), before = run.t;
   let whole = false;
-  while (performance.now() < start + breath && !run.done && !whole) {
+  while (performance.now() < start + breath && !run.done && !whole && run.t < until) {
     if (speed && steps > (speed * (performance.now() - since)) / 1000) break;
     const loss = run.step();
     losses.push(loss);
