@@ -126,7 +126,7 @@ PRUNE = """() => {
       if (!kept.has(child) && !child.matches('style')) child.replaceChildren();
 }"""
 UNNAMED = """figures => figures.flatMap(f => [...f.querySelectorAll('input, select')])
-  .filter(el => !el.labels.length).map(el => el.outerHTML)"""
+  .filter(el => !el.labels.length && !el.ariaLabel).map(el => el.outerHTML)"""
 VANISHED = """all => all.filter(image => image.getBoundingClientRect().width < 5)
   .map(image => 'a map in a drawing has no size: ' + image.outerHTML.slice(0, 80))"""
 ALTERNATIVES = """all => all
@@ -234,7 +234,7 @@ class Visit:
     def drawn(self) -> list[str]:
         page = self.page
         stored, shown = page.locator(".lbl-component").count(), page.locator(FIGURE).count()
-        errors = page.locator(".lbl-error").all_text_contents()
+        errors = [said for said in page.locator(".lbl-error").all_text_contents() if said]
         return errors + [f"{shown} of {stored}"] * (stored != shown)
 
     def judged_by_axe(self, theme: str) -> list[str]:
