@@ -282,19 +282,21 @@ def test_an_answer_to_an_earlier_wording_is_shown_kept_and_asked_anew(context, f
 
 
 def test_answers_of_the_first_edition_are_read(context, file):
+    from playwright.sync_api import expect  # it waits until a figure is drawn
+
     address = file()
     page = opened(context, address).page
     first = [q["was"].index(q["right"]) for q in QUESTIONS]
     old = {"8": first, "5": [1, 0], "1": "junk", "7": [0, 9], "gone": [1]}
     page.evaluate(f"old => localStorage['{STORE}'] = JSON.stringify(old)", old)
     page.reload()
-    assert "3 of 3 as you predicted" in page.locator(".lbl-says").first.text_content()
+    expect(page.locator(".lbl-says").first).to_contain_text("3 of 3 as you predicted")
     rows = saved(page)[1]["answers"]
     assert [(r["id"], r["right"]) for r in rows] == [
         ("5", False), ("5", True), ("8", True), ("8", True), ("8", True)
     ]  # fmt: skip
     page = opened(context, file(choice=predict("7"))).page
-    assert "could not be read any more" in page.locator(".lbl-says").first.text_content()
+    expect(page.locator(".lbl-says").first).to_contain_text("could not be read any more")
     assert "7" not in page.evaluate(f"JSON.parse(localStorage['{STORE}'])")
 
 
