@@ -175,16 +175,20 @@ def test_the_playground_trains_as_fast_as_plain_loops_let_expect_and_can_be_paus
 
 
 @pytest.mark.alone
-def test_a_preset_is_finished_after_twenty_thousand_loops(opened):
-    """2,700 steps, measured and drawn. The goal is 8,000; a machine with other work took 15,000."""
-    page, found = opened("#v=2&set=digits&method=stompp&order=forward&epochs=60"), []
-    while len(found) < 3 and not any(loops <= 20_000 for loops in found):
+@pytest.mark.parametrize(
+    ("address", "most"),
+    [("", 8_000), ("#v=2&set=digits&method=stompp&order=forward&epochs=60", 16_000)],
+)
+def test_a_preset_is_finished_in_seconds(opened, address, most):
+    """1,300 and 2,700 steps, measured and drawn; the second took 11,000 loops when nothing ran."""
+    page, found = opened(address), []
+    while len(found) < 3 and not any(loops <= most for loops in found):
         before, start = millisecond(page), time.monotonic()
         page.locator(".lbl-go").click()
         until(page, "finished")
         took = 1000 * (time.monotonic() - start)
         found.append(2 * took / (before + millisecond(page)))
-    assert any(loops <= 20_000 for loops in found), found
+    assert any(loops <= most for loops in found), found
 
 
 def millisecond(page):
