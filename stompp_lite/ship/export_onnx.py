@@ -268,8 +268,10 @@ class _Writer:
         self._node("Gather", [self._constant(op.arrays["weight"]), op.inputs[0]], op.output)
 
     def _differs(self, op: Op) -> None:
-        value = self._constant(op.settings["value"], self.program.input_dtype)
-        different = self._node("Not", [self._node("Equal", [op.inputs[0], value])])
+        (source,) = op.inputs
+        dtype = self.program.input_dtype if source == "input" else self.dtype
+        value = self._constant(op.settings["value"], dtype)
+        different = self._node("Not", [self._node("Equal", [source, value])])
         self._node("Where", [different, self._constant(1), self._constant(0)], op.output)
 
     def _layer_norm(self, op: Op) -> None:

@@ -109,6 +109,27 @@ def test_a_file_and_onnx_hold_them(tmp_path):
         assert (tmp_path / "bipolar.onnx").stat().st_size > (tmp_path / "net.onnx").stat().st_size
 
 
+def test_onnx_compares_floats_with_floats_where_the_input_holds_ids(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+
+    class Masks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token, self.act = nn.Embedding(9, 8), nn.Hardtanh()
+            self.layer, self.head = nn.Linear(8, 8), nn.Linear(8, 2)
+
+        def forward(self, ids):
+            x = self.layer(self.act(self.token(ids)))
+            return self.head(x * (x != 0).float())
+
+    model, ids = finished(Masks, (5,), ids=9)
+    packed = pack(model, ids)
+    export_onnx(packed, tmp_path / "net.onnx")
+    session = runtime.InferenceSession(tmp_path / "net.onnx")
+    (found,) = session.run(None, {"input": ids.numpy()})
+    assert np.allclose(found, packed(ids), atol=1e-4)
+
+
 def test_c_says_that_it_writes_images_and_vectors(tmp_path):
     model, ids = tokens("sentences")
     with pytest.raises(ConfigError, match=r"not written in C.*export_onnx writes networks of tok"):
