@@ -188,16 +188,22 @@ def add(reader: Nodes, n: fx.Node) -> None:
     """The sum of two results, or of one and a constant."""
     if n.kwargs or len(n.args) != 2:
         raise ConversionError(f"{n.name!r} is a sum with options; write x + y")
-    left, right = n.args
-    if reader.is_constant(left):
+    if not any(reader.is_constant(side) for side in n.args):
+        shapes = {reader.shapes[reader.named(side)] for side in n.args}
+        if len(shapes) != 1:
+            raise ConversionError(f"{n.name!r} adds results of different shapes, {shapes}")
+    of_two(reader, n, "add")
+
+
+def of_two(reader: Nodes, n: fx.Node, kind: str) -> None:
+    """An operation on two results, or on one and a constant."""
+    left, right = n.args[:2]
+    if reader.is_constant(left) and kind != "divide":
         left, right = right, left
     if reader.is_constant(right):
-        reader.add_op(n, "add", [reader.floats(left)], {}, {"value": reader.constant(right)})
-        return
-    shapes = {reader.shapes[reader.named(side)] for side in (left, right)}
-    if len(shapes) != 1:
-        raise ConversionError(f"{n.name!r} adds results of different shapes, {shapes}")
-    reader.add_op(n, "add", [reader.floats(left), reader.floats(right)])
+        reader.add_op(n, kind, [reader.floats(left)], {}, {"value": reader.constant(right)})
+    else:
+        reader.add_op(n, kind, [reader.floats(left), reader.floats(right)])
 
 
 def _pair(value: Any) -> list[int]:

@@ -16,7 +16,7 @@ from torch import fx, nn
 
 from stompp_lite.errors import ConversionError
 from stompp_lite.ship.nodes import Nodes, array
-from stompp_lite.ship.read_layers import clip
+from stompp_lite.ship.read_layers import clip, of_two
 
 
 def embed(reader: Nodes, n: fx.Node, module: Any) -> None:
@@ -79,17 +79,14 @@ def attention(reader: Nodes, n: fx.Node) -> None:
     reader.add_op(n, "attention", inputs, settings)
 
 
-def _of_two(kind: str) -> Callable[[Nodes, fx.Node], None]:
-    def write(reader: Nodes, n: fx.Node) -> None:
-        left, right = n.args[:2]
-        if reader.is_constant(left) and kind == "multiply":
-            left, right = right, left
-        if not reader.is_constant(right):
-            reader.add_op(n, kind, [reader.floats(left), reader.floats(right)])
-            return
-        reader.add_op(n, kind, [reader.floats(left)], {}, {"value": reader.constant(right)})
+def multiply(reader: Nodes, n: fx.Node) -> None:
+    """The product of two results, or of one and a constant."""
+    of_two(reader, n, "multiply")
 
-    return write
+
+def divide(reader: Nodes, n: fx.Node) -> None:
+    """The quotient of two results, or of one and a constant."""
+    of_two(reader, n, "divide")
 
 
 def differs(reader: Nodes, n: fx.Node) -> None:
@@ -174,8 +171,8 @@ MODULES: dict[type[nn.Module], Callable[..., None]] = {
 #: Function, or name of a tensor's method -> how it is written down.
 FUNCTIONS: dict[Any, Callable[..., None]] = {
     F.scaled_dot_product_attention: attention,
-    operator.mul: _of_two("multiply"), torch.mul: _of_two("multiply"),
-    operator.truediv: _of_two("divide"), torch.div: _of_two("divide"),
+    operator.mul: multiply, torch.mul: multiply,
+    operator.truediv: divide, torch.div: divide,
     operator.ne: differs, torch.ne: differs,
     operator.getitem: take,
     F.gelu: gelu, torch.tanh: tanh, "tanh": tanh,
