@@ -30,7 +30,10 @@ ELSEWHERE = {
     "playground-signals": "[playground](playground.md)",
     "processors": "this page",
     **dict.fromkeys(
-        ("landscape", "landscape-guided", "landscape-tune", "landscape-best"),
+        (
+            *("landscape", "landscape-tune", "landscape-best"),
+            *("landscape-guided", "landscape-guided-tune", "landscape-guided-best"),
+        ),
         "[17](../notebooks/17_the_landscape.ipynb)",
     ),
 }

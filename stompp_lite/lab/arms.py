@@ -118,18 +118,19 @@ _OF_SIGNALS = {f.name for f in fields(Signals)} - {"rule"}
 
 
 def own_rate(
-    arm: str, method: str, layers: int, order: str = "forward", rates: Rates = RATES
+    arm: str, method: str, layers: int, variant: str = "forward", rates: Rates = RATES
 ) -> float:
     """The learning rate that was chosen for a method in an arm.
 
     Args:
         layers: binary layers of the network; the nearer of the two tuned depths counts.
+        variant: the order in which layers freeze, or a guide of the loss.
 
     Raises:
         ConfigError: no rate was chosen for it.
     """
     name = BORROWED.get(method, method)
-    found = rates.get((arm, f"{name} {order}")) or rates.get((arm, name))
+    found = rates.get((arm, f"{name} {variant}")) or rates.get((arm, name))
     if found is None:
         known = ", ".join(m for a, m in rates if a == arm)
         raise ConfigError(
@@ -185,7 +186,7 @@ def configuration(
     config = Config(plan=plan, **given)
     if lr is None:
         layers = binary_layers_of(config) if tuned is None else tuned
-        lr = own_rate(arm, method, layers, plan.order, rates)
+        lr = own_rate(arm, method, layers, config.guide or plan.order, rates)
     return replace(config, lr=lr)
 
 

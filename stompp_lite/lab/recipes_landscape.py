@@ -3,7 +3,7 @@
 STE, StoMPP and StoMPP + STE are in the recipes ``fair`` and ``fair-tune`` and are not run again.
 Rules that say how weights become binary, and leave activations open, have STE's activations. Those
 that start from a float network train it for 20 of the 60 epochs. What decides stands in the ledger
-of claims (R1 to R11) and in the protocol.
+of claims (R1 to R12) and in the protocol.
 
 Used by chapter 17.
 """
@@ -15,6 +15,7 @@ from typing import Any
 from stompp_lite.lab.arms import Rates
 from stompp_lite.lab.experiment import LAB, Recipe, row
 from stompp_lite.lab.recipes_full import FIVE
+from stompp_lite.relatives.guided import GUIDES
 
 #: Methods of the landscape that train from random weights, the cheap and telling ones first.
 FROM_SCRATCH = (
@@ -33,6 +34,8 @@ BEST = {
     "react-net": 0.003, "inq": 0.01, "rpr": 0.03, "ste": 0.003,
 }  # fmt: skip
 CHOSEN: Rates = {("adam", method): (rate, rate) for method, rate in BEST.items()}
+#: The same for STE with each guide, as landscape-guided-tune's records choose it.
+GUIDED: Rates = {("adam", f"ste {guide}"): (0.003, 0.003) for guide in GUIDES}
 XEON = "on one Intel Xeon core"
 
 # fmt: off
@@ -62,12 +65,28 @@ LANDSCAPE = (
            "Does a loss that sees the float network lift STE, with small steps, at 24 "
            "convolutions? Five seeds; STE from the same start is in landscape.",
            f"about 20 core-minutes {XEON}", [
-        row(method="ste", guide=("features", "attention"), label="{guide}", **START),
+        row(method="ste", guide=tuple(GUIDES), label="{guide}", **START),
     ], LAB | {"seed": FIVE}),
     Recipe("landscape-best",
            "Where do the other methods stand with Adam, each at its own rate (landscape-tune), at "
            "24 convolutions? Five fresh seeds, test images.",
            f"about 70 core-minutes {XEON}", EVERY,
         LAB | {"arm": "adam", "seed": FIVE}, rates=CHOSEN, chosen_by="landscape-tune"),
+    Recipe("landscape-guided-tune",
+           "Which learning rate suits STE with Adam and a loss that sees the float network, at 24 "
+           "convolutions? Validation split, seeds 100 and 101.",
+           f"about 25 core-minutes {XEON}", [
+        row(arm="adam", method="ste", guide=tuple(GUIDES), lr=RATES, label="{guide}-lr{lr}",
+            **START),
+    ], LAB | {"validation": True, "eval_every": 10, "seed": (100, 101)},
+        missing="what is not finished yet"),
+    Recipe("landscape-guided-best",
+           "Does a loss that sees the float network lift STE with Adam, each at its own rate "
+           "(landscape-guided-tune), at 24 convolutions? Five fresh seeds, test images; STE from "
+           "the same start is in landscape-best.",
+           f"about 20 core-minutes {XEON}", [
+        row(arm="adam", method="ste", guide=tuple(GUIDES), label="{guide}", **START),
+    ], LAB | {"seed": FIVE}, rates=GUIDED,
+        chosen_by="landscape-guided-tune", missing="what is not finished yet"),
 )
 # fmt: on

@@ -215,8 +215,8 @@ def own_rates(runs: Sequence[Record]) -> dict[tuple[str, str], dict[int, float]]
     diverged counts as 0.
 
     Returns:
-        (arm, method) -> binary layers -> rate. Where the order is not forward, it follows the
-        method: ``"stompp reverse"``.
+        (arm, method) -> binary layers -> rate. An order other than forward follows the method,
+        and so does a guide: ``"stompp reverse"``, ``"ste features"``.
 
     Raises:
         ConfigError: runs that do not belong to a choice of learning rates.
@@ -227,8 +227,9 @@ def own_rates(runs: Sequence[Record]) -> dict[tuple[str, str], dict[int, float]]
         if "lr" not in run.factors:
             raise ConfigError(f"run {name!r} belongs to no choice of a learning rate")
         score = sum(0.0 if r.diverged else r.final["test_acc"] for r in same) / len(same)
-        order = "" if run.config.plan.order == "forward" else f" {run.config.plan.order}"
-        found = means.setdefault((run.arm, run.method + order), {}).setdefault(run.layers, {})
+        variant = run.config.guide or run.config.plan.order.removeprefix("forward")
+        key = run.arm, f"{run.method} {variant}".strip()
+        found = means.setdefault(key, {}).setdefault(run.layers, {})
         found[run.config.lr] = score
     return {
         key: {n: min(found, key=lambda lr: (-found[lr], lr)) for n, found in sorted(depths.items())}

@@ -34,7 +34,10 @@ PUBLISHED = {
     "react-net": ("within 3.0 points of a float network on ImageNet", "2003.03488"),
 }
 #: Arm -> the recipes of methods from random weights and from a float network, and of guides.
-RECORDED = {"minimal": ("landscape", "landscape-guided"), "adam": ("landscape-best", "")}
+RECORDED = {
+    "minimal": ("landscape", "landscape-guided"),
+    "adam": ("landscape-best", "landscape-guided-best"),
+}
 #: Control of what starts from a float network; costs are told beside it.
 CONTROL = "ste-float-start"
 _SHAPES = dict(zip(AXES["grain"][1], "osD^v", strict=True))
@@ -91,7 +94,7 @@ def reached(arm: str = "minimal") -> dict[str, list[Record]]:
         elif method not in GUIDES:
             start = "-float-start" if method in FROM_FLOAT else ""
             settings[method] = f"{recipe}/n06-{arm}-{method}{start}"
-        elif guided:
+        else:
             settings[method] = f"{guided}/n06-{arm}-ste-{method}"
     both = {method: runs_of(setting) for method, setting in settings.items()}
     return {
