@@ -32,7 +32,7 @@ from build import HTML
 from look import FLAGS
 
 __all__ = [
-    "FIGURE", "HTML", "MOVED", "PACE", "Watched", "axe_script", "changes", "executable",
+    "FIGURE", "HTML", "MOVED", "PACE", "Watched", "again", "axe_script", "changes", "executable",
     "in_both_themes", "jupyter_lab",
     "launch", "move", "pages", "picture", "rows", "run_all_cells", "says", "show", "unsaid",
 ]  # fmt: skip
@@ -135,6 +135,18 @@ def show(context, component):
     watched.page.set_content(f"{head}<body><main>{component.html()}</main></body></html>")
     watched.page.wait_for_selector(".lbl")
     return watched
+
+
+def again(page, selector):
+    """Load a page anew, and once more where Chromium did not yet hand it what was stored last."""
+    mark = page.evaluate("localStorage.mark = String(performance.timeOrigin)")
+    for _ in range(20):
+        page.reload()
+        page.wait_for_selector(selector)
+        if page.evaluate("localStorage.mark") == mark:
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError("the browser has lost what the page had stored")
 
 
 def unsaid(context, cases):

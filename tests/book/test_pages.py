@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.browser import HTML, MOVED, Watched, axe_script, pages
+from tests.browser import HTML, MOVED, axe_script, pages
 from tests.contrast import faint
 from tests.visit import Known, Visit
 
@@ -33,12 +33,11 @@ def test_a_page_is_seen_told_and_moved_as_it_should(browser, known, name):
 
 
 def test_an_old_address_leads_to_the_new_page_and_its_section(context):
+    page = context.new_page()
     for old, new in MOVED.items():
-        watched = Watched(context)
-        watched.page.goto((HTML / f"{old}.html").as_uri() + "#exercises", wait_until="commit")
+        page.goto((HTML / f"{old}.html").as_uri() + "#exercises", wait_until="commit")
         wanted = (HTML / f"{new}.html").as_uri() + "#exercises"
-        watched.page.wait_for_url(wanted, wait_until="commit")
-        watched.page.close()
+        page.wait_for_url(wanted, wait_until="commit")
     assert MOVED
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from stompp_lite.viz.playground import playground as component
-from tests.browser import FIGURE, HTML, PACE, Watched, in_both_themes, says, show
+from tests.browser import FIGURE, HTML, PACE, Watched, again, in_both_themes, says, show
 
 pytestmark = pytest.mark.slow
 PAGE = HTML / "book" / "playground.html"
@@ -610,12 +610,10 @@ def test_a_challenge_is_taken_solved_and_remembered(opened):
     assert f"Done, with {reached:.1f} %." in rescue.text_content()
     taken = page.locator(".lbl-taken").text_content()
     assert taken.startswith("Challenge 3: STE stands still") and taken.endswith("Done.")
-    page.wait_for_timeout(500)  # Chromium keeps what a page stores a moment later
-    page.reload()
+    again(page, ".lbl-challenges")
     assert "1 of 3 done" in page.locator(".lbl-challenges").text_content()
     page.evaluate("localStorage.setItem('layer-by-layer-challenges', '{broken')")
-    page.wait_for_timeout(500)  # Chromium keeps what a page stores a moment later
-    page.reload()
+    again(page, ".lbl-challenges")
     assert "0 of 3 done" in page.locator(".lbl-challenges").text_content()
 
 

@@ -9,7 +9,7 @@ import pytest
 from stompp_lite.viz.bank import bank
 from stompp_lite.viz.components import Component
 from stompp_lite.viz.questions import predict, predict_curve
-from tests.browser import HTML, Watched, axe_script, show, unsaid
+from tests.browser import HTML, Watched, again, axe_script, show, unsaid
 
 pytestmark = pytest.mark.slow
 X = [4, 8, 16, 24, 36]
@@ -55,13 +55,6 @@ def opened(context, address):
     watched.page.goto(address)
     watched.page.wait_for_selector(".lbl-predict")
     return watched
-
-
-def again(page):
-    """Load a page anew; Chromium hands over what a page stores a moment after it was stored."""
-    page.wait_for_timeout(500)
-    page.reload()
-    page.wait_for_selector(".lbl-predict")
 
 
 def seen(page):
@@ -154,7 +147,7 @@ def test_the_book_waits_up_to_the_mark(context):
     choose(page, right=False)
     assert "0 of 3 as you predicted" in page.locator(".lbl-predict .lbl-says").text_content()
     assert all(page.locator(f"#{name} > :is(h1, h2)").is_visible() for name in sections)
-    again(page)
+    again(page, ".lbl-predict")
     page.locator("#whose-order").wait_for(state="visible")
     assert saved(page)[1]["answers"][0]["page"] == "8. Order matters"
     page.goto((HTML / "notebooks" / "05_clip_then_freeze.html").as_uri() + "#what-surprised-us")
@@ -228,7 +221,7 @@ def test_the_file_has_all_answers_of_the_course_with_their_questions(context, fi
     page.get_by_role("button", name="Save my answers").first.click()
     assert "nothing to save yet" in page.locator(".lbl-saved").first.text_content()
     choose(page)
-    again(page)
+    again(page, ".lbl-predict")
     assert page.get_by_label("your name (optional)").first.input_value() == "Zoë  O'Hara"
     name, told = saved(page)
     assert re.fullmatch(r"predictions-zoe-o-hara-\d{4}-\d\d-\d\d\.json", name)
@@ -256,7 +249,7 @@ def test_the_file_has_all_answers_of_the_course_with_their_questions(context, fi
 def test_what_was_skipped_stays_skipped(context, file):
     page = opened(context, file()).page
     page.get_by_role("button", name="Show me without").first.click()
-    again(page)
+    again(page, ".lbl-predict")
     assert "second" in seen(page)
     first = page.locator("fieldset .lbl-answer").first.text_content()
     assert first.startswith("It is “about 60 %”. Its ten runs")
@@ -271,7 +264,7 @@ def test_an_answer_to_an_earlier_wording_is_shown_kept_and_asked_anew(context, f
         Object.assign(all['8'].answers[1], earlier);
         localStorage['{STORE}'] = JSON.stringify(all); }}"""
     )
-    again(page)
+    again(page, ".lbl-predict")
     assert "second" not in seen(page)
     notes = page.locator("fieldset .lbl-answer")
     assert "an earlier wording: “Who hears?” with “all”" in notes.nth(1).text_content()
@@ -296,7 +289,7 @@ def test_answers_of_the_first_edition_are_read(context, file):
     first = [q["was"].index(q["right"]) for q in QUESTIONS]
     old = {"8": first, "5": [1, 0], "1": "junk", "7": [0, 9], "gone": [1]}
     page.evaluate(f"old => localStorage['{STORE}'] = JSON.stringify(old)", old)
-    again(page)
+    again(page, ".lbl-predict")
     expect(page.locator(".lbl-says").first).to_contain_text("3 of 3 as you predicted")
     rows = saved(page)[1]["answers"]
     assert [(r["id"], r["right"]) for r in rows] == [
@@ -311,10 +304,10 @@ def test_what_is_stored_and_makes_no_sense_does_no_harm(context, file):
     watched = opened(context, file())
     for junk in ("{", "[1]", "null", '"text"', '{"8": {"state": "odd"}}'):
         watched.page.evaluate(f"junk => localStorage['{STORE}'] = junk", junk)
-        again(watched.page)
+        again(watched.page, ".lbl-predict")
         assert "second" not in seen(watched.page), junk
         choose(watched.page)
-        again(watched.page)
+        again(watched.page, ".lbl-predict")
         assert "second" in seen(watched.page) and not watched.wrong, junk
 
 
@@ -422,11 +415,11 @@ def test_a_drawing_comes_back_and_one_for_other_positions_is_kept_and_asked_anew
     stroke(page, (0.04, 0.5), (0.99, 0.5))
     page.get_by_role("button", name="Commit").click()
     told = page.locator(".lbl-answer").text_content()
-    again(page)
+    again(page, ".lbl-predict")
     assert page.locator(".lbl-answer").text_content() == told
     assert page.get_by_role("slider").count() == 0  # it cannot be changed any more
     write(predict_curve("4", X[:4], RUNS[:4]))
-    again(page)
+    again(page, ".lbl-predict")
     assert "an earlier wording" in page.locator(".lbl-answer").text_content()
     assert page.get_by_role("button", name="Commit").is_disabled()
     stroke(page, (0.04, 0.3), (0.99, 0.3))
