@@ -164,6 +164,12 @@ TOWARDS_FULL_SCALE = (
         row(arm=THREE_ARMS[:2], method=THREE_METHODS, **WHOLE),
         row(method="float", **WHOLE),
     ], MOBILE),
+    Recipe("mobilenet-front",
+           "Three seeds decided nothing on MobileNetV2's front. Do five fresh ones? STE and "
+           "StoMPP + STE, three arms.",
+           f"about 25 core-minutes {EPYC}", [
+        row(arm=THREE_ARMS, method=("ste", "stompp+ste"), **{**FRONT, "seed": range(3, 8)}),
+    ], MOBILE, missing="what is not finished yet"),
     Recipe("sentences",
            "A small encoder on SST-2 from scratch, 12 binary linear layers; SGD and Adam, with "
            "and without a scale, no tuning, three seeds.",
