@@ -111,9 +111,9 @@ def in_words(arm: str = "minimal") -> dict[str, str]:
 def chart(arms: Mapping[str, Mapping[str, Sequence[Record]]]) -> Figure:
     """The map: answers, accuracy and cost of the methods that have run; what lacks is named.
 
-    Cost is the median time of a run beside that of :data:`CONTROL`. Methods whose runs are of
-    another recipe, and so of another time and processor, are lines without a cost; runs that split
-    or diverged have no mean, and are named.
+    Cost is the median time of a run beside that of :data:`CONTROL`. Methods that ran on
+    another kind of processor than that are lines without a cost; runs that split or diverged have
+    no mean, and are named.
 
     Args:
         arms: title -> runs by method, as :func:`reached` gives them.
@@ -127,22 +127,24 @@ def chart(arms: Mapping[str, Mapping[str, Sequence[Record]]]) -> Figure:
     fig, panels = plt.subplots(len(arms), 1, figsize=size, squeeze=False, layout="constrained")
     for ax, (title, found) in zip(panels.flat, arms.items(), strict=True):
         lacks = [name(m) for m in PLACES if m not in found]
-        unit = _seconds(found[CONTROL]) if CONTROL in found else None
+        control = found.get(CONTROL)
         spots: list[tuple[float, float | None, str, str]] = []  # accuracy, cost, label, color
         for method, runs in found.items():
             label = "STE, float start" if method == CONTROL else name(method)
+            spot = PLACES["ste" if method == CONTROL else method]
+            tone = _TONES[spot.passes]
             level = float(np.mean([r.final["test_acc"] for r in runs]))
             if splits(list(runs)) or any(run.diverged for run in runs):
                 lacks.append(f"{label} (runs split or diverged)")
-            elif runs[0].recipe == "fair":
-                look = style.look(method)
-                ax.axhline(level, color=look.color, ls=look.line, lw=1)
-                spots.append((level, None, label, look.color))
-            elif unit is None:
+            elif control is None:
                 lacks.append(f"{label} (no cost yet)")
+            elif runs[0].machine != control[0].machine:
+                look = style.METHODS.get(method)
+                color, line = (look.color, look.line) if look else (tone, ":")
+                ax.axhline(level, color=color, ls=line, lw=1)
+                spots.append((level, None, label, color))
             else:
-                spot = PLACES["ste" if method == CONTROL else method]
-                cost, tone = _seconds(runs) / unit, _TONES[spot.passes]
+                cost = _seconds(runs) / _seconds(control)
                 ax.scatter(cost, level, marker=_SHAPES[spot.grain], color=tone)
                 spots.append((level, cost, label, tone))
         _labels(ax, spots)

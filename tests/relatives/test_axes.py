@@ -131,18 +131,21 @@ def texts(ax):
 
 def test_the_map_shows_accuracy_and_cost_of_what_has_run_and_names_the_rest():
     found = {
-        "ste": runs("ste", [9, 9, 9], [60, 61, 62], recipe="fair"),
+        "ste": runs("ste", [9, 9, 9], [60, 61, 62]),
+        "features": runs("ste-features", [9, 9, 9], [70, 71, 72]),
         CONTROL: runs(CONTROL, [100, 90, 500], [30, 31, 32]),
         "bop": runs("bop", [150, 160, 140], [88, 89, 90]),
         "xnor-net": runs("xnor-net", [100, 100, 100], [89, 89, 89]),
         "inq": runs("inq", [50, 60, 40], [10, 90, 50]),
     }
+    for record in found["ste"] + found["features"]:
+        record.machine = {"cpu": "another"}
     figure = chart({"small steps": found, "Adam": {}})
     left, right = figure.axes
     spots = [tuple(c.get_offsets()[0]) for c in left.collections]
     assert spots == [(1.0, pytest.approx(31)), (1.5, pytest.approx(89)), (1, 89)]
     assert texts(left)["Bop"].xy == pytest.approx((1.5, 89))
-    assert [line.get_ydata()[0] for line in left.lines] == [pytest.approx(61)]  # no cost
+    assert [line.get_ydata()[0] for line in left.lines] == [61, pytest.approx(71)]  # no cost
     lacks = " ".join(left.get_xlabel().split())
     assert "INQ (runs split or diverged)" in lacks and "IR-Net" in lacks and "Bop" not in lacks
     assert "Bop" in right.get_xlabel() and not right.collections
