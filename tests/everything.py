@@ -10,15 +10,17 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SPENT = ROOT / "build" / "pool.json"  # written by tests/pool.py
 #: Targets of the Makefile, one row after the other; those of a row run at once.
-ROWS = (("setup",), ("style", "built"), ("unit", "types"), ("pool",), ("alone",))
+ROWS = (("setup",), ("style", "built", "grade"), ("unit", "types"), ("pool",), ("alone",))
 SAID = {
-    "setup": "set-up", "style": "format and lint", "built": "build of the book", "types": "types",
-    "unit": "unit tests", "pool": "notebooks and pages", "alone": "what measures time",
+    "setup": "set-up", "style": "format and lint", "built": "build of the book",
+    "grade": "round trip through both graders", "types": "types", "unit": "unit tests",
+    "pool": "notebooks and pages", "alone": "what measures time",
 }  # fmt: skip
 
 
@@ -27,24 +29,26 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60:3d}:{int(seconds) % 60:02d}"
 
 
-def run(targets: tuple[str, ...], times: dict[str, float]) -> bool:
-    """Make these targets at once, the first one's output as it comes; whether all went well."""
-    make, start = os.environ.get("MAKE", "make"), time.monotonic()
-    others = {
-        target: subprocess.Popen(
-            [make, "--no-print-directory", target], cwd=ROOT, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )
-        for target in targets[1:]
-    }  # fmt: skip
-    first = subprocess.run([make, "--no-print-directory", targets[0]], cwd=ROOT)
-    times[targets[0]] = time.monotonic() - start
-    good = first.returncode == 0
-    for target, process in others.items():
-        print(process.communicate()[0], end="")
-        times[target] = time.monotonic() - start
-        good = good and process.returncode == 0
-    return good
+def made(target: str, shown: bool) -> tuple[bool, str, float]:
+    """Make a target: whether that went well, its output where it is not shown, and seconds."""
+    start, pipe = time.monotonic(), None if shown else subprocess.PIPE
+    done = subprocess.run(
+        [os.environ.get("MAKE", "make"), "--no-print-directory", target], cwd=ROOT, text=True,
+        stdout=pipe, stderr=pipe and subprocess.STDOUT,
+    )  # fmt: skip
+    return done.returncode == 0, done.stdout or "", time.monotonic() - start
+
+
+def run(targets: tuple[str, ...], times: dict[str, float]) -> list[str]:
+    """Make these targets at once, the first one's output as it comes; those that failed."""
+    failed = []
+    with ThreadPoolExecutor(len(targets)) as threads:
+        begun = {t: threads.submit(made, t, t == targets[0]) for t in targets}
+        for target, one in begun.items():
+            good, said, times[target] = one.result()
+            print(said, end="", flush=True)
+            failed += [] if good else [target]
+    return failed
 
 
 def table(times: dict[str, float], whole: float, failed: str) -> str:
@@ -55,7 +59,7 @@ def table(times: dict[str, float], whole: float, failed: str) -> str:
         parts = ", ".join(f"{kind} {clock(seconds).strip()}" for kind, seconds in spent.items())
         place = next(i for i, row in enumerate(rows) if SAID["pool"] in row)
         rows[place] += f" (of two workers: {parts})"
-    beside = "; ".join(" and ".join(SAID[t] for t in row) for row in ROWS if len(row) > 1)
+    beside = "; ".join(", ".join(SAID[t] for t in row) for row in ROWS if len(row) > 1)
     said = f"failed: {failed}" if failed else "all passed"
     return "\n".join(["", *rows, f"{clock(whole)}  whole; {said}", f"(at once: {beside})"])
 
@@ -65,8 +69,7 @@ def main() -> int:
     start, times, failed = time.monotonic(), {}, ""
     SPENT.unlink(missing_ok=True)
     for targets in ROWS:
-        if not run(targets, times):
-            failed = " or ".join(SAID[target] for target in targets)
+        if failed := ", ".join(SAID[target] for target in run(targets, times)):
             break
     print(table(times, time.monotonic() - start, failed), flush=True)
     return 1 if failed else 0

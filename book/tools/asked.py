@@ -1,12 +1,14 @@
 """Chapters' exercises whose answer is code, taken apart for graders: nbgrader, and otter-grader.
 
 Of a chapter a grader needs the question, the solution, what the solution takes from the chapter,
-and the line that checks. Both graders live in an environment of their own, ``build/graders/env``.
+and the line that checks. Both graders live in an environment of their own, ``build/graders/env``,
+with the versions of ``graders.lock``, and see the packages of the project's own.
 """
 
 from __future__ import annotations
 
 import ast
+import csv
 import subprocess
 import sys
 import sysconfig
@@ -15,12 +17,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import nbformat
+from environment import HELP, beside
 from klass import student, tags
 
 from release import ROOT
 
 HOME = ROOT / "build" / "graders"
-GRADERS = ("nbgrader==0.9.6", "otter-grader[grading]==7.0.0")
+LOCK = Path(__file__).with_name("graders.lock")
 DEFAULT = (2, 5)
 #: Students of a rehearsal, by what they hand in.
 WORKS = ("right", "wrong", "nothing")
@@ -37,19 +40,20 @@ class Asked(NamedTuple):
 
 
 def environment() -> Path:
-    """The Python with both graders; it sees the packages of the project's own environment."""
-    python, kept = HOME / "env" / "bin" / "python", HOME / "env" / "graders.txt"
-    if kept.is_file() and kept.read_text(encoding="utf-8").split() == [*GRADERS]:
+    """The Python with both graders, made where it is not there yet."""
+    home, project = HOME / "env", sysconfig.get_paths()["purelib"]
+    python, kept = home / "bin" / "python", home / "made.txt"
+    made = "\n".join([sys.version, project, LOCK.read_text(encoding="utf-8")])
+    if kept.is_file() and kept.read_text(encoding="utf-8") == made:
         return python
-    venv.create(HOME / "env", with_pip=True)
-    (site,) = (HOME / "env" / "lib").glob("python3*/site-packages")
-    (site / "course.pth").write_text(
-        f"{sysconfig.get_paths()['purelib']}\n{ROOT}\n", encoding="utf-8"
-    )
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *GRADERS]
-    if subprocess.run(pip).returncode:
-        sys.exit(f"{' and '.join(GRADERS)} could not be installed into {python.parents[1]}.")
-    kept.write_text("\n".join(GRADERS), encoding="utf-8")
+    venv.create(home, clear=True, symlinks=True)
+    (site,) = (home / "lib").glob("python3*/site-packages")
+    (site / "course.pth").write_text(f"{project}\n{ROOT}\n", encoding="utf-8")
+    if not beside(python, LOCK):
+        sys.exit(f"The packages of {LOCK.name} could not be installed into {home}. {HELP}")
+    if subprocess.run([python, "-m", "pip", "check"]).returncode:
+        sys.exit(f"{LOCK.name} does not fit requirements.lock: see above, and make it anew.")
+    kept.write_text(made, encoding="utf-8")
     return python
 
 
@@ -151,14 +155,31 @@ def otherwise(solution: str) -> str:
     return "\n\n".join(_WRONG.format(name=name) for name in sorted(names))
 
 
-def judge(rows: list[tuple[str, str, float, float]], expected: int) -> bool:
-    """Print who got what of a rehearsal; whether it is as it should be.
+def judge(path: Path, chapters: list[tuple[str, Any]]) -> list[str]:
+    """Print who got what in a rehearsal; what is wrong with it.
 
     Args:
-        rows: assignment, student, points and their maximum. expected: how many there must be.
+        path: of ``grades.csv``. chapters: what was rehearsed, as :func:`chosen` gives it.
     """
-    good = len(rows) == expected
-    for name, work, score, most in rows:
-        print(f"  {name}: {work:8} {score:g} of {most:g}")
-        good = good and most > 0 and score == (most if work == "right" else 0)
-    return good
+    if not path.is_file():
+        return [f"there is no {path}"]
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = {
+            (
+                r["assignment"],
+                r["student_id"],
+            ): f"{float(r['score']):g} of {float(r['max_score']):g}"
+            for r in csv.DictReader(file)
+        }
+    for (name, work), points in rows.items():
+        print(f"  {name}: {work:8} {points}")
+    due = {
+        (name, work): f"{most if work == 'right' else 0} of {most}"
+        for name, most in ((name, len(graded(notebook))) for name, notebook in chapters)
+        for work in WORKS
+    }
+    return [
+        f"{name}, {work}: {rows.get((name, work), 'no row')} in {path}, and not {points}"
+        for (name, work), points in due.items()
+        if rows.get((name, work)) != points
+    ]

@@ -28,6 +28,13 @@ SETTINGS = {
     "proxy": ("ALL_PROXY", " "),
 }
 
+#: What to do where packages cannot be had.
+HELP = (
+    "The messages above say why. Packages come from the index that pip is set to: is there a "
+    "network? Name another index with PIP_INDEX_URL=address, or a folder that has all of them "
+    "with PIP_NO_INDEX=1 PIP_FIND_LINKS=folder, and run the command again."
+)
+
 
 def for_uv(listed: str) -> dict[str, str]:
     """Variables that give uv the settings of pip, which it does not read itself.
@@ -54,17 +61,22 @@ def _run(*command: str | Path, env: dict[str, str] | None = None) -> bool:
     return subprocess.run(command, cwd=ROOT, env=env).returncode == 0
 
 
-def with_uv() -> bool:
-    """Install everything with uv; whether that went well."""
-    if not _run(*PIP, "install", "-q", "--no-deps", pins()["uv"]):
-        return False
+def _uv(*what: str | Path, python: str | Path = sys.executable) -> bool:
     listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True).stdout
     env = for_uv(listed) | os.environ
+    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python]
+    if env.get("UV_NO_INDEX", "0").lower() not in ("0", "false", "no", "off"):
+        uv.append("--no-index")  # uv reads no variable for it
+    return _run(*uv, *what, env=env)
+
+
+def with_uv() -> bool:
+    """Install everything with uv; whether that went well."""
     # compiled now: where Python may write no bytecode, every start would compile torch again
-    uv = (sys.executable, "-m", "uv", "pip", "install", "-q", "--compile-bytecode",
-          "--python", sys.executable)  # fmt: skip
-    return _run(*uv, "-r", LOCK, env=env) and _run(
-        *uv, "--no-deps", "--no-build-isolation", "-e", ".", env=env
+    return (
+        _run(*PIP, "install", "-q", "--no-deps", pins()["uv"])
+        and _uv("--compile-bytecode", "-r", LOCK)
+        and _uv("--compile-bytecode", "--no-deps", "--no-build-isolation", "-e", ".")
     )
 
 
@@ -81,9 +93,19 @@ def with_pip() -> bool:
     )
 
 
+def beside(python: Path, lock: Path) -> bool:
+    """Install the packages of another lock into another environment; whether that went well.
+
+    Nothing is resolved: what they need else is in requirements.lock, and the other environment
+    sees this one.
+    """
+    pip = (*PIP, "--python", python, "install", "-q", "--no-deps", "-r", lock)
+    return _uv("--no-deps", "-r", lock, python=python) or _run(*pip)
+
+
 if __name__ == "__main__":
     os.environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     if with_uv():
         sys.exit(0)
     print("uv did not install the packages (see above). Now with pip, which takes longer.")
-    sys.exit(0 if with_pip() else "The packages could not be installed: see above.")
+    sys.exit(0 if with_pip() else f"The packages of {LOCK.name} could not be installed. {HELP}")

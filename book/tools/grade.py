@@ -5,7 +5,8 @@ Usage: python book/tools/grade.py [chapter ...]
 For each chapter (2 and 5, unless others are named) an assignment is made from the stored notebook,
 in the form of each grader (this module, and ``otters``). Then three students hand in: one the
 stored solutions, one functions that do something else, one nothing. Each grader grades them and a
-``grades.csv`` is written; the command fails unless the first has full marks and the others none.
+``grades.csv`` is written; the command, which ``make test`` runs, fails unless the first has full
+marks and the others none.
 What a class hands in is graded by ``marks``.
 """
 
@@ -16,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -123,31 +125,33 @@ def filled(released: Path, chapter: Any, work: str) -> Any:
     return notebook
 
 
-def rehearse(chapters: list[tuple[str, Any]]) -> list[tuple[str, str, float, float]]:
-    """Release, hand in, grade; for each student and assignment the points and their maximum."""
+def rehearse(chapters: list[tuple[str, Any]]) -> None:
+    """Release, hand in, grade, and write ``grades.csv``."""
     course = Course(COURSE)
     for name, chapter in chapters:
         released = course.release(name, chapter)
         for work in WORKS:
             course.submit(work, name, filled(released, chapter, work))
         course.run("autograde", name, "--create")
-    return [
-        (r["assignment"], r["student_id"], float(r["raw_score"] or 0), float(r["max_score"]))
-        for r in course.grades()
-    ]
+    course.run("export", "--to", "grades.csv")
 
 
 def main(arguments: list[str]) -> None:
-    """Rehearse with both graders; fail if a grade is not as it should be."""
-    chapters, good = chosen(arguments), True
-    for label, folder, made in (
-        ("nbgrader", COURSE, rehearse),
-        ("otter-grader", otters.COURSE, otters.rehearse),
-    ):
-        print(f"{label}: to hand out, {folder / 'release'}; {folder / 'grades.csv'}")
-        good = judge(made(chapters), len(WORKS) * len(chapters)) and good
-    if not good:
-        sys.exit("The grades are not what they should be: all for right, nothing for the others.")
+    """Rehearse with both graders at once; fail if a grade is not as it should be."""
+    chapters, wrong = chosen(arguments), []
+    environment()  # made before both need it
+    graders = {"nbgrader": (COURSE, rehearse), "otter-grader": (otters.COURSE, otters.rehearse)}
+    with ThreadPoolExecutor(len(graders)) as threads:
+        begun = {label: threads.submit(run, chapters) for label, (_, run) in graders.items()}
+        for label, (folder, _) in graders.items():
+            begun[label].result()
+            print(f"{label}: to hand out, {folder / 'release'}; {folder / 'grades.csv'}")
+            wrong += [f"{label}: {said}" for said in judge(folder / "grades.csv", chapters)]
+    if wrong:
+        sys.exit(
+            "\n".join(["The grades are not what they should be:", *wrong])
+            + f"\nWhat the graders saw is in {COURSE / 'autograded'} and {otters.COURSE}."
+        )
 
 
 if __name__ == "__main__":

@@ -88,8 +88,8 @@ def _otter(*arguments: str | Path, folder: Path) -> None:
         sys.exit(f"otter {arguments[0]} failed:\n{(done.stdout + done.stderr)[-3000:]}")
 
 
-def rehearse(chapters: list[tuple[str, Any]]) -> list[tuple[str, str, float, float]]:
-    """Assign, hand in, grade; for each student and assignment the points and their maximum."""
+def rehearse(chapters: list[tuple[str, Any]]) -> None:
+    """Assign, hand in, grade, and write ``grades.csv`` with names of nbgrader's columns."""
     shutil.rmtree(COURSE, ignore_errors=True)
     rows = []
     for name, chapter in chapters:
@@ -113,5 +113,4 @@ def rehearse(chapters: list[tuple[str, Any]]) -> list[tuple[str, str, float, flo
             points = (sum(test[key] for test in asked) for key in ("score", "max_score"))
             rows.append((name, work, *points))
     with (COURSE / "grades.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("assignment", "student", "score", "max_score"), *rows])
-    return rows
+        csv.writer(file).writerows([("assignment", "student_id", "score", "max_score"), *rows])

@@ -301,6 +301,27 @@ def test_a_chapter_that_cannot_be_graded_is_named(arguments, said):
         asked.chosen(arguments)
 
 
+def test_a_rehearsal_is_judged_by_its_table_of_grades(tmp_path, capsys):
+    chapters, path = asked.chosen(["2", "5"]), tmp_path / "grades.csv"
+    assert asked.judge(path, chapters) == [f"there is no {path}"]
+    most = {name: len(asked.graded(notebook)) for name, notebook in chapters}
+    good = {(n, w): most[n] if w == "right" else 0.0 for n in most for w in asked.WORKS}
+
+    def judged(points):
+        rows = [f"{name},{work},{score},{most[name]}" for (name, work), score in points.items()]
+        path.write_text("\n".join(["assignment,student_id,score,max_score", *rows]), "utf-8")
+        return asked.judge(path, chapters)
+
+    assert judged(good) == [] and "chapter-05: nothing  0 of" in capsys.readouterr().out
+    (said,) = judged(good | {("chapter-05", "wrong"): 1.0})
+    assert said.startswith("chapter-05, wrong: 1 of ") and " and not 0 of " in said
+    (said,) = judged(good | {("chapter-02", "right"): 0.0})
+    assert said == f"chapter-02, right: 0 of 2 in {path}, and not 2 of 2"
+    (said,) = judged({who: score for who, score in good.items() if who[1] != "nothing"} | {
+        ("chapter-02", "nothing"): 0.0})  # fmt: skip
+    assert said.startswith(f"chapter-05, nothing: no row in {path}, and not 0 of ")
+
+
 def test_every_file_of_a_class_is_graded_or_named_with_the_reason(tmp_path):
     ((_, chapter),) = asked.chosen(["3"])
     released = grade.assignment(chapter)

@@ -92,6 +92,24 @@ def test_pip_installs_the_lock_where_uv_cannot_be_had_or_fails(monkeypatch, fail
     assert ours.endswith("--no-deps --no-build-isolation -e .")
 
 
+def test_the_graders_lock_pins_what_the_other_one_has_not_and_is_installed_as_it_is(monkeypatch):
+    """Beside, so that a reader's JupyterLab has no grader; pip follows where uv cannot."""
+    lock, said = ROOT / "book" / "tools" / "graders.lock", []
+    lines = [ln for ln in lock.read_text(encoding="utf-8").splitlines() if ln[0] != "#"]
+    found = pins(lines)
+    assert {"nbgrader", "otter-grader"} <= set(found) and len(found) == len(lines)
+    assert not set(found) & set(LOCK)
+    monkeypatch.setattr(
+        environment, "_run", lambda *c, env=None: said.append(shlex.join(map(str, c)))
+    )
+    for setting in "01":
+        monkeypatch.setenv("PIP_NO_INDEX", setting)
+        assert not environment.beside("other/python", lock)
+    assert [" -m uv pip " in s for s in said] == [True, False, True, False]
+    assert ["--no-index" in s for s in said] == [False, False, True, False]  # pip reads its own
+    assert all("--python other/python" in s and f"--no-deps -r {lock}" in s for s in said)
+
+
 def test_versions_agree():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == __version__

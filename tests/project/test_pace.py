@@ -92,9 +92,10 @@ def test_the_first_failure_ends_the_run_and_the_table_is_printed(monkeypatch, tm
         "sys.exit(sys.argv[-1] == sys.argv[0].rpartition('-')[2])\n"
     )
     for failing, made in (
-        ("none", ["setup", "style", "built", "unit", "types", "pool", "alone"]),
-        ("built", ["setup", "style", "built"]),
-        ("types", ["setup", "style", "built", "unit", "types"]),
+        ("none", ["setup", "style", "built", "grade", "unit", "types", "pool", "alone"]),
+        ("built", ["setup", "style", "built", "grade"]),
+        ("grade", ["setup", "style", "built", "grade"]),
+        ("types", ["setup", "style", "built", "grade", "unit", "types"]),
     ):
         command = tmp_path / f"make-{failing}"
         command.write_text(make.read_text())
@@ -107,9 +108,20 @@ def test_the_first_failure_ends_the_run_and_the_table_is_printed(monkeypatch, tm
         rows = [line for line in said.splitlines() if re.match(r" *\d+:\d\d  ", line)]
         assert len(rows) == len(made) + 1
         assert ("all passed" in rows[-1]) == (failing == "none")
-        assert failing == "none" or f"failed: {everything.SAID[failing]}" in rows[-1].replace(
-            f"{everything.SAID['style']} or ", ""
-        ).replace(f"{everything.SAID['unit']} or ", "")
+        assert failing == "none" or rows[-1].endswith(f"failed: {everything.SAID[failing]}")
+
+
+def test_each_target_of_a_row_has_its_own_time(monkeypatch, tmp_path):
+    """Also where the one that is told later ended sooner."""
+    make, times = tmp_path / "make", {}
+    make.write_text(
+        f"#!{sys.executable}\nimport sys, time\ntime.sleep(1.5 * (sys.argv[-1] == 'slow'))\n"
+    )
+    make.chmod(0o755)
+    monkeypatch.setenv("MAKE", str(make))
+    assert everything.run(("first", "slow", "quick"), times) == []
+    assert list(times) == ["first", "slow", "quick"]
+    assert times["slow"] > 1.5 and times["quick"] < times["slow"] - 0.5
 
 
 def test_the_table_tells_how_the_pool_was_shared(monkeypatch, tmp_path):
