@@ -8,7 +8,7 @@ search finds them. Without a script the buttons are not there, and every card is
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from stompp_lite.lab import forest
 from stompp_lite.lab.arms import setting, worded
@@ -19,6 +19,36 @@ from stompp_lite.lab.ledger import QUESTIONS, VERDICTS, Claim
 STRENGTHS = {said: (said,) for said in VERDICTS if "against" not in said} | {
     "speaks against the claim": ("hint against", "shown against")
 }
+#: What the verdict of a setting means; the ledger's page has the same words.
+MEANS = {
+    "shown": "all comparisons hold",
+    "no difference seen": "all comparisons hold, and all of them expect no difference",
+    "hint": "some comparisons hold",
+    "hint against": "none holds, and some speak against the claim",
+    "shown against": "none holds, and all speak against the claim",
+    "undecided": "none holds, and none speaks against the claim",
+    "not run": "not all of the planned runs were made, or something else was run in place of the "
+    "claim's own experiment",
+}
+
+
+def chips(told: Iterable[tuple[str, str]], data: str = "") -> str:
+    """The verdict of each setting, in words (HTML); a pointer shows what the word means.
+
+    Args:
+        told: a setting and its verdict. data: further attributes of the list.
+    """
+    items = "".join(
+        f'<li data-verdict="{said}" title="{said.capitalize()}: {MEANS[said]}.">'
+        f"{html.escape(where)}: <b>{said}</b></li>"
+        for where, said in told
+    )
+    return f'<ul class="lbl-chips" {data} aria-label="Verdict by setting">{items}</ul>'
+
+
+def words(said: Iterable[str]) -> str:
+    """What the words on a card mean, for its fold (HTML)."""
+    return " ".join(f"<i>{w.capitalize()}</i>: {MEANS[w]}." for w in dict.fromkeys(said))
 
 
 def _fold(rows: Sequence[forest.Row], notes: Sequence[str]) -> str:
@@ -48,14 +78,7 @@ def whole(
         found, falls: as for :func:`~stompp_lite.lab.claims.card`. where: the chapters that use it.
     """
     made, said = card(claim, found, falls), verdicts(claim, found)
-    chips = (
-        "".join(
-            f'<li data-verdict="{word}">{html.escape(setting(arm))}: '
-            f"<b>{forest.SIGNS[word]} {word}</b></li>"
-            for arm, word in said.items()
-        )
-        or f'<li data-verdict="not run"><b>{forest.SIGNS["not run"]} not run</b> at this scale</li>'
-    )
+    told = [(setting(arm), word) for arm, word in said.items()]
     data = (
         f'data-questions="{" ".join(claim.question)}" '
         f'data-verdicts="{";".join(dict.fromkeys(said.values())) or "not run"}"'
@@ -70,8 +93,8 @@ def whole(
     parts = [
         f"(claim-{claim.id.lower()})=\n### {claim.id}",
         f":::{{div}} lbl-says\n{claim.says}\n:::",
-        f'```{{raw}} html\n<ul class="lbl-chips" {data} aria-label="Verdict by setting">{chips}'
-        f"</ul>\n{forest.differences(claim.id, made.rows, unit)}\n```",
+        f"```{{raw}} html\n{chips(told or [('at this scale', 'not run')], data)}\n"
+        f"{forest.differences(claim.id, made.rows, unit)}\n```",
         f":::{{div}} lbl-from\n{f'Told {where}. ' if where else ''}{source}\n:::",
         f"```{{raw}} html\n{_fold(made.rows, notes)}\n```",
     ]

@@ -12,6 +12,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+from cards import MEANS, chips, words
 from course import ROOT, lines, minutes, numbered, part, texts
 from docutils import nodes
 from drawings import drawing
@@ -20,6 +21,8 @@ from sphinx.errors import ExtensionError
 
 _SETUP = "# Installs the course package where it is missing; the notebook has the whole cell."
 _TITLE = re.compile(r"^# @title (.+)\n")
+#: A setting and its verdict, in the line of a claim.
+_VERDICT = re.compile(rf"(?:^| · )(.+?) \S ({'|'.join(MEANS)})(?= · |$)")
 #: A comment that marks the decisive line of a cell.
 MARK = "# <-- "
 #: The class of a fold that holds a solution.
@@ -114,8 +117,9 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
             shown["code_prompt_show"] = shown["code_prompt_hide"] = title[1]
         elif any('data-component="predict' in _html(output) for output in cell["outputs"]):
             cell["metadata"]["tags"] = ["remove-input"]
-        elif "hide-input" in cell["metadata"].get("tags", []):
-            shown["code_prompt_show"] = shown["code_prompt_hide"] = "Code of this figure"
+        elif "hide-input" in (tags := cell["metadata"].get("tags", [])):
+            what = "card" if "claim" in tags else "figure"
+            shown["code_prompt_show"] = shown["code_prompt_hide"] = f"Code of this {what}"
         count = _figures(cell, number, count)
         for output in cell["outputs"]:
             if 'class="lbl-claim"' in _html(output):
@@ -126,12 +130,20 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
 
 
 def link_claims(card: str) -> str:
-    """A claim's card, with a link to its card in the ledger."""
-    return re.sub(
+    """A claim's card as a page shows it: linked to the ledger, its verdicts in words, explained."""
+    card = re.sub(
         r'<strong data-claim="(\w+)">([^<]+)</strong>',
         lambda m: f'<strong><a href="../book/ledger.html#{m[1].lower()}">{m[2]}</a></strong>',
         card,
     )
+    line = re.search(r" <span>([^<]*)</span></p>", card)
+    told = _VERDICT.findall(unescape(line[1])) if line else []
+    if not told:
+        return card
+    card = card.replace(line[0], f"</p>{chips(told)}")
+    before, fold, after = card.rpartition("</details>")
+    more = '<a href="../book/ledger.html#how-a-verdict-is-reached">How a verdict is reached</a>.'
+    return f"{before}<p>{words(said for _, said in told)} {more}</p>{fold}{after}"
 
 
 def box_question(app: Any, doctree: nodes.document) -> None:

@@ -1,4 +1,4 @@
-"""What a sceptic asks of the fair fight: runs that were added after it.
+"""What a skeptic asks of the fair fight: runs that were added after it.
 
 Each recipe answers one doubt about chapter 12. What decides stands in the ledger of claims (L18 to
 L22) and in the protocol of the fair fight. Unless a row says otherwise, a run is as in

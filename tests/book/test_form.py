@@ -2,6 +2,7 @@
 
 import re
 import sys
+from html import unescape
 
 import nbformat
 import pytest
@@ -13,6 +14,7 @@ from tests.conftest import ROOT
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import caveats
 import preview
+from cards import MEANS
 from chapters import link_claims
 
 from stompp_lite.lab import claims, ledger
@@ -194,3 +196,13 @@ def test_a_card_leads_to_the_ledger_and_the_ledger_back():
         "on the page [*Can a plan foresee it?*](../notebooks/can_a_plan_foresee_it.ipynb)"
     )
     assert all(f"Told {told[name]}." in caveats.page() for name in ("C3", "L3"))
+
+
+def test_a_card_has_its_verdicts_in_words_and_says_what_they_mean():
+    for name, claim in ledger.read().items():
+        card = unescape(link_claims(claims.claim(name).html))
+        fold = card.rpartition("How we know</summary>")[2]
+        for said in claim.verdict.values():
+            assert f": <b>{said}</b></li>" in card and f'title="{said.capitalize()}: ' in card
+            assert f"<i>{said.capitalize()}</i>: {MEANS[said]}." in fold
+        assert not set("◐◑≈") & set(card), name

@@ -65,11 +65,17 @@ def test_the_page_holds_every_card():
     page = caveats.page()
     for name, claim in LEDGER.items():
         assert f"(claim-{name.lower()})=\n### {name}\n\n:::{{div}} lbl-says\n{claim.says}\n" in page
-        assert all(f"<b>{cards.forest.SIGNS[v]} {v}</b>" in page for v in claim.verdict.values())
+        assert all(f": <b>{said}</b></li>" in page for said in claim.verdict.values())
     assert page.index("### C2\n") < page.index("### C12\n") < page.index("### L1\n")
     assert page.count("How we know") == len(LEDGER)
     with pytest.raises(ConfigError, match="part of the ledger's page"):
         caveats.page("nothing")
+
+
+def test_the_words_on_a_card_mean_what_the_ledger_says():
+    told = (ROOT / "book" / "ledger.md").read_text(encoding="utf-8")
+    assert set(cards.MEANS) == set(ledger.VERDICTS)
+    assert all(f"| {word} | {means} |" in told for word, means in cards.MEANS.items())
 
 
 def test_a_card_keeps_all_that_the_claim_tells():

@@ -25,6 +25,9 @@ export function filled(drawn, at) {
  * `places` writes a value, `el` has the colors. */
 export function pictureOf({ el, x, at, range: [low, high], labels, curve, runs, places }) {
   const span = at.at(-1) - at[0];
+  const ticks = Array.from({ length: 6 }, (_, k) => low + (k * (high - low)) / 5);
+  /** No more decimals than the ticks need: there is no room for them beside the label. */
+  const digits = Math.max(...ticks.map((v) => String(+places(v)).split(".")[1]?.length ?? 0));
 
   /** Where positions and values lie in a canvas of that size, and back. */
   function scales(width, tall) {
@@ -45,10 +48,9 @@ export function pictureOf({ el, x, at, range: [low, high], labels, curve, runs, 
     c.font = "12px system-ui, sans-serif";
     c.textAlign = "right";
     c.textBaseline = "middle";
-    for (let k = 0; k <= 5; k++) {
-      const v = low + (k * (high - low)) / 5;
+    for (const v of ticks) {
       c.fillStyle = ink;
-      c.fillText(places(v), s.left - 6, s.y(v));
+      c.fillText(v.toFixed(digits), s.left - 6, s.y(v));
       c.fillStyle = faint;
       c.fillRect(s.left, s.y(v) - 0.5, s.right - s.left, 1);
     }

@@ -49,14 +49,19 @@ export function render({ model, el }) {
       for (const m of measured) {
         const at = Math.round(layers / 2), left = m.left[at];
         if (!(left > 0)) continue;
-        const y = u.valToPos(Math.log10(left), "y", true) - 4 * d;
+        const y = u.valToPos(Math.log10(left), "y", true) - 9 * d; // above its dots
         c.fillText(`p = ${m.p}`, u.valToPos(at, "x", true) + 5 * d, y);
       }
     },
   });
   legend(f.stage, [
     { label: "the law at this p", tone: "accent" },
-    { label: `measured at p = ${measured.map((m) => m.p).join(", ")}`, tone: "ink", dot: true },
+    {
+      label: `measured at p = ${measured.map((m) => m.p).join(", ")}`,
+      tone: "ink",
+      dot: true,
+      hollow: true,
+    },
   ]);
 
   function draw() {
