@@ -86,6 +86,6 @@ LANDSCAPE = (
            f"about 20 core-minutes {XEON}", [
         row(arm="adam", method="ste", guide=tuple(GUIDES), label="{guide}", **START),
     ], LAB | {"seed": FIVE}, rates=GUIDED,
-        chosen_by="landscape-guided-tune", missing="what is not finished yet"),
+        chosen_by="landscape-guided-tune"),
 )
 # fmt: on
