@@ -56,12 +56,7 @@ export function render({ model, el }) {
   });
   legend(f.stage, [
     { label: "the law at this p", tone: "accent" },
-    {
-      label: `measured at p = ${measured.map((m) => m.p).join(", ")}`,
-      tone: "ink",
-      dot: true,
-      hollow: true,
-    },
+    { label: `measured at p = ${measured.map((m) => m.p).join(", ")}`, tone: "ink", dot: true },
   ]);
 
   function draw() {

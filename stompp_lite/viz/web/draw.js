@@ -114,14 +114,18 @@ export function plot(parent, { x, y, series, height = 220, label, over = null })
       ],
       series: [
         {},
-        ...series.map((s) => ({
-          label: s.label,
-          width: s.width ?? 1.8,
-          dash: s.dash,
-          spanGaps: true,
-          stroke: () => color(typeof s.tone === "function" ? s.tone() : s.tone, holder),
-          points: { show: Boolean(s.points), size: s.points || 5 },
-        })),
+        ...series.map((s) => {
+          const stroke = () => color(typeof s.tone === "function" ? s.tone() : s.tone, holder);
+          const full = s.width === 0 ? { fill: stroke } : {}; // dots without a line
+          return {
+            label: s.label,
+            width: s.width ?? 1.8,
+            dash: s.dash,
+            spanGaps: true,
+            stroke,
+            points: { show: Boolean(s.points), size: s.points || 5, ...full },
+          };
+        }),
       ],
       hooks: over
         ? {
