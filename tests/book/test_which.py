@@ -72,7 +72,8 @@ def test_the_code_of_an_advice_runs_on_a_small_network_of_that_kind(name):
         assert_binary(model, data.test_x[:1])
 
 
-def test_the_code_of_the_page_runs_from_top_to_bottom(tmp_path):
+def test_the_code_of_the_page_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # for the file of bits
     digits = few()
     for part in ("train", "val"):
         for kind in ("cats", "dogs"):
@@ -92,7 +93,7 @@ def test_the_code_of_the_page_runs_from_top_to_bottom(tmp_path):
         root=tmp_path, net=LabResNet(1, 10, width=4), example=digits.train_x[:2], epochs=4,
         loader=torch.utils.data.DataLoader(rows, 64, shuffle=True), segmenter=segmenter,
         pixels=torch.randint(3, (2, 8, 8)), regressor=LabResNet(1, 1, width=4),
-        target=torch.rand(2), folder=tmp_path,
+        target=torch.rand(2),
     )  # fmt: skip
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(blocks) == 8
