@@ -55,7 +55,8 @@ export function sightOf(parent) {
       : methods.includes("ste")
       ? "frozen (of STE: binary)"
       : "frozen";
-    line.textContent = `Each column is a layer, dark means ${dark}; ` +
+    line.textContent =
+      `The first column is the input stage, every other one a layer; dark means ${dark}; ` +
       "arrows are gradient" +
       (freezes ? "; hardened: every weight and activation rounded to ±1 now." : ".");
   };

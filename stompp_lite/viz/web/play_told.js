@@ -77,8 +77,9 @@ function standing({ now, settings, curve, broken, asks, guesses, classes }) {
   if (settings.method === "ste") {
     return `${start}; every layer is binary from the first step.${end}`;
   }
+  const stages = now.p.length; // the input stage is no binary layer
   return `${start}, with everything hardened now ${one(hard)} %. ` +
-    `${done} of ${now.p.length} stages are frozen.${end}`;
+    `${done} of ${stages} stages (the input and ${stages - 1} layers) are frozen.${end}`;
 }
 
 /** Words for what differs: the rival's, and the reader's own setting. */
