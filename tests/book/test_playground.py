@@ -195,10 +195,11 @@ def test_the_playground_trains_as_fast_as_plain_loops_let_expect_and_can_be_paus
 @pytest.mark.alone
 @pytest.mark.parametrize(
     ("address", "most"),
-    [("", 8_000), ("#v=2&set=digits&method=stompp&order=forward&epochs=60", 16_000)],
+    [("", 7_000), ("#v=2&set=digits&method=stompp&order=forward&epochs=60", 14_000)],
 )
 def test_a_preset_is_finished_in_seconds(opened, address, most):
-    """1,300 and 2,700 steps, measured and drawn; the second took 11,000 loops when nothing ran."""
+    """1,300 and 2,700 steps, measured and drawn; the second took 11,000 loops when nothing ran, and
+    its steps, 5,300 of these, now take 3,700."""
     page, found = opened(address), []
     while len(found) < 3 and not any(loops <= most for loops in found):
         before, start = millisecond(page), time.monotonic()
