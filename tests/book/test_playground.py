@@ -572,6 +572,11 @@ def test_by_hand_nothing_freezes_until_it_is_clicked_and_forward_order_keeps_sco
     choice(page, "order").select_option("hand")
     assert page.get_by_label("race against").input_value() == "forward"
     assert page.get_by_label("speed").input_value() == "60"
+    page.go_back()
+    page.wait_for_function(f"{SAID}.startsWith('Step 0') && !{SAID}.includes('Forward order')")
+    assert page.get_by_label("speed").input_value() == "0"  # as it was
+    page.go_forward()
+    page.wait_for_function(f"{SAID}.includes('Forward order: step 0')")
     page.get_by_label("speed").select_option("0")
     page.locator(".lbl-go").click()
     page.wait_for_function("document.querySelector('.lbl-go').textContent === 'Train again'")
@@ -683,7 +688,17 @@ def test_a_challenge_is_taken_solved_and_remembered(opened):
     fold = page.locator(".lbl-challenges")
     fold.locator("> summary").click()
     assert "0 of 3 done" in fold.text_content()
-    rescue = fold.locator("li").filter(has_text="STE stands still")
+    deep = fold.locator("li").filter(has_text="24 binary layers")
+    deep.get_by_text("A solution").click()
+    told = deep.locator("ul li").all_text_contents()
+    records = component().data["records"]
+    record = next(
+        r for r in records if (r["settings"]["blocks"], r["settings"]["rate"]) == (12, 0.01)
+    )
+    many = sum(run >= 90 for run in record["runs"])
+    assert f"{many} of {len(record['runs'])} end at 90 % or more." in told[0]
+    assert "Recorded in Python with these settings" in told[1] and "0 of 5 end at" in told[1]
+    rescue = fold.locator("> ol > li").filter(has_text="STE stands still")
     rescue.get_by_text("A solution").click()
     assert "85.7 ± 3.3 %" in rescue.text_content() and "71.1 ± 3.3 %" in rescue.text_content()
     rescue.get_by_role("button", name="Take it").click()

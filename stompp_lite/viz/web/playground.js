@@ -33,6 +33,7 @@ export function render({ model, el }) {
   let auto = !matchMedia("(prefers-reduced-motion: reduce)").matches; // trains without being asked
   let s = { ...usual }, rival = "", found = "", speed = 0, seen = false, ended = false;
   let watched = [0, 1], waiting = false;
+  let slowed = false; // for the reader's hand, and not by the reader
 
   const panelOf = controls(f.stage, { data, fields, presets }, s, {
     set: (patch) => set(patch),
@@ -56,7 +57,10 @@ export function render({ model, el }) {
     },
     step: () => all({ do: "step" }),
     over: () => begin(true, false),
-    pace: (value) => hurry(value),
+    pace: (value) => {
+      slowed = false;
+      hurry(value);
+    },
     forget: () => {
       curves.forget();
       curves.draw();
@@ -167,7 +171,10 @@ export function render({ model, el }) {
     s = changed(s, patch);
     if (s.order === HAND && order !== HAND && s.method.startsWith("stompp")) {
       rival ||= "forward"; // what it is scored against
-      if (speed === 0) hurry("60"); // a hand needs time
+      if (speed === 0) { // a hand needs time
+        slowed = true;
+        hurry("60");
+      }
     }
     begin();
   }
@@ -192,6 +199,10 @@ export function render({ model, el }) {
     curves.keep(lanes[0]);
     curves.only(s.set);
     if (!rivalsOf(s).some(([name]) => name === rival)) rival = "";
+    if (slowed && s.order !== HAND) {
+      slowed = false;
+      hurry("0");
+    }
     panelOf.show(s, rival);
     panelOf.go("Train");
     ended = false;
