@@ -53,13 +53,16 @@ RECORDED: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ("", {**_DENSE, "order": "random"}, "orders-dense", "d08-minimal-stompp-random"),
     *(("", {**_DENSE, "blocks": 12, "order": order}, "orders-dense", f"d12-minimal-stompp-{order}")
       for order in ("forward", "reverse", "global", "random")),
+    ("", {**_DENSE, "blocks": 12, "method": "stompp+ste", "order": "global", "optimizer": "adam",
+          "rate": 0.01, "epochs": 100}, "playground", "d12-adam-stompp+ste-lr0.01-global"),
 )  # fmt: skip
 
 
 def _records() -> tuple[list[dict[str, Any]], list[list[Any]]]:
     """Settings with recorded runs, and differences between two settings on the same data.
 
-    A mean stands only where it describes the runs; and a difference only between two such means.
+    A mean stands only where it describes the runs, five at least; and a difference only between
+    two such means.
     """
     said, found, pairs = [], [], []
     for _, settings, recipe, name in (*PRESETS, *RECORDED):
@@ -77,7 +80,7 @@ def _records() -> tuple[list[dict[str, Any]], list[list[Any]]]:
 
 
 def _said(runs: list[Record]) -> dict[str, Any]:
-    mean = None if splits(runs) else accuracy_interval(runs)
+    mean = None if splits(runs) or len(runs) < 5 else accuracy_interval(runs)
     tells = mean is not None and mean.half <= WIDE
     return {
         "runs": [round(run.final["test_acc"], 1) for run in runs],

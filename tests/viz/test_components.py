@@ -13,6 +13,7 @@ from stompp_lite import binarize_model, fit, method
 from stompp_lite.errors import ConfigError, RecordError
 from stompp_lite.lab.arms import ARMS, configuration
 from stompp_lite.lab.config import METHODS, config_of
+from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.record import read_all
 from stompp_lite.lab.report import group, summary
 from stompp_lite.lab.run import build
@@ -205,9 +206,9 @@ def test_the_playground_holds_the_data_and_what_recorded_runs_gave():
         runs = sorted(group(read_all(recipe))[run], key=lambda record: record.seed)
         assert told["settings"] == settings
         assert told["runs"] == [round(record.final["test_acc"], 1) for record in runs]
-        assert len(runs) == 5
+        assert len(runs) == 5 or RECIPES[recipe].missing
         said = summary(runs)
-        assert (told["mean"] is None) == ("±" not in said)
+        assert (told["mean"] is None) == ("±" not in said or len(runs) < 5)
         assert told["mean"] is None or f"{told['mean']} ± {told['half']}" == said
         c = config_of(runs[0])
         same = {

@@ -12,7 +12,7 @@ const freezes = (lane) => Boolean(lane?.freezes);
 
 /** The plot. running(): lanes that are shown; names(): what to call two of them. */
 export function curvesOf(parent, height, running, names) {
-  let kept = [];
+  let kept = [], lines = [];
   const tone = (k) => {
     const [a, b] = running().map(({ settings }) => settings ? tint(settings) : "line");
     return k === 0 ? a : a === b ? "ink" : b ?? "line";
@@ -35,6 +35,8 @@ export function curvesOf(parent, height, running, names) {
   parent.append(keys);
   return {
     chart,
+    /** What stands in the legend now. */
+    lines: () => lines,
     /** Keep the curve of a run that ends here. */
     keep({ curve, settings, now, touched, short }) {
       if (!now || now.t < now.perEpoch) return;
@@ -59,24 +61,25 @@ export function curvesOf(parent, height, running, names) {
         const map = new Map(c?.epoch.map((e, i) => [e, c[key][i]]));
         return x.map((e) => map.get(e) ?? null);
       };
-      const lines = [0, 1].flatMap((k) => [
+      const values = [0, 1].flatMap((k) => [
         line(both[k], "test"),
         line(freezes(running()[k]) ? both[k] : null, "hard"), // else the two are one line
       ]);
       chart.set(
         x.length > 1
-          ? [x, ...lines, ...KEPT.map((_, k) => line(kept[k], "hard"))]
+          ? [x, ...values, ...KEPT.map((_, k) => line(kept[k], "hard"))]
           : [[0, 1], ...[0, 0, 0, 0, ...KEPT].map(() => [null, null])],
       );
       keys.replaceChildren();
       const bits = running().findIndex(freezes);
-      legend(keys, [
+      lines = [
         ...names().map((label, k) => ({ label, tone: tone(k) })),
         ...(bits < 0 ? [] : [{ label: "everything hardened now", tone: tone(bits), dash: [6, 4] }]),
         ...kept.map(({ name, hard, tone }, k) => (
           { label: `${name}: ${hard.at(-1).toFixed(0)} %`, tone, dash: KEPT[k] }
         )),
-      ]);
+      ];
+      legend(keys, lines);
     },
   };
 }

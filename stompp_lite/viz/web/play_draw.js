@@ -55,7 +55,7 @@ function scale(near, low, high, most) {
 /** What the network answers: its field in the plane, or true digit against answer. */
 export function answers(c, near, set, now, width, height) {
   const side = Math.min(width, height);
-  c.translate((width - side) / 2, 0);
+  c.translate(Math.round((width - side) / 2), 0);
   if (set.inputs === 2) {
     if (now.field) {
       const G = Math.sqrt(now.field.length), of = scale(near, "ste", "stompp", 0.75);
@@ -65,19 +65,23 @@ export function answers(c, near, set, now, width, height) {
     return;
   }
   if (!now.confusion) return;
-  const C = set.classes, pad = 20, a = (side - pad) / C, most = Math.max(...now.confusion);
+  const C = set.classes, pad = 34, a = (side - pad) / C, most = Math.max(...now.confusion);
   const [few, right, wrong] = ["free", "frozen", "reverse"].map((name) => parts(name, near));
   const rgb = (k) =>
     // on the diagonal stands what is right
     mix(few, k % (C + 1) ? wrong : right, Math.sqrt(now.confusion[k] / most));
   pixels(c, C, C, rgb, pad, 0, side - pad, side - pad, false);
-  c.font = "12px system-ui, sans-serif";
+  c.font = `${Math.min(12, Math.ceil(a))}px system-ui, sans-serif`;
   c.textAlign = "center";
   c.fillStyle = color("ink", near);
   for (let k = 0; k < C; k++) {
-    c.fillText(String(k), pad / 2, k * a + a / 2 + 4);
-    c.fillText(String(k), pad + k * a + a / 2, side - 6);
+    c.fillText(String(k), pad - 8, k * a + a / 2 + 4);
+    c.fillText(String(k), pad + k * a + a / 2, side - pad + 13);
   }
+  c.font = "12px system-ui, sans-serif";
+  c.fillText("read as", (side + pad) / 2, side - 4);
+  c.rotate(-Math.PI / 2);
+  c.fillText("true digit", (pad - side) / 2, 12);
 }
 
 /** A small picture of a data set: some of its points, or four of its digits. */

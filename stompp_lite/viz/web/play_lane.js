@@ -50,12 +50,15 @@ export function sightOf(parent) {
     const arrows = methods.some((method) => method !== "local");
     const freezes = methods.some((method) => method.startsWith("stompp"));
     line.hidden = !arrows; // of local signals the words below the picture tell all
-    const dark = !freezes
+    const dark = methods.every((method) => method === "float")
+      ? ""
+      : !freezes
       ? "binary"
       : methods.includes("ste")
       ? "frozen (of STE: binary)"
       : "frozen";
-    line.textContent = `Each column is a layer, dark means ${dark}; ` +
+    line.textContent = `The first column is the input stage, every other one a layer; ` +
+      (dark && `dark means ${dark}; `) +
       "arrows are gradient" +
       (freezes ? "; hardened: every weight and activation rounded to ±1 now." : ".");
   };

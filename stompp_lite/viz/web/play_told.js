@@ -19,12 +19,12 @@ const many = (n) => PLURAL[n] ?? String(n);
 const one = (v) => v.toFixed(1);
 const upper = (text) => text[0].toUpperCase() + text.slice(1);
 
-/** The record of these settings, whatever the seed; null where there is none. */
+/** Place of the record of these settings, whatever the seed; -1 where there is none. */
 const recordOf = (records, s) => records.findIndex((r) => same(r.settings, s));
 
 const runsOf = ({ runs, mean, half }) =>
   mean === null
-    ? `${runs.map(one).join(", ")} % (too far apart for a mean)`
+    ? `${runs.map(one).join(", ")} % (too ${runs.length < 5 ? "few" : "far apart"} for a mean)`
     : `${one(mean)} ± ${one(half)} % (mean, and 95 % interval over seeds and test images)`;
 
 /** What recorded runs gave with these settings. */
@@ -37,6 +37,13 @@ export function recorded(records, s, touched) {
   const { runs } = records[k];
   return `Recorded in Python with these settings, ${many(runs.length)} seeds: ` +
     `${runsOf(records[k])}.`;
+}
+
+/** How many recorded runs with these settings end at so much or more, in percent. */
+export function reached(records, s, least) {
+  const { runs } = records[recordOf(records, s)] ?? { runs: [] };
+  const many = runs.filter((v) => v >= least).length;
+  return runs.length ? `${many} of ${runs.length} end at ${least} % or more.` : "";
 }
 
 /** The last moment at which two curves were both measured: its words, and its place in each. */
@@ -77,8 +84,9 @@ function standing({ now, settings, curve, broken, asks, guesses, classes }) {
   if (settings.method === "ste") {
     return `${start}; every layer is binary from the first step.${end}`;
   }
+  const stages = now.p.length; // the input stage is no binary layer
   return `${start}, with everything hardened now ${one(hard)} %. ` +
-    `${done} of ${now.p.length} stages are frozen.${end}`;
+    `${done} of ${stages} stages (the input and ${stages - 1} layers) are frozen.${end}`;
 }
 
 /** Words for what differs: the rival's, and the reader's own setting. */

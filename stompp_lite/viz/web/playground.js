@@ -4,6 +4,7 @@ import { frame, h, need, tell } from "./kit.js";
 import { controls } from "./play_controls.js";
 import { curvesOf } from "./play_curves.js";
 import { answers } from "./play_draw.js";
+import { remembering } from "./play_history.js";
 import { lane, marksOf, sightOf } from "./play_lane.js";
 import {
   changed,
@@ -32,6 +33,7 @@ export function render({ model, el }) {
   let auto = !matchMedia("(prefers-reduced-motion: reduce)").matches; // trains without being asked
   let s = { ...usual }, rival = "", found = "", speed = 0, seen = false, ended = false;
   let watched = [0, 1], waiting = false;
+  let slowed = false; // for the reader's hand, and not by the reader
 
   const panelOf = controls(f.stage, { data, fields, presets }, s, {
     set: (patch) => set(patch),
@@ -55,7 +57,10 @@ export function render({ model, el }) {
     },
     step: () => all({ do: "step" }),
     over: () => begin(true, false),
-    pace: (value) => hurry(value),
+    pace: (value) => {
+      slowed = false;
+      hurry(value);
+    },
     forget: () => {
       curves.forget();
       curves.draw();
@@ -98,7 +103,7 @@ export function render({ model, el }) {
   const shown = h("div"),
     pictures = lanes.map((one, k) =>
       canvas(shown, {
-        height: (w) => Math.min(w, rival ? (small ? 104 : 140) : small ? 150 : 222),
+        height: (w) => Math.min(w, rival ? (small ? 116 : 150) : small ? 150 : 232),
         label: "What the network answers",
         draw: (c, w, high) => one.now && answers(c, f.stage, data[s.set], one.now, w, high),
       })
@@ -124,11 +129,15 @@ export function render({ model, el }) {
     link: given.address &&
       (() => `${location.href.split(/[?#]/)[0]}#${toAddress(s, rival, found)}`),
     rows: () =>
-      running().map((one, k) => [
-        pictures[k].node,
-        one.view.node,
-        ...(k ? [] : [curves.chart.chart.ctx.canvas]),
-      ]),
+      running().map((one, k) => ({
+        head: one.title,
+        parts: [
+          pictures[k].node,
+          one.view.node,
+          ...(k ? [] : [curves.chart.chart.ctx.canvas]),
+        ],
+      })),
+    lines: curves.lines,
     texts: () => [
       found && `“${found}”`,
       `${data[s.set].label}: ${
@@ -139,7 +148,7 @@ export function render({ model, el }) {
     ],
     found: (text) => {
       found = text;
-      keep();
+      keep(false);
     },
   });
   const textOf = (key) =>
@@ -162,7 +171,10 @@ export function render({ model, el }) {
     s = changed(s, patch);
     if (s.order === HAND && order !== HAND && s.method.startsWith("stompp")) {
       rival ||= "forward"; // what it is scored against
-      if (speed === 0) hurry("60"); // a hand needs time
+      if (speed === 0) { // a hand needs time
+        slowed = true;
+        hurry("60");
+      }
     }
     begin();
   }
@@ -180,16 +192,17 @@ export function render({ model, el }) {
     keep();
     draw();
   }
-  function keep() { // the address of the page tells what stands on it
-    if (!given.address) return;
-    try {
-      history.replaceState(null, "", `#${toAddress(s, rival, found)}`);
-    } catch { /* a browser that forbids it from a disk: "copy link" has it all the same */ }
+  function keep(own = true) { // the address of the page tells what stands on it
+    past?.keep(toAddress(s, rival, found), own);
   }
   function begin(address = true, go = auto && seen) {
     curves.keep(lanes[0]);
     curves.only(s.set);
     if (!rivalsOf(s).some(([name]) => name === rival)) rival = "";
+    if (slowed && s.order !== HAND) {
+      slowed = false;
+      hurry("0");
+    }
     panelOf.show(s, rival);
     panelOf.go("Train");
     ended = false;
@@ -271,24 +284,30 @@ export function render({ model, el }) {
     tell(model, { ...s, rival, t: now.t, test, hard, done: now.done, speed: now.speed });
   }
   function visit() { // what the address asks for
-    if (!given.address) return false;
+    if (!past) return false;
     // a link of the page itself has its settings behind a ?: its theme takes what is behind a # for
     // the name of a section
-    const asked = fromAddress(location.hash, usual, fields) ??
-      fromAddress(location.search, usual, fields);
+    const [asked] = [location.hash, location.search, past.entry]
+      .map((part) => fromAddress(part, usual, fields)).filter(Boolean);
     const name = location.hash.slice(1), place = name && document.getElementById(name);
     const lost = `This link names nothing on this page: “${
       name.slice(0, 40)
     }”. These are the usual settings.`;
     warn.textContent = asked?.said ?? (name && !place ? lost : "");
     warn.hidden = !warn.textContent;
+    const before = toAddress(s, rival, found);
     if (asked) ({ settings: s, rival, found } = asked);
     share.set(found);
-    return Boolean(asked);
+    return toAddress(s, rival, found) !== before; // to go to a section of the page changes nothing
   }
-  const moved = () => visit() && begin(false);
-  addEventListener("hashchange", moved);
+  const past = given.address
+    ? remembering(() => visit() ? begin(false) : past.arrive(toAddress(s, rival, found)))
+    : null;
   visit();
+  past?.arrive(
+    toAddress(s, rival, found),
+    location.search && /[?#]v=/.test(location.href) && warn.hidden,
+  );
   begin(false);
   const eye = new IntersectionObserver((entries) => {
     if (seen || !entries.some((e) => e.isIntersecting)) return;
@@ -297,7 +316,7 @@ export function render({ model, el }) {
   }, { threshold: 0.2 });
   eye.observe(screen);
   return () => {
-    removeEventListener("hashchange", moved);
+    past?.stop();
     eye.disconnect();
     lanes.forEach((one) => one.stop());
   };
