@@ -30,7 +30,7 @@ DOUBTS = (
            f"about 2 core-hours {XEON}", [
         # 28: about 1 / alpha, the factor by which the scale lengthens a step
         row(method="ste", epochs=1680, eval_every=40, label="epochs{epochs}", seed=THREE),
-    ], LAB | {"blocks": 9}, missing="what is not finished yet"),
+    ], LAB | {"blocks": 9}),
     Recipe("adam-36",
            "Two hints of the fair fight at 36 convolutions with Adam: do they hold on five fresh "
            "seeds?",

@@ -48,7 +48,7 @@ def test_a_recipe_with_records_and_no_section_is_named():
     page = PAGE.replace("## tooth\n", "## teeth\n").replace("## lead\n", "")
     with pytest.raises(ExtensionError, match="no section for tooth, lead, of which runs"):
         recorded.index(page)
-    with pytest.raises(ExtensionError, match="no section for adam-36, silence"):
+    with pytest.raises(ExtensionError, match="no section for more-time, adam-36, silence"):
         recorded.index(PAGE.replace("% table recorded doubts", ""))
 
 
