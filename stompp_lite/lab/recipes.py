@@ -187,7 +187,7 @@ ABLATIONS = (
         row(arm="adam", method="stompp+ste", order="global", lr=0.01, blocks=12, epochs=100,
             label="lr{lr}-{order}", seed=FIVE),
         row(arm="adam", method="ste", lr=0.01, blocks=12, epochs=100, label="lr{lr}", seed=FIVE),
-    ], DENSE, missing="what is not finished yet of the two settings with 12 blocks"),
+    ], DENSE),
     Recipe("weights-only",
            "Binary weights alone: does freezing work, and does the order matter? Five seeds.",
            f"about 1 core-hour {EPYC}", [

@@ -55,6 +55,8 @@ RECORDED: tuple[tuple[str, dict[str, Any], str, str], ...] = (
       for order in ("forward", "reverse", "global", "random")),
     ("", {**_DENSE, "blocks": 12, "method": "stompp+ste", "order": "global", "optimizer": "adam",
           "rate": 0.01, "epochs": 100}, "playground", "d12-adam-stompp+ste-lr0.01-global"),
+    ("", {**_DENSE, "blocks": 12, "method": "ste", "optimizer": "adam", "rate": 0.01,
+          "epochs": 100}, "playground", "d12-adam-ste-lr0.01"),
 )  # fmt: skip
 
 

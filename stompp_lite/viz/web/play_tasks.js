@@ -31,6 +31,7 @@ const TASKS = {
         rate: 0.01,
         epochs: 100,
       },
+      { blocks: 12, method: "ste", optimizer: "adam", rate: 0.01, epochs: 100 },
       { blocks: 12 },
     ],
   },
