@@ -29,6 +29,7 @@ ELSEWHERE = {
     "playground": "[playground](playground.md)",
     "playground-signals": "[playground](playground.md)",
     "processors": "this page",
+    "mobilenet-front": "[ledger](ledger.md)",
     **dict.fromkeys(
         (
             *("landscape", "landscape-tune", "landscape-best"),
