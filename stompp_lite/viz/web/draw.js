@@ -57,9 +57,9 @@ const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]; // distanc
 
 /** A name in lines of at most so many letters, where its words allow it. */
 const broken = (name, letters) =>
-  name.split(" ").reduce((lines, word) => {
+  name.split(/ |(?<=-)/).reduce((lines, word) => { // a word may break behind its hyphen
     const last = lines.at(-1);
-    const longer = `${last} ${word}`;
+    const longer = last?.endsWith("-") ? last + word : `${last} ${word}`;
     return last && longer.length <= letters ? [...lines.slice(0, -1), longer] : [...lines, word];
   }, []).join("\n");
 
