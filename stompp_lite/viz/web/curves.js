@@ -67,7 +67,12 @@ export function pictureOf({ el, x, at, range: [low, high], labels, curve, runs, 
     });
     c.font = "13px system-ui, sans-serif";
     c.fillStyle = ink;
-    c.fillText(labels.x, (s.left + s.right) / 2, tall - 10);
+    const half = c.measureText(labels.x).width / 2; // on a phone it is wider than the axis
+    c.fillText(
+      labels.x,
+      Math.min((s.left + s.right) / 2, s.right + MARGIN.right - half),
+      tall - 10,
+    );
     c.save();
     c.translate(12, (MARGIN.top + s.bottom) / 2);
     c.rotate(-Math.PI / 2);
