@@ -19,6 +19,7 @@ from stompp_lite.lab.claims import files
 from stompp_lite.lab.ledger import parts, read
 from stompp_lite.lab.recipes import RECIPES
 from stompp_lite.lab.recipes_doubts import DOUBTS
+from stompp_lite.lab.recipes_landscape import LANDSCAPE
 from stompp_lite.lab.report import markdown
 from stompp_lite.viz import tables
 
@@ -30,13 +31,7 @@ ELSEWHERE = {
     "playground-signals": "[playground](playground.md)",
     "processors": "this page",
     "mobilenet-front": "[ledger](ledger.md)",
-    **dict.fromkeys(
-        (
-            *("landscape", "landscape-tune", "landscape-best"),
-            *("landscape-guided", "landscape-guided-tune", "landscape-guided-best"),
-        ),
-        "[17](../notebooks/17_the_landscape.ipynb)",
-    ),
+    **{recipe.name: "[17](../notebooks/17_the_landscape.ipynb)" for recipe in LANDSCAPE},
 }
 _HEADING = re.compile(r"^##+ ([\w-]+)$", re.MULTILINE)
 _READS = re.compile(

@@ -117,20 +117,25 @@ _OF_PLAN = {f.name for f in fields(Plan)}
 _OF_SIGNALS = {f.name for f in fields(Signals)} - {"rule"}
 
 
+def variant(config: Config) -> str:
+    """What a rate is chosen for, beside the method: a guide of the loss, or the order."""
+    return config.guide or config.plan.order
+
+
 def own_rate(
-    arm: str, method: str, layers: int, variant: str = "forward", rates: Rates = RATES
+    arm: str, method: str, layers: int, beside: str = "forward", rates: Rates = RATES
 ) -> float:
     """The learning rate that was chosen for a method in an arm.
 
     Args:
         layers: binary layers of the network; the nearer of the two tuned depths counts.
-        variant: the order in which layers freeze, or a guide of the loss.
+        beside: as :func:`variant` gives it.
 
     Raises:
         ConfigError: no rate was chosen for it.
     """
     name = BORROWED.get(method, method)
-    found = rates.get((arm, f"{name} {variant}")) or rates.get((arm, name))
+    found = rates.get((arm, f"{name} {beside}")) or rates.get((arm, name))
     if found is None:
         known = ", ".join(m for a, m in rates if a == arm)
         raise ConfigError(
@@ -186,7 +191,7 @@ def configuration(
     config = Config(plan=plan, **given)
     if lr is None:
         layers = binary_layers_of(config) if tuned is None else tuned
-        lr = own_rate(arm, method, layers, config.guide or plan.order, rates)
+        lr = own_rate(arm, method, layers, variant(config), rates)
     return replace(config, lr=lr)
 
 

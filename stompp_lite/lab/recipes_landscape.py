@@ -85,7 +85,6 @@ LANDSCAPE = (
            "the same start is in landscape-best.",
            f"about 20 core-minutes {XEON}", [
         row(arm="adam", method="ste", guide=tuple(GUIDES), label="{guide}", **START),
-    ], LAB | {"seed": FIVE}, rates=GUIDED,
-        chosen_by="landscape-guided-tune"),
+    ], LAB | {"seed": FIVE}, rates=GUIDED, chosen_by="landscape-guided-tune"),
 )
 # fmt: on

@@ -13,7 +13,7 @@ from typing import Any
 
 from stompp_lite.checks import one_of
 from stompp_lite.errors import ConfigError, NoRecordsError
-from stompp_lite.lab.arms import DEPTHS
+from stompp_lite.lab.arms import DEPTHS, variant
 from stompp_lite.lab.recipes import RECIPES, run_of
 from stompp_lite.lab.record import Record, read_all
 from stompp_lite.lab.report import Depths, common_seeds, group, splits
@@ -227,8 +227,7 @@ def own_rates(runs: Sequence[Record]) -> dict[tuple[str, str], dict[int, float]]
         if "lr" not in run.factors:
             raise ConfigError(f"run {name!r} belongs to no choice of a learning rate")
         score = sum(0.0 if r.diverged else r.final["test_acc"] for r in same) / len(same)
-        variant = run.config.guide or run.config.plan.order.removeprefix("forward")
-        key = run.arm, f"{run.method} {variant}".strip()
+        key = run.arm, f"{run.method} {variant(run.config)}".removesuffix(" forward")
         found = means.setdefault(key, {}).setdefault(run.layers, {})
         found[run.config.lr] = score
     return {

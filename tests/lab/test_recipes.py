@@ -8,7 +8,7 @@ import torch
 
 from stompp_lite import Data
 from stompp_lite.errors import ConfigError
-from stompp_lite.lab.arms import ARMS, FIGHTERS, configuration, own_rate
+from stompp_lite.lab.arms import ARMS, FIGHTERS, configuration, own_rate, variant
 from stompp_lite.lab.config import METHODS, Config, binary_layers_of
 from stompp_lite.lab.experiment import Recipe, row
 from stompp_lite.lab.recipes import RECIPES, run_of, runs_of
@@ -74,6 +74,11 @@ def test_every_fighter_has_a_rate_in_every_arm():
     with pytest.raises(ConfigError, match="no learning rate was chosen for method 'quick'"):
         own_rate("adam", "quick", 24)
     assert own_rate("scale", "stompp", 24) == own_rate("scale", "stompp", 4) == 0.2
+    assert variant(configuration({"order": "forward-5"})) == "forward-5"
+    assert (
+        variant(RECIPES["landscape-guided"].settings["n06-minimal-ste-features"].config)
+        == "features"
+    )
     assert own_rate("scale", "stompp", 48) == own_rate("scale", "stompp", 36) == 0.05
 
 

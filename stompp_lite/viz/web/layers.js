@@ -129,8 +129,10 @@ export class Linear {
   /** Gradients of w and b, unless the weights are committed, and of x. */
   backward(g, N) {
     const { I, O, x, used, gw, gb, site, w, b } = this;
-    if (b) gb.fill(0);
-    if (b) { for (let n = 0, k = 0; n < N; n++) for (let o = 0; o < O; o++) gb[o] += g[k++]; }
+    if (b) {
+      gb.fill(0);
+      for (let k = 0; k < N * O; k++) gb[k % O] += g[k];
+    }
     if (!site?.silent) {
       product(gw, O, I, N, g, 1, O, x, 1, I);
       site?.back(gw, w);
