@@ -54,11 +54,11 @@ class Model:
     keep: tuple[str, ...] = ()
 
 
-def _of_torchvision(name: str, layers: int) -> Model:
+def _of_torchvision(name: str, layers: int, width: int = 64) -> Model:
     def build(c: Sizes, d: Data) -> nn.Module:
-        return resnet(name, d.classes, c.stem, d.train_x.shape[1])
+        return resnet(name, d.classes, c.stem, d.train_x.shape[1], width)
 
-    return Model(build, lambda blocks: layers, groups=0, own=True, width=64)
+    return Model(build, lambda blocks: layers, groups=0, own=True, width=width)
 
 
 def _transformer(c: Sizes, d: Data) -> nn.Module:
@@ -100,6 +100,7 @@ MODELS: dict[str, Model] = {
         groups=1,
     ),
     **{name: _of_torchvision(name, n) for name, n in zip(RESNETS, (16, 32, 48), strict=True)},
+    "resnet18-quarter": _of_torchvision("resnet18", 16, width=16),
     "mobilenet": Model(
         lambda c, d: mobilenet(d.classes, c.stem, d.train_x.shape[1], c.width / 32, c.blocks),
         lambda blocks: 3 * (sum(blocks) or 17),

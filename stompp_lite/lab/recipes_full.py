@@ -100,6 +100,12 @@ BERT: dict[str, Any] = {
 #: Reduced CIFAR-10, about as many steps as on digits. No rate is tuned. SGD runs at the papers'
 #: rate, Adam at the rates that the digits chose at 36 convolutions.
 CIFAR = LAB | {"data": "cifar10-small", "epochs": 8, "eval_every": 8, "tuned": 36}
+#: All of CIFAR-10, trained as is usual on photographs: crops, flips, a rate that decays.
+QUARTER = PAPERS | {
+    "head": "q18-{arm}-{method}", "data": "cifar10", "model": "resnet18-quarter", "width": 16,
+    "blocks": [], "epochs": 10, "batch_size": 128, "precision": "bf16", "seed": THREE,
+}
+DECAYING_ARMS = {arm: settings | COSINE for arm, settings in ARMS.items()}
 BIREAL = CIFAR | {"head": "c16-{arm}-{method}", "model": "bireal", "width": 16,
                   "blocks": [4, 4, 4, 4]}
 MOBILE = LAB | {"model": "mobilenet", "tuned": 36}
@@ -138,6 +144,21 @@ TOWARDS_FULL_SCALE = (
             blocks=[3, 3, 3]),
     ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6], "seed": THREE},
         missing="for time: 18 convolutions, but for the three orders that are in orders-cifar"),
+    Recipe("cifar-fresh",
+           "On reduced CIFAR-10 three seeds hint that, with the scale, StoMPP + STE is above STE. "
+           "Do five fresh ones?",
+           f"about 40 core-minutes {EPYC}", [
+        row(arm="minimal+scale", method=("ste", "stompp+ste"), seed=range(3, 8)),
+    ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6]},
+        missing="what is not finished yet"),
+    Recipe("cifar-quarter",
+           "All of CIFAR-10 at 32 x 32 pixels: what does ResNet-18 at a quarter of its width reach "
+           "in ten epochs, and does StoMPP lead there? No tuning, three seeds.",
+           "about 7 core-hours on one Intel Xeon core that multiplies in bf16", [
+        row(arm=("minimal", "minimal+scale", "adam"), method="ste"),
+        row(arm=("minimal", "minimal+scale"), method=("stompp", "stompp+ste")),
+        row(arm="minimal", method="float"),
+    ], QUARTER, DECAYING_ARMS, missing="what is not finished yet"),
     Recipe("bireal",
            "Bi-Real network on reduced CIFAR-10, 16 binary convolutions: from scratch, and from "
            "a float network; three arms, no tuning, three seeds.",

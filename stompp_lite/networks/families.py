@@ -52,19 +52,45 @@ def activate_inputs(model: nn.Module, names: Iterable[str]) -> nn.Module:
     return model
 
 
-def resnet(name: str, classes: int, stem: str = "cifar", channels: int = 3) -> nn.Module:
+def resnet(
+    name: str, classes: int, stem: str = "cifar", channels: int = 3, width: int = 64
+) -> nn.Module:
     """One of torchvision's :data:`RESNETS`, [N, C, H, W] to logits [N, classes].
 
     Args:
         stem: one of :data:`STEMS`.
         channels: channels of the images.
+        width: channels of the first stage, a divisor of torchvision's 64; all layers are narrower
+            by the same factor.
 
     Raises:
-        ConfigError: unknown name or stem.
+        ConfigError: unknown name or stem, or another width.
     """
     one_of(name, RESNETS, "residual network")
     net = _torchvision(name, count(classes, "classes"))
+    if 64 % count(width, "width"):
+        raise ConfigError(f"the width must divide torchvision's 64 channels, got {width}")
+    if width < 64:
+        _narrow(net, 64 // width)
     return _with_stem(net, "conv1", "maxpool", stem, channels)
+
+
+def _narrow(net: nn.Module, factor: int) -> None:
+    """Divide the channels of every layer, in place, and initialize as torchvision does."""
+    for name, old in list(net.named_modules()):
+        made: nn.Module
+        if isinstance(old, nn.Conv2d):
+            inputs = old.in_channels if name == "conv1" else old.in_channels // factor
+            size, stride, padding = old.kernel_size[0], int(old.stride[0]), int(old.padding[0])
+            made = _first(inputs, old.out_channels // factor, size, stride, padding)
+        elif isinstance(old, nn.BatchNorm2d):
+            made = nn.BatchNorm2d(old.num_features // factor)
+        elif isinstance(old, nn.Linear):
+            made = nn.Linear(old.in_features // factor, old.out_features)
+        else:
+            continue
+        parent, _, child = name.rpartition(".")
+        setattr(net.get_submodule(parent), child, made)
 
 
 #: MobileNetV2's groups of blocks, as in torchvision; each has expansion, channels, blocks, stride.

@@ -142,6 +142,8 @@ class Run:
 
     def _logits(self, x: Tensor) -> Tensor:
         half = self.settings.precision == "bf16"
+        if half and x.dim() == 4:
+            x = x.contiguous(memory_format=torch.channels_last)  # what fast half precision expects
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             logits: Tensor = self.forward(x)
         return logits.float() if half else logits
