@@ -29,6 +29,7 @@ FAMILIES = {
     "resnet18": (lambda: resnet("resnet18", 10), IMAGE, 16, False),
     "resnet34": (lambda: resnet("resnet34", 10), IMAGE, 32, False),
     "resnet50": (lambda: resnet("resnet50", 10), IMAGE, 48, False),
+    "resnet18, narrow": (lambda: resnet("resnet18", 10, width=16), IMAGE, 16, False),
     "mobilenet": (lambda: mobilenet(10, width=0.25), IMAGE, 51, True),
     "mobilenet, short": (lambda: mobilenet(10, width=0.25, blocks=(1, 2, 2)), IMAGE, 15, True),
     "bireal": (lambda: BiRealNet(10, width=8), IMAGE, 16, True),
@@ -168,6 +169,8 @@ def test_what_cannot_be_built_says_why():
         resnet("resnet19", 10)
     with pytest.raises(ConfigError, match="stem"):
         resnet("resnet18", 10, stem="mnist")
+    with pytest.raises(ConfigError, match="must divide torchvision's 64 channels, got 24"):
+        resnet("resnet18", 10, width=24)
     with pytest.raises(ConfigError, match="3 heads do not divide a width of 16"):
         Transformer(20, 8, width=16, heads=3)
     with pytest.raises(ConversionError, match="has no layer 'conv9'"):
@@ -186,6 +189,17 @@ def test_what_cannot_be_built_says_why():
         Config(float_depthwise=True)
     with pytest.raises(ConfigError, match="'transformer' reads texts, 'digits' has images"):
         build(Config(model="transformer", blocks=(1,)), load("digits"))
+
+
+@pytest.mark.parametrize("name", RESNETS)
+def test_a_narrow_resnet_has_all_layers_of_the_wide_one_at_a_quarter(name):
+    wide, narrow = (resnet(name, 10, width=width).state_dict() for width in (64, 16))
+    assert list(wide) == list(narrow)
+    for key, big in wide.items():
+        quarter = [n if n in (3, 10) or k > 1 else n // 4 for k, n in enumerate(big.shape)]
+        assert list(narrow[key].shape) == quarter, key
+    drawn = narrow["layer4.0.conv1.weight"]  # variance 2 / n, n the kernel's area times outputs
+    assert drawn.var().item() == pytest.approx(2 / (drawn.shape[0] * drawn[0, 0].numel()), rel=0.05)
 
 
 def test_a_short_mobilenet_is_the_front_of_the_whole_one():
