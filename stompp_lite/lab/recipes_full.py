@@ -100,7 +100,7 @@ BERT: dict[str, Any] = {
 #: Reduced CIFAR-10, about as many steps as on digits. No rate is tuned. SGD runs at the papers'
 #: rate, Adam at the rates that the digits chose at 36 convolutions.
 CIFAR = LAB | {"data": "cifar10-small", "epochs": 8, "eval_every": 8, "tuned": 36}
-#: All of CIFAR-10, trained as is usual on photographs: crops, flips, a rate that decays.
+#: All of CIFAR-10, trained as is usual on photographs, with crops, flips and a rate that decays.
 QUARTER = PAPERS | {
     "head": "q18-{arm}-{method}", "data": "cifar10", "model": "resnet18-quarter", "width": 16,
     "blocks": [], "epochs": 10, "batch_size": 128, "precision": "bf16", "seed": THREE,
