@@ -190,7 +190,7 @@ TOWARDS_FULL_SCALE = (
            "StoMPP + STE, three arms.",
            f"about 25 core-minutes {EPYC}", [
         row(arm=THREE_ARMS, method=("ste", "stompp+ste"), **{**FRONT, "seed": range(3, 8)}),
-    ], MOBILE, missing="what is not finished yet"),
+    ], MOBILE),
     Recipe("sentences",
            "A small encoder on SST-2 from scratch, 12 binary linear layers; SGD and Adam, with "
            "and without a scale, no tuning, three seeds.",
