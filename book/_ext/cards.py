@@ -32,18 +32,23 @@ MEANS = {
 }
 
 
-def chips(told: Iterable[tuple[str, str]], data: str = "") -> str:
+def chips(told: Iterable[tuple[str, str]], claim: Claim | None = None, data: str = "") -> str:
     """The verdict of each setting, in words (HTML); a pointer shows what the word means.
 
+    A star marks settings with a finding that falls by the correction for many comparisons.
+
     Args:
-        told: a setting and its verdict. data: further attributes of the list.
+        told: a setting and its verdict. claim: the claim they are of. data: further attributes.
     """
+    weak = {setting(arm) for arm in claim.falls} if claim else set()
     items = "".join(
         f'<li data-verdict="{said}" title="{said.capitalize()}: {MEANS[said]}.">'
-        f"{html.escape(where)}: <b>{said}</b></li>"
+        f"{html.escape(where)}: <b>{said}{' *' if where in weak else ''}</b></li>"
         for where, said in told
     )
-    return f'<ul class="lbl-chips" {data} aria-label="Verdict by setting">{items}</ul>'
+    star = "* Here a finding does not survive the correction for many comparisons."
+    under = f'<p class="lbl-star">{star}</p>' if weak else ""
+    return f'<ul class="lbl-chips" {data} aria-label="Verdict by setting">{items}</ul>{under}'
 
 
 def words(said: Iterable[str]) -> str:
@@ -93,7 +98,7 @@ def whole(
     parts = [
         f"(claim-{claim.id.lower()})=\n### {claim.id}",
         f":::{{div}} lbl-says\n{claim.says}\n:::",
-        f"```{{raw}} html\n{chips(told or [('at this scale', 'not run')], data)}\n"
+        f"```{{raw}} html\n{chips(told or [('at this scale', 'not run')], claim, data)}\n"
         f"{forest.differences(claim.id, made.rows, unit)}\n```",
         f":::{{div}} lbl-from\n{f'Told {where}. ' if where else ''}{source}\n:::",
         f"```{{raw}} html\n{_fold(made.rows, notes)}\n```",

@@ -19,6 +19,8 @@ from drawings import drawing
 from pygments.formatters import HtmlFormatter
 from sphinx.errors import ExtensionError
 
+from stompp_lite.lab.ledger import read
+
 _SETUP = "# Installs the course package where it is missing; the notebook has the whole cell."
 _TITLE = re.compile(r"^# @title (.+)\n")
 #: A setting and its verdict, in the line of a claim.
@@ -131,6 +133,8 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
 
 def link_claims(card: str) -> str:
     """A claim's card as a page shows it: linked to the ledger, its verdicts in words, explained."""
+    named = re.search(r'<strong data-claim="(\w+)">', card)
+    claim = read().get(named[1]) if named else None
     card = re.sub(
         r'<strong data-claim="(\w+)">([^<]+)</strong>',
         lambda m: f'<strong><a href="../book/ledger.html#{m[1].lower()}">{m[2]}</a></strong>',
@@ -140,7 +144,7 @@ def link_claims(card: str) -> str:
     told = _VERDICT.findall(unescape(line[1])) if line else []
     if not told:
         return card
-    card = card.replace(line[0], f"</p>{chips(told)}")
+    card = card.replace(line[0], f"</p>{chips(told, claim)}")
     before, fold, after = card.rpartition("</details>")
     more = '<a href="../book/ledger.html#how-a-verdict-is-reached">How a verdict is reached</a>.'
     return f"{before}<p>{words(said for _, said in told)} {more}</p>{fold}{after}"

@@ -29,7 +29,7 @@ from stompp_lite.viz import figures, style
 
 PATH = Path(__file__).resolve().parents[1] / "found.yaml"
 FAR = 20.0  # points to either side of zero that a cell shows; an arrow leads farther
-_WIDE, _LINE, _EDGE = 76, 8, 6  # pixels: width of a cell, height of a bar, margin
+_WIDE, _LINE, _EDGE = 70, 8, 6  # pixels: width of a cell, height of a bar, margin
 BAND = 3.0  # points: the ledger's "no difference" lies within them
 #: What a bar says of its sentence -> how it is told.
 WORDS = {"for": "speaks for it", "against": "speaks against it", "open": "cannot tell"}
@@ -132,10 +132,9 @@ def _cell(bars: Sequence[Bar], band: bool) -> str:
 
 def _told(shown: Bar) -> str:
     """A bar in words, for a pointer, for a phone and for those who do not see it."""
-    return (
-        f"{NAMES[shown.arm]}: {shown.numbers}, {WORDS[shown.reading]}. "
-        f"Claim {shown.claim.id} there: {shown.verdict}."
-    )
+    said = f"{NAMES[shown.arm]}: {shown.numbers}, {WORDS[shown.reading]}. Claim {shown.claim.id}"
+    more = len(shown.claim.arms[shown.arm]) > 1
+    return f"{said}, with all its comparisons: {shown.verdict}." if more else f"{said}."
 
 
 def _short(shown: Bar, named: bool) -> str:
@@ -231,7 +230,8 @@ def _legend() -> str:
         f'r="2.8"/></g></svg> {says}</span> '
         for reading, says in WORDS.items()
     )
-    return f'{keys}<span class="key">axis: −{FAR:.0f} to +{FAR:.0f} points of accuracy</span>'
+    axis = f"axis: −{FAR:.0f} to +{FAR:.0f} points; ▸ farther out; gray: within {BAND:.0f}"
+    return f'{keys}<span class="key">{axis}</span>'
 
 
 def runs() -> str:

@@ -338,7 +338,7 @@ FULL = (
         ARMS,
         full=True,
         expect="Around every sign a real number travels. On digits STE does as well as float "
-               "there, and order hardly matters. We expect no large difference between the "
+               "there, and order matters less. We expect no large difference between the "
                "methods.",
     ),
     Recipe(

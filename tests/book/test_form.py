@@ -202,7 +202,10 @@ def test_a_card_has_its_verdicts_in_words_and_says_what_they_mean():
     for name, claim in ledger.read().items():
         card = unescape(link_claims(claims.claim(name).html))
         fold = card.rpartition("How we know</summary>")[2]
-        for said in claim.verdict.values():
-            assert f": <b>{said}</b></li>" in card and f'title="{said.capitalize()}: ' in card
+        assert ("lbl-star" in card) == bool(claim.falls), name
+        for arm, said in claim.verdict.items():
+            weak = arm in claim.falls
+            assert f": <b>{said}{' *' * weak}</b></li>" in card
+            assert f'title="{said.capitalize()}: ' in card
             assert f"<i>{said.capitalize()}</i>: {MEANS[said]}." in fold
         assert not set("◐◑≈") & set(card), name
