@@ -133,7 +133,8 @@ export function render({ model, el }) {
     h(
       "p",
       { class: "lbl-strip" },
-      "An arc is a path of real numbers, dashed where no gradient comes along it.",
+      "An arc is a path of real numbers, from where it is read to the sum that it is added to; " +
+        "dashed where no gradient comes along it.",
     ),
   );
 
@@ -155,6 +156,14 @@ export function render({ model, el }) {
     c.setLineDash([]);
     const share = stages().map((l) => Number(s.committed.includes(l)));
     strip(c, f.stage, g, { share, gradient: arrives.map(Number), largest: 1, deaf });
+    c.textAlign = "center";
+    for (const l of stages()) { // a hatched stage has its number on a patch of its own
+      const [x, y] = g.at(l), at = [x + g.box / 2, y + g.tall / 2];
+      c.fillStyle = color("free", f.stage);
+      if (deaf[l] && g.box > 20) c.fillRect(at[0] - 9, at[1] - 8, 18, 16);
+      c.fillStyle = color(share[l] ? "free" : "frozen", f.stage);
+      if (g.box > 14) c.fillText(String(l), at[0], at[1] + 4);
+    }
   }
   function make() {
     s.committed = [];
