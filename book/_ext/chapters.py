@@ -219,14 +219,15 @@ def explain_words(app: Any, doctree: nodes.document) -> None:
         return
     app.env.note_dependency("book/notation.md")
     words = glossary((ROOT / "book" / "notation.md").read_text(encoding="utf-8"))
-    known = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, words))})s?(?![\w-])")
+    either = "|".join(map(re.escape, words)).replace("'", "['’]")  # a page curls it
+    known = re.compile(rf"(?<![\w-])({either})s?(?![\w-])")
     met = set[str]()
     for text in list(doctree.findall(nodes.Text)):
         if not _prose(text):
             continue
         whole, pieces, end = text.astext(), list[nodes.Node](), 0
         for found in known.finditer(whole):
-            word = found[1]
+            word = found[1].replace("’", "'")
             if word in met and not _ABBREVIATION.match(word):
                 continue
             first = [] if word in met else ["lbl-first"]

@@ -132,6 +132,9 @@ def dots(
         ax.grid(axis="y", visible=False)
         first = low if high < 100 else np.ceil(low / 20) * 20
         ax.set_xticks(np.linspace(first, high, 3 if columns > 2 else 6).round())
+        ends = ax.get_xticklabels()
+        ends[0].set_ha("left")  # so that the ends of neighboring axes stay apart
+        ends[-1].set_ha("right")
     axes[0][0].set_yticks(range(len(labels)), labels)
     return fig
 
