@@ -151,6 +151,14 @@ TOWARDS_FULL_SCALE = (
         row(arm="minimal+scale", method=("ste", "stompp+ste"), seed=range(3, 8)),
     ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6]},
         missing="what is not finished yet"),
+    Recipe("cifar-tune",
+           "All of that had one rate. Which one suits STE, and which StoMPP + STE, with the scale on "
+           "reduced CIFAR-10 at 36 convolutions? Held-out images, seed 100.",
+           "about 50 core-minutes on one Intel Xeon core", [
+        row(arm="scale", method=("ste", "stompp+ste"), lr=(0.05, 0.1, 0.2, 0.4), label="lr{lr}",
+            validation=True, seed=100),
+    ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6]},
+        missing="what is not finished yet"),
     Recipe("cifar-quarter",
            "All of CIFAR-10 at 32 x 32 pixels: what does ResNet-18 at a quarter of its width reach "
            "in ten epochs, and does StoMPP lead there? No tuning, three seeds.",
