@@ -30,6 +30,7 @@ ELSEWHERE = {
     "playground": "[playground](playground.md)",
     "playground-signals": "[playground](playground.md)",
     "processors": "this page",
+    "cifar-quarter": "[ledger](ledger.md)",
     **{recipe.name: "[17](../notebooks/17_the_landscape.ipynb)" for recipe in LANDSCAPE},
 }
 _HEADING = re.compile(r"^##+ ([\w-]+)$", re.MULTILINE)

@@ -149,8 +149,7 @@ TOWARDS_FULL_SCALE = (
            "Do five fresh ones?",
            f"about 40 core-minutes {EPYC}", [
         row(arm="minimal+scale", method=("ste", "stompp+ste"), seed=range(3, 8)),
-    ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6]},
-        missing="what is not finished yet"),
+    ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6]}),
     Recipe("cifar-tune",
            "All of that had one rate. Which one suits STE, and which StoMPP + STE, with the "
            "scale on reduced CIFAR-10 at 36 convolutions? Held-out images, seed 100.",
