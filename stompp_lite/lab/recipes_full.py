@@ -154,8 +154,8 @@ TOWARDS_FULL_SCALE = (
            "All of that had one rate. Which one suits STE, and which StoMPP + STE, with the "
            "scale on reduced CIFAR-10 at 36 convolutions? Held-out images, seed 100.",
            "about 50 core-minutes on one Intel Xeon core", [
-        row(arm="scale", method=("ste", "stompp+ste"), lr=(0.05, 0.1, 0.2, 0.4, 0.8), label="lr{lr}",
-            validation=True, seed=100),
+        row(arm="scale", method=("ste", "stompp+ste"), lr=(0.05, 0.1, 0.2, 0.4, 0.8),
+            label="lr{lr}", validation=True, seed=100),
     ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6]},
         missing="what is not finished yet"),
     Recipe("cifar-quarter",
