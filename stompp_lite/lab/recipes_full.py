@@ -159,8 +159,7 @@ TOWARDS_FULL_SCALE = (
            "about 50 core-minutes on one Intel Xeon core", [
         row(arm="scale", method=("ste", "stompp+ste"), lr=(0.025, 0.05, 0.1, 0.2, 0.4, 0.8),
             label="lr{lr}", validation=True, seed=100),
-    ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6]},
-        missing="what is not finished yet"),
+    ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6]}),
     Recipe("cifar-best",
            "With the scale on reduced CIFAR-10, each at its own rate (cifar-tune): is StoMPP + STE "
            "above STE? 36 convolutions, three seeds that nothing was chosen on.",
