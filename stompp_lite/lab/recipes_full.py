@@ -166,7 +166,7 @@ TOWARDS_FULL_SCALE = (
            "about 30 core-minutes on one Intel Xeon core", [
         row(arm="scale", method=("ste", "stompp+ste"), seed=range(3, 6)),
     ], CIFAR | {"head": "n06x3-{arm}-{method}", "blocks": [6, 6, 6]},
-        rates=PHOTOGRAPHS, chosen_by="cifar-tune", missing="what is not finished yet"),
+        rates=PHOTOGRAPHS, chosen_by="cifar-tune"),
     Recipe("cifar-quarter",
            "All of CIFAR-10 at 32 x 32 pixels: what does ResNet-18 at a quarter of its width reach "
            "in ten epochs, and does StoMPP lead there? No tuning, three seeds.",
