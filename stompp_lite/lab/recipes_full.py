@@ -253,8 +253,8 @@ FULL = (
         full=True,
         expect="STE with weights of ±1 may learn or not: 17 binary layers are few, and six "
                "epochs are short. If the scale lifts it by more than 3 points, the step was too "
-               "small here, too. If StoMPP + STE is above STE with the scale, that would be "
-               "news.",
+               "small here, too. If StoMPP + STE is above STE with the scale, it is as on "
+               "small photographs.",
     ),
     Recipe(
         "decide",
@@ -277,8 +277,8 @@ FULL = (
         full=True,
         expect="On digits and on small photographs the lead of StoMPP over STE with weights of "
                "±1 goes away with the scale or with Adam. The same here would confirm it at full "
-               "resolution. A lead of StoMPP or StoMPP + STE over STE with the scale would "
-               "contradict us.",
+               "resolution. There StoMPP + STE stays a few points above STE with the "
+               "scale; a lead of StoMPP over it would contradict us.",
     ),
     Recipe(
         "decide-tune",
