@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ _TITLE = re.compile(r"^# @title (.+)\n")
 _VERDICT = re.compile(rf"(?:^| · )(.+?) \S ({'|'.join(MEANS)})(?= · |$)")
 #: A comment that marks the decisive line of a cell.
 MARK = "# <-- "
+_ledger = cache(read)  # once a build, not once a card
 #: The class of a fold that holds a solution.
 SOLUTION = "lbl-solution"
 _FOLD = re.compile(r"\A<details>")
@@ -133,18 +135,15 @@ def read_notebook(app: Any, page: str, source: list[str]) -> None:
 
 def link_claims(card: str) -> str:
     """A claim's card as a page shows it: linked to the ledger, its verdicts in words, explained."""
-    named = re.search(r'<strong data-claim="(\w+)">', card)
-    claim = read().get(named[1]) if named else None
-    card = re.sub(
-        r'<strong data-claim="(\w+)">([^<]+)</strong>',
-        lambda m: f'<strong><a href="../book/ledger.html#{m[1].lower()}">{m[2]}</a></strong>',
-        card,
-    )
+    named = re.search(r'<strong data-claim="(\w+)">([^<]+)</strong>', card)
+    if named:
+        there = f'<a href="../book/ledger.html#{named[1].lower()}">{named[2]}</a>'
+        card = card.replace(named[0], f"<strong>{there}</strong>")
     line = re.search(r" <span>([^<]*)</span></p>", card)
     told = _VERDICT.findall(unescape(line[1])) if line else []
     if not told:
         return card
-    card = card.replace(line[0], f"</p>{chips(told, claim)}")
+    card = card.replace(line[0], f"</p>{chips(told, _ledger().get(named[1]) if named else None)}")
     before, fold, after = card.rpartition("</details>")
     more = '<a href="../book/ledger.html#how-a-verdict-is-reached">How a verdict is reached</a>.'
     return f"{before}<p>{words(said for _, said in told)} {more}</p>{fold}{after}"

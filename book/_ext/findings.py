@@ -230,7 +230,7 @@ def _legend() -> str:
         f'r="2.8"/></g></svg> {says}</span> '
         for reading, says in WORDS.items()
     )
-    axis = f"axis: −{FAR:.0f} to +{FAR:.0f} points; ▸ farther out; gray: within {BAND:.0f}"
+    axis = f"axis: −{FAR:.0f} to +{FAR:.0f} points; ▸ farther out; gray band: within {BAND:.0f}"
     return f'{keys}<span class="key">{axis}</span>'
 
 

@@ -10,12 +10,11 @@ Used by chapter 12.
 from __future__ import annotations
 
 from stompp_lite.lab.experiment import LAB, Recipe, row
-from stompp_lite.lab.recipes_full import FIVE, THREE
+from stompp_lite.lab.recipes_full import FIVE, THREE, XEON
 
 FAIR_STEPS = ("scale", "adam")
 #: Seeds that no setting was chosen on and no other run has.
 FRESH = range(10, 15)
-XEON = "on one Intel Xeon core"
 #: Learning rates below both grids of the fair fight, each half the one before.
 SMALL_RATES = {
     "scale": tuple(0.0125 / 2**i for i in range(8)),

@@ -14,7 +14,7 @@ from typing import Any
 
 from stompp_lite.lab.arms import Rates
 from stompp_lite.lab.experiment import LAB, Recipe, row
-from stompp_lite.lab.recipes_full import FIVE
+from stompp_lite.lab.recipes_full import FIVE, XEON
 from stompp_lite.relatives.guided import GUIDES
 
 #: Methods of the landscape that train from random weights, the cheap and telling ones first.
@@ -36,7 +36,6 @@ BEST = {
 CHOSEN: Rates = {("adam", method): (rate, rate) for method, rate in BEST.items()}
 #: The same for STE with each guide, as landscape-guided-tune's records choose it.
 GUIDED: Rates = {("adam", "ste attention"): (0.003, 0.003), ("adam", "ste features"): (0.03, 0.03)}
-XEON = "on one Intel Xeon core"
 
 # fmt: off
 #: Every method of the landscape, as its rule says.

@@ -154,7 +154,8 @@ def test_the_ledger_is_a_page_with_every_card(built):
         name = claim.id.lower()
         card = re.search(rf'<section id="{name}">(.*?)</section>', source, re.DOTALL)
         assert card and f'id="claim-{name}"' in card[1]
-        assert all(f"<b>{said}" in card[1] for said in claim.verdict.values())
+        stars = {arm: " *" * (arm in claim.falls) for arm in claim.verdict}
+        assert all(f"{said}{stars[arm]}</b></li>" in card[1] for arm, said in claim.verdict.items())
 
 
 def test_a_release_refuses_the_placeholder_address():
