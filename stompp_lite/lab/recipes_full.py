@@ -169,6 +169,13 @@ TOWARDS_FULL_SCALE = (
         row(arm="scale", method=("ste", "stompp+ste"), seed=range(3, 6)),
     ], DEEP,
         rates=PHOTOGRAPHS, chosen_by="cifar-tune"),
+    Recipe("cifar-long",
+           "With three times the epochs of cifar-best and its rates: is StoMPP + STE still above "
+           "STE? Three fresh seeds.",
+           f"about 2 core-hours {XEON}", [
+        row(arm="scale", method=("ste", "stompp+ste"), seed=range(8, 11)),
+    ], DEEP | {"epochs": 24},
+        rates=PHOTOGRAPHS, chosen_by="cifar-tune", missing="what is not finished yet"),
     Recipe("cifar-quarter",
            "All of CIFAR-10 at 32 x 32 pixels: what does ResNet-18 at a quarter of its width reach "
            "in ten epochs, and does StoMPP lead there? No tuning, three seeds.",
