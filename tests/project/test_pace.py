@@ -84,8 +84,8 @@ def test_everything_that_make_test_names_is_a_target():
     assert {"not slow", "slow and not alone", "alone"} <= {mark.strip() for mark in marks}
 
 
-def test_the_first_failure_ends_the_run_and_the_table_is_printed(monkeypatch, tmp_path, capfd):
-    """With a make that fails at one target, whether that runs alone or beside another."""
+def test_a_failure_ends_the_run_and_the_table_is_printed(monkeypatch, tmp_path, capfd):
+    """With a make that fails at one target, alone or beside another. The last row is short."""
     make = tmp_path / "make"
     make.write_text(
         f"#!{sys.executable}\nimport sys\nprint('made', sys.argv[-1])\n"
@@ -96,6 +96,7 @@ def test_the_first_failure_ends_the_run_and_the_table_is_printed(monkeypatch, tm
         ("built", ["setup", "style", "built", "grade"]),
         ("grade", ["setup", "style", "built", "grade"]),
         ("types", ["setup", "style", "built", "grade", "unit", "types"]),
+        ("pool", ["setup", "style", "built", "grade", "unit", "types", "pool", "alone"]),
     ):
         command = tmp_path / f"make-{failing}"
         command.write_text(make.read_text())
